@@ -1,0 +1,216 @@
+"""Every error that a user can see: a stable code, what happened, where, and what to do.
+
+An error is a class: its code, HTTP status and hint are facts of the class; what and where come with the instance.
+The page `docs/reference/errors.md` is generated from this file.
+"""
+
+from typing import ClassVar
+
+
+class FrontdeskError(Exception):
+    """Base of all designed errors.
+
+    `what` is one plain sentence; `where` a file:line, a field path, a URL or a name; `hint` the mending act.
+    """
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+    default_hint: ClassVar[str] = ""
+
+    def __init__(
+        self, what: str, *, where: str | None = None, hint: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = self.default_hint if hint is None else hint
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where else ""
+        return f"{self.what}{place}"
+
+
+# --- what came in is wrong --------------------------------------------------
+
+
+class BadRequest(FrontdeskError):
+    """The request cannot be understood or breaks a rule of its form."""
+
+    code = "bad_request"
+    status = 400
+
+
+class Unprocessable(FrontdeskError):
+    """The request has the right form but a value that cannot be used."""
+
+    code = "unprocessable"
+    status = 422
+
+
+class TooLarge(FrontdeskError):
+    """A body, file or message is larger than the desk takes."""
+
+    code = "too_large"
+    status = 413
+
+
+class NotFound(FrontdeskError):
+    """Nothing of that id exists, or it is not the caller's to see. The two are never told apart."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(FrontdeskError):
+    """The thing has changed, or the act has been done already."""
+
+    code = "conflict"
+    status = 409
+
+
+# --- who may ----------------------------------------------------------------
+
+
+class NotSignedIn(FrontdeskError):
+    """No credential, or one that is wrong, expired or withdrawn."""
+
+    code = "not_signed_in"
+    status = 401
+    default_hint = "Sign in, or send an API key as `Authorization: Bearer …`."
+
+
+class Forbidden(FrontdeskError):
+    """The caller is known, and may not do this."""
+
+    code = "forbidden"
+    status = 403
+    default_hint = "Ask an owner or operator of this desk for the right."
+
+
+class RateLimited(FrontdeskError):
+    """The caller has used up a limit; `retry_after` says when to come back (seconds)."""
+
+    code = "rate_limited"
+    status = 429
+    default_hint = "Wait until the time in Retry-After, then try again."
+
+
+class BudgetSpent(FrontdeskError):
+    """A budget of tokens or money is used up."""
+
+    code = "budget_spent"
+    status = 429
+    default_hint = "Wait for the next period, or raise the budget in the system file."
+
+
+# --- models and tools -------------------------------------------------------
+
+
+class UnknownModel(FrontdeskError):
+    """No model of that name is set up at this desk."""
+
+    code = "model_not_found"
+    status = 404
+    default_hint = "GET /v1/models lists the names."
+
+
+class ModelUnavailable(FrontdeskError):
+    """No model could answer: all tried, or their circuits are open."""
+
+    code = "model_unavailable"
+    status = 503
+    default_hint = "Try again in a moment; `frontdesk doctor` shows the health of each model."
+
+
+class ModelRefused(FrontdeskError):
+    """The provider refused this very request (bad key, bad parameter, content policy); trying again will not help."""
+
+    code = "model_refused"
+    status = 502
+
+
+class ToolUnavailable(FrontdeskError):
+    """The tool's server is away, or the tool is not approved."""
+
+    code = "tool_unavailable"
+    status = 503
+
+
+# --- knowledge --------------------------------------------------------------
+
+
+class UnreadableDocument(FrontdeskError):
+    """A document cannot be read: broken, encrypted, of an unknown kind, or a bomb."""
+
+    code = "unreadable_document"
+    status = 422
+
+
+class AddressRefused(FrontdeskError):
+    """A fetch would reach an address that the desk must not visit (inner networks, other schemes)."""
+
+    code = "address_refused"
+    status = 422
+    default_hint = "Only public http(s) addresses are fetched; an owner can allow a host under `egress.allow`."
+
+
+# --- the desk itself --------------------------------------------------------
+
+
+class StoreUnavailable(FrontdeskError):
+    """The database is away, locked or full. Nothing that was accepted is lost."""
+
+    code = "store_unavailable"
+    status = 503
+    default_hint = "`frontdesk doctor` names the cause (address, disk space, another process)."
+
+
+class ShuttingDown(FrontdeskError):
+    """The process is draining; another one, or the same after its restart, will serve."""
+
+    code = "shutting_down"
+    status = 503
+
+
+class BadSystemFile(FrontdeskError):
+    """The system file has a mistake; `where` is file:line."""
+
+    code = "bad_system_file"
+    status = 500
+    exit_code = 2
+    default_hint = "`frontdesk check` lists every problem at once."
+
+
+class BadSetting(FrontdeskError):
+    """A setting or secret is missing, a placeholder, or of the wrong form; `where` is its name."""
+
+    code = "bad_setting"
+    status = 500
+    exit_code = 2
+
+
+class MissingExtra(FrontdeskError):
+    """A part is chosen whose package is not installed."""
+
+    code = "missing_extra"
+    status = 500
+    exit_code = 3
+
+
+class PortInUse(FrontdeskError):
+    """Another program listens on this port."""
+
+    code = "port_in_use"
+    status = 500
+    exit_code = 4
+    default_hint = "Choose another one with `--port`, or stop the other program."
+
+
+class Usage(FrontdeskError):
+    """The command line's words do not fit."""
+
+    code = "usage"
+    status = 400
+    exit_code = 2

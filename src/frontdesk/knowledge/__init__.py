@@ -1,0 +1,1 @@
+"""The owner's knowledge: documents become passages, passages are found again."""

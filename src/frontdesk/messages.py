@@ -1,0 +1,342 @@
+"""The value types that flow through the house: frozen, without I/O."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+
+# --- people -----------------------------------------------------------------
+
+
+class Role(StrEnum):
+    """What somebody may do at the desk, from most to least."""
+
+    OWNER = "owner"
+    OPERATOR = "operator"
+    MEMBER = "member"
+    VISITOR = "visitor"
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody the desk knows. `id` is the only key that rights hang on; names and addresses may change hands."""
+
+    id: str
+    name: str
+    role: Role
+    email: str | None = None
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who makes this request, and with what: the answer of the gate.
+
+    `scopes` limits what the credential may do within the person's role; an interactive session holds `("*",)`.
+    """
+
+    person: Person
+    credential: Literal["session", "key", "visitor", "system"]
+    credential_id: str
+    scopes: tuple[str, ...] = ("*",)
+
+
+# --- knowledge --------------------------------------------------------------
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a document, small enough to quote.
+
+    `source` is where a person can read it (a URL or a file path), `heading` the path of headings above it,
+    `start`/`end` character offsets in the document's text, `score` the search's rank score (higher is better).
+    """
+
+    id: str
+    document_id: str
+    title: str
+    source: str
+    heading: str
+    text: str
+    start: int
+    end: int
+    score: float = 0.0
+
+
+class Citation(msgspec.Struct, frozen=True, kw_only=True):
+    """A numbered mark in an answer and the very words it stands on."""
+
+    number: int
+    passage_id: str
+    document_id: str
+    title: str
+    source: str
+    heading: str
+    quote: str
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of a search: passages, best first, and how sure it is that they hold the answer (0 to 1)."""
+
+    passages: tuple[Passage, ...]
+    confidence: float
+
+
+class Grounding(StrEnum):
+    """What an answer stands on. Pages show each kind differently."""
+
+    SOURCED = "sourced"  # written by a model from cited passages or tool results
+    QUOTED = "quoted"  # the owner's own words, quoted
+    UNSOURCED = "unsourced"  # a model's own words: may be wrong
+    UNKNOWN = "unknown"  # the desk does not know, and says so
+    NOTICE = "notice"  # the desk's own words: a refusal, an apology, a command's result
+
+
+# --- tools ------------------------------------------------------------------
+
+
+class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool as a model sees it. `name` is unique at the desk (`server__tool`); `parameters` is a JSON Schema."""
+
+    name: str
+    description: str
+    parameters: msgspec.Raw
+    server: str
+    needs_approval: bool = False
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's wish to call a tool; `arguments` is the JSON text that it wrote."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tool answered. Its text is untrusted."""
+
+    call_id: str
+    name: str
+    text: str
+    is_error: bool = False
+
+
+# --- what models read -------------------------------------------------------
+
+
+class TextPart(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
+    text: str
+
+
+class ImagePart(msgspec.Struct, frozen=True, kw_only=True, tag="image"):
+    """An image, by its bytes; `media_type` is `image/png`, `image/jpeg`, `image/webp` or `image/gif`."""
+
+    media_type: str
+    data: bytes
+
+
+Part = TextPart | ImagePart
+
+
+class Prompt(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of a prompt. `untrusted` text (pages, tool results, callers' files) is fenced off by the wires."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    parts: tuple[Part, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    untrusted: bool = False
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+
+class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a model needs for one answer.
+
+    `passages` carry the grounding as data: `quote` answers from them, other wires render them into the prompt.
+    `continue_from` is text already shown to the reader: the model goes on after it and never repeats it.
+    `response_schema` asks for JSON that fits this JSON Schema. `max_tokens` bounds the answer.
+    """
+
+    messages: tuple[Prompt, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str = "auto"
+    passages: tuple[Passage, ...] = ()
+    continue_from: str = ""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    response_schema: msgspec.Raw | None = None
+    response_json: bool = False
+
+
+# --- what models say --------------------------------------------------------
+
+
+class TextDelta(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
+    text: str
+
+
+class ToolCallDelta(msgspec.Struct, frozen=True, kw_only=True, tag="tool_call"):
+    """A piece of a tool call: `id` and `name` come with its first piece, `arguments` in fragments."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, tag="usage"):
+    """Tokens and price of model calls; `cost` is in millionths of the price list's currency unit."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: int = 0
+
+
+class ModelChanged(msgspec.Struct, frozen=True, kw_only=True, tag="model_changed"):
+    """Another model goes on. `after_text` says that the reader has seen text of the first, so it must be marked."""
+
+    from_model: str
+    to_model: str
+    reason: str
+    after_text: bool
+
+
+class ModelDone(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+    """The last event of every model stream that did not raise."""
+
+    reason: Literal["stop", "length", "tool_calls", "content_filter"]
+    model: str
+    usage: Usage = Usage()
+
+
+ModelEvent = TextDelta | ToolCallDelta | ModelChanged | ModelDone
+
+
+class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model can do. Prices are millionths of a currency unit for a million tokens."""
+
+    strength: Literal["strong", "small", "extractive"] = "strong"
+    context_tokens: int = 128_000
+    tools: bool = True
+    images: bool = False
+    json_schema: bool = True
+    prompt_price: int = 0
+    completion_price: int = 0
+
+
+# --- a turn: what the reader of an answer sees ------------------------------
+
+
+class Inbound(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that reached the desk. (channel, external_id) is unique: the same one twice is one turn.
+
+    `parent_id` is the message it follows (None: the newest of the conversation's current branch, or its start when
+    `at_start`). `regenerate` names the user message whose answer is to be written anew, instead of new text.
+    """
+
+    channel: str
+    external_id: str
+    person_id: str
+    text: str
+    conversation_id: str | None = None
+    parent_id: str | None = None
+    at_start: bool = False
+    regenerate: str | None = None
+    file_ids: tuple[str, ...] = ()
+    model: str | None = None
+    trace: str | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The message is a row now, and will be answered whatever dies."""
+
+    turn_id: str
+    conversation_id: str
+    message_id: str
+    reply_id: str
+    is_new: bool = True
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True, tag="turn.started"):
+    turn_id: str
+    conversation_id: str
+    message_id: str
+    reply_id: str
+
+
+class Working(msgspec.Struct, frozen=True, kw_only=True, tag="turn.working"):
+    """What the desk does right now, for a status line: `activity` picks the words, `detail` fills them."""
+
+    activity: Literal["reading", "searching", "thinking", "writing", "calling", "waiting_for_approval", "resuming"]
+    detail: str = ""
+
+
+class TextAdded(msgspec.Struct, frozen=True, kw_only=True, tag="text.added"):
+    text: str
+
+
+class Cited(msgspec.Struct, frozen=True, kw_only=True, tag="sources.cited"):
+    citations: tuple[Citation, ...]
+
+
+class ToolCalled(msgspec.Struct, frozen=True, kw_only=True, tag="tool.called"):
+    call: ToolCall
+    server: str
+
+
+class ToolReturned(msgspec.Struct, frozen=True, kw_only=True, tag="tool.returned"):
+    result: ToolResult
+
+
+class ApprovalAsked(msgspec.Struct, frozen=True, kw_only=True, tag="approval.asked"):
+    approval_id: str
+    call: ToolCall
+
+
+class ModelSwitched(msgspec.Struct, frozen=True, kw_only=True, tag="model.switched"):
+    from_model: str
+    to_model: str
+    reason: str
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="turn.finished"):
+    reply_id: str
+    grounding: Grounding
+    model: str
+    usage: Usage
+    reason: Literal["stop", "length", "stopped", "content_filter"]
+    can_leave_message: bool = False
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="turn.failed"):
+    code: str
+    message: str
+    hint: str
+
+
+TurnEvent = (
+    Started
+    | Working
+    | TextAdded
+    | Cited
+    | ToolCalled
+    | ToolReturned
+    | ApprovalAsked
+    | ModelSwitched
+    | Finished
+    | Failed
+)
+
+
+class Numbered(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn's event with its place in the stream, from 1, without gaps. Shown only after it is stored."""
+
+    seq: int
+    event: TurnEvent
+    at: datetime

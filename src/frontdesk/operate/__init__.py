@@ -1,0 +1,1 @@
+"""Running a system and looking after it."""

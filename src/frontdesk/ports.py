@@ -1,0 +1,139 @@
+"""The few Protocols between rooms. A room asks for these; only `app` knows who stands behind them."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Protocol
+
+from frontdesk.messages import (
+    Accepted,
+    Found,
+    Inbound,
+    ModelEvent,
+    ModelFacts,
+    ModelRequest,
+    Numbered,
+    Passage,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+)
+
+
+class Clock(Protocol):
+    """Time, injected so that tests own it."""
+
+    def now(self) -> datetime:
+        """The moment, in UTC, with time zone."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        ...
+
+
+class Ids(Protocol):
+    """New identifiers, injected so that tests can foretell them."""
+
+    def new(self, kind: str) -> str:
+        """A fresh id, `kind` first (`msg_…`), sortable by time of creation."""
+        ...
+
+    def secret(self, size: int = 32) -> str:
+        """`size` random bytes as URL-safe text, fit for tokens."""
+        ...
+
+
+class Model(Protocol):
+    """Something that answers. The router, which falls back between models, is one too.
+
+    `stream` yields events and ends with `ModelDone`, or raises `ModelUnavailable` (another model may do better) or
+    `ModelRefused` (nobody will). Closing the iterator stops the work behind it.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def facts(self) -> ModelFacts: ...
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]: ...
+
+    async def close(self) -> None: ...
+
+
+class Embedder(Protocol):
+    """Text to vectors of unit length (float32)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    async def embed_query(self, text: str) -> bytes:
+        """The vector of a question, little-endian float32."""
+        ...
+
+    async def embed_passages(self, texts: list[str]) -> list[bytes]:
+        """The vectors of passages, in order."""
+        ...
+
+
+class Search(Protocol):
+    """The owner's knowledge, as a turn sees it."""
+
+    async def search(self, question: str, *, limit: int = 6) -> Found: ...
+
+    async def passage(self, passage_id: str) -> Passage: ...
+
+
+class Toolbox(Protocol):
+    """The tools of all servers that are up and approved."""
+
+    def specs(self) -> tuple[ToolSpec, ...]: ...
+
+    async def call(self, call: ToolCall, *, person_id: str) -> ToolResult:
+        """Run it. A tool's own failure is a result with `is_error`; an absent server raises `ToolUnavailable`."""
+        ...
+
+
+class Converse(Protocol):
+    """A turn, from message to reply. Channels are handed this and know nothing behind it."""
+
+    async def accept(self, inbound: Inbound) -> Accepted:
+        """Store the message and queue its turn in one transaction. The same (channel, external id) returns the same."""
+        ...
+
+    def follow(self, turn_id: str, *, after: int = 0) -> AsyncIterator[Numbered]:
+        """The turn's events with `seq > after`, stored ones first, then live, until `Finished` or `Failed`."""
+        ...
+
+    async def stop(self, turn_id: str) -> None:
+        """End the turn with what has been said so far."""
+        ...
+
+
+class Limiter(Protocol):
+    """Counts requests in sliding windows."""
+
+    async def hit(self, key: str, *, cost: int = 1) -> "LimitState":
+        """Count one request of `key`, or raise `RateLimited` without counting it."""
+        ...
+
+
+class LimitState(Protocol):
+    """What the headers tell: the tightest window's limit, what remains, and seconds until it frees up."""
+
+    limit: int
+    remaining: int
+    reset: float
+
+
+class Dispatcher(Protocol):
+    """Hands work to whichever process runs it. It only says that a row is ready; the database is the truth."""
+
+    async def ready(self, kind: str, row_id: str) -> None: ...

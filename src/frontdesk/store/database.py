@@ -1,0 +1,189 @@
+"""One database, SQLite or PostgreSQL, behind `read` and `commit`.
+
+SQLite has one writer: the works that wait together share one transaction and so one fsync (group commit). On PostgreSQL
+each work has its own transaction; the server groups the commits. Either way `commit` returns when the work is durable.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+import sqlalchemy.event as sa_event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from frontdesk.errors import FrontdeskError, StoreUnavailable
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+BATCH = 256  # works in one SQLite transaction: bounds how long a reader of the result waits
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[T]):
+    work: Work[T]
+    done: asyncio.Future[T]
+
+
+class Database:
+    """Open with `await Database.open(url)`, end with `close`.
+
+    `url` is `sqlite:///path/to/file.db` or `postgresql://…` (the driver is added). Works handed to `commit` must be
+    short, touch only the connection that they are given, and bear being run again: after a failed batch each of its
+    works runs once more, alone.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._queue: asyncio.Queue[_Waiting[Any]] = asyncio.Queue()  # works of many result types share the queue
+        self._writer: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, url: str, *, pool_size: int = 20, max_overflow: int = 40) -> "Database":
+        """Connect. Raises `StoreUnavailable` when the database does not answer."""
+        database = cls(_engine(url, pool_size, max_overflow))
+        await database.ping()
+        if database.is_sqlite:
+            database._writer = asyncio.create_task(database._write_batches(), name="store-writer")
+        return database
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded database stands behind this."""
+        return self._engine.dialect.name == "sqlite"
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine, for migrations and backups."""
+        return self._engine
+
+    async def ping(self) -> None:
+        """Raise `StoreUnavailable` unless a trivial query answers."""
+        async with self.read() as connection:
+            await connection.execute(sa.text("SELECT 1"))
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection for queries; what is written on it is rolled back."""
+        try:
+            async with self._engine.connect() as connection:
+                yield await connection.execution_options(reading=True)
+        except (OperationalError, InterfaceError, OSError) as error:
+            raise _unavailable(error) from error
+
+    async def commit(self, work: Work[T]) -> T:
+        """Run `work` in a transaction and return its result once that is durable.
+
+        Raises what `work` raises, rolled back; `StoreUnavailable` when the database is away, locked or full.
+        """
+        if self._writer is None:
+            return await self._alone(work)
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(_Waiting(work, done))
+        return await done
+
+    async def close(self) -> None:
+        """Finish the waiting works and disconnect."""
+        if self._writer is not None:
+            await self._queue.join()
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+        await self._engine.dispose()
+
+    async def _alone(self, work: Work[T]) -> T:
+        try:
+            async with self._engine.begin() as connection:
+                return await work(connection)
+        except (OperationalError, InterfaceError, OSError) as error:
+            raise _unavailable(error) from error
+
+    async def _write_batches(self) -> None:
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            await self._write(batch)
+            for _ in batch:
+                self._queue.task_done()
+
+    async def _write(self, batch: list[_Waiting[Any]]) -> None:
+        wanted = [waiting for waiting in batch if not waiting.done.done()]
+        if len(wanted) > 1:
+            with contextlib.suppress(Exception):  # one work spoiled the batch: each runs alone and meets its own error
+                async with self._engine.begin() as connection:
+                    results = [await waiting.work(connection) for waiting in wanted]
+                for waiting, result in zip(wanted, results, strict=True):
+                    _settle(waiting, result)
+                return
+        for waiting in wanted:
+            try:
+                result = await self._alone(waiting.work)
+            except Exception as error:
+                if not waiting.done.done():
+                    waiting.done.set_exception(error)
+            else:
+                _settle(waiting, result)
+
+
+def _settle(waiting: _Waiting[Any], result: object) -> None:
+    if not waiting.done.done():
+        waiting.done.set_result(result)
+
+
+def _engine(url: str, pool_size: int, max_overflow: int) -> AsyncEngine:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"), pool_size=8, max_overflow=8)
+        sa_event.listen(engine.sync_engine, "connect", _sqlite_settings)
+        sa_event.listen(engine.sync_engine, "begin", _sqlite_begin)
+        return engine
+    return create_async_engine(
+        parsed.set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_pre_ping=True,
+        pool_timeout=10,
+    )
+
+
+def _sqlite_settings(connection: Any, _record: object) -> None:  # the driver's own connection, which has no types
+    connection.isolation_level = None  # transactions are begun below, not by the driver
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=10000",
+        "cache_size=-32000",
+        "temp_store=MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: sa.Connection) -> None:
+    mode = "DEFERRED" if connection.get_execution_options().get("reading") else "IMMEDIATE"
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _unavailable(error: BaseException) -> FrontdeskError:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return StoreUnavailable(f"The database did not do its work: {cause}", retry_after=2)

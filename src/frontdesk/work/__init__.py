@@ -1,0 +1,1 @@
+"""Handing work to processes: leases, the local runner, the sweeper."""
