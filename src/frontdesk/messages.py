@@ -238,6 +238,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
 
     `parent_id` is the message it follows (None: the newest of the conversation's current branch, or its start when
     `at_start`). `regenerate` names the user message whose answer is to be written anew, instead of new text.
+    `context` is history that the caller keeps and the desk does not (clients of the OpenAI-compatible API).
     """
 
     channel: str
@@ -250,6 +251,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     regenerate: str | None = None
     file_ids: tuple[str, ...] = ()
     model: str | None = None
+    context: tuple["Prompt", ...] = ()
     trace: str | None = None
 
 

@@ -1,0 +1,89 @@
+"""A turn's events on their way out: numbered, stored, and only then shown.
+
+Text that arrives while a commit is under way joins the next one, so a fast model costs few transactions, and a reader never
+holds a word that a crash could take back.
+"""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from frontdesk.conversation.feed import Feeds
+from frontdesk.errors import StoreUnavailable
+from frontdesk.messages import Numbered, TextAdded, TurnEvent
+from frontdesk.ports import Clock
+from frontdesk.store.turns import Lease, LostLease, Outcome, Turns
+
+T = TypeVar("T")
+
+PATIENCE = 40  # tries, half a second apart, before a turn gives an absent database up
+
+
+class TurnLog:
+    """Events of one leased turn. `stop` is set when somebody asks the turn to end, or the lease is lost."""
+
+    def __init__(self, lease: Lease, turns: Turns, feeds: Feeds, clock: Clock) -> None:
+        self.lease = lease
+        self.stop = asyncio.Event()
+        self.text = ""
+        self._turns = turns
+        self._feeds = feeds
+        self._clock = clock
+        self._seq = lease.last_seq
+        self._pending: list[TurnEvent] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._error: Exception | None = None
+
+    def put(self, event: TurnEvent) -> None:
+        """Queue an event. Raises what an earlier store attempt met (`LostLease`, `StoreUnavailable`)."""
+        if self._error is not None:
+            raise self._error
+        if isinstance(event, TextAdded):
+            self.text += event.text
+            if self._pending and isinstance(last := self._pending[-1], TextAdded):
+                self._pending[-1] = TextAdded(text=last.text + event.text)
+                return
+        self._pending.append(event)
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush(), name=f"flush-{self.lease.turn_id}")
+
+    async def flushed(self) -> None:
+        """Return when all that was put is stored. Raises as `put`."""
+        while self._flushing is not None and not self._flushing.done():
+            await asyncio.shield(self._flushing)
+        if self._error is not None:
+            raise self._error
+
+    async def finish(self, event: TurnEvent, outcome: Outcome) -> None:
+        """Store the last event together with the reply. Raises `LostLease`."""
+        await self.flushed()
+        last = self._number([event])
+        await self._patiently(functools.partial(self._turns.finish, self.lease, last, outcome))
+        self._feeds.publish(self.lease.turn_id, last)
+
+    async def _flush(self) -> None:
+        while self._pending:
+            batch, self._pending = self._number(self._pending), []
+            try:
+                if await self._patiently(functools.partial(self._turns.append, self.lease, batch)):
+                    self.stop.set()
+            except (LostLease, StoreUnavailable) as error:
+                self._error = error
+                self.stop.set()
+                return
+            self._feeds.publish(self.lease.turn_id, batch)
+
+    def _number(self, events: list[TurnEvent]) -> list[Numbered]:
+        now = self._clock.now()
+        first = self._seq + 1
+        self._seq += len(events)
+        return [Numbered(seq=first + index, event=event, at=now) for index, event in enumerate(events)]
+
+    async def _patiently(self, store: Callable[[], Awaitable[T]]) -> T:
+        for _ in range(PATIENCE - 1):
+            try:
+                return await store()
+            except StoreUnavailable:
+                await self._clock.sleep(0.5)
+        return await store()

@@ -1,0 +1,109 @@
+"""What models were used for, and what it cost: one row for each model call."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontdesk.ports import Clock, Ids
+from frontdesk.store.database import Database, UtcDateTime, metadata
+
+calls = sa.Table(
+    "model_calls",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("turn_id", sa.Text),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("prompt_tokens", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("completion_tokens", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("cost", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("duration_ms", sa.Integer),
+    sa.Index("ix_model_calls_person_id_day", "person_id", "day"),
+    sa.Index("ix_model_calls_day", "day"),
+)
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A model call: `accepted` before it starts, then `done` or `failed`. `cost` is in millionths of the currency unit."""
+
+    id: str
+    person_id: str
+    channel: str
+    model: str
+    state: str
+    day: str
+    at: datetime
+    turn_id: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: int = 0
+    duration_ms: int | None = None
+
+
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """The sum of a day's calls of one model."""
+
+    day: str
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: int
+
+
+class Calls:
+    """The ledger of model calls."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+
+    def begin(self, person_id: str, channel: str, model: str, turn_id: str | None = None) -> Call:
+        """A call that is about to be made: not stored yet."""
+        now = self._clock.now()
+        return Call(
+            id=self._ids.new("call"),
+            person_id=person_id,
+            channel=channel,
+            model=model,
+            state="accepted",
+            day=now.date().isoformat(),
+            at=now,
+            turn_id=turn_id,
+        )
+
+    async def record(self, call: Call) -> None:
+        """Store the call as it is now."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(calls.insert(), msgspec.structs.asdict(call))
+
+        await self._database.commit(work)
+
+    async def spent(self, person_id: str | None, days: int = 30) -> list[Spent]:
+        """Sums by day and model of the last `days` days; of everybody when `person_id` is None."""
+        since = (self._clock.now() - timedelta(days=days - 1)).date().isoformat()
+        query = (
+            sa.select(
+                calls.c.day,
+                calls.c.model,
+                sa.func.count().label("calls"),
+                sa.func.sum(calls.c.prompt_tokens).label("prompt_tokens"),
+                sa.func.sum(calls.c.completion_tokens).label("completion_tokens"),
+                sa.cast(sa.func.sum(calls.c.cost), sa.BigInteger).label("cost"),
+            )
+            .where(calls.c.day >= since)
+            .group_by(calls.c.day, calls.c.model)
+            .order_by(calls.c.day, calls.c.model)
+        )
+        if person_id is not None:
+            query = query.where(calls.c.person_id == person_id)
+        async with self._database.read() as connection:
+            return [Spent(**row._mapping) for row in await connection.execute(query)]

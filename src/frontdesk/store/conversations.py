@@ -1,0 +1,244 @@
+"""Conversations and their messages. A conversation is a tree: editing or regenerating makes a sibling, and `head_id` says
+which branch is current."""
+
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontdesk.errors import NotFound
+from frontdesk.messages import Citation, Grounding
+from frontdesk.ports import Clock
+from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.typed import Typed
+
+
+class ToolUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool call and its result, as the history shows them. `result` is None while it runs."""
+
+    call_id: str
+    name: str
+    server: str
+    arguments: str
+    result: str | None = None
+    is_error: bool = False
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a reply failed, in the words of its error."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message as a row. `state` is `running` until its turn ends."""
+
+    id: str
+    conversation_id: str
+    parent_id: str | None
+    role: str
+    text: str
+    state: str
+    created_at: datetime
+    turn_id: str | None = None
+    grounding: Grounding | None = None
+    model: str | None = None
+    citations: tuple[Citation, ...] = ()
+    tools: tuple[ToolUse, ...] = ()
+    file_ids: tuple[str, ...] = ()
+    error: Fault | None = None
+    can_leave_message: bool = False
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation's own facts. `summary` covers the branch up to the message `summary_upto`."""
+
+    id: str
+    person_id: str
+    channel: str
+    title: str
+    head_id: str | None
+    summary: str
+    summary_upto: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False, server_default=""),
+    sa.Column("head_id", sa.Text),
+    sa.Column("summary", sa.Text, nullable=False, server_default=""),
+    sa.Column("summary_upto", sa.Text),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Index("ix_conversations_person_id_updated_at", "person_id", "updated_at"),
+    sa.Index("ix_conversations_updated_at", "updated_at"),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("parent_id", sa.Text),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False, server_default=""),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("turn_id", sa.Text),
+    sa.Column("grounding", Typed[Grounding](Grounding)),
+    sa.Column("model", sa.Text),
+    sa.Column("citations", Typed[tuple[Citation, ...]](tuple[Citation, ...])),
+    sa.Column("tools", Typed[tuple[ToolUse, ...]](tuple[ToolUse, ...])),
+    sa.Column("file_ids", Typed[tuple[str, ...]](tuple[str, ...])),
+    sa.Column("error", Typed[Fault](Fault)),
+    sa.Column("can_leave_message", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+
+class Conversations:
+    """Reading and keeping conversations. Every method that takes `person_id` sees that person's rows alone."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def page(
+        self, person_id: str | None, *, query: str = "", before: str | None = None, limit: int = 30, channel: str | None
+    ) -> tuple[list[Conversation], str | None]:
+        """Newest first, and the cursor of the next page. `person_id` None means everybody's: for operators alone.
+
+        `query` keeps those whose title or messages hold the words; `before` is a cursor from an earlier page.
+        """
+        where: list[sa.ColumnElement[bool]] = []
+        if person_id is not None:
+            where.append(conversations.c.person_id == person_id)
+        if channel is not None:
+            where.append(conversations.c.channel == channel)
+        if before is not None:
+            moment, _, identity = before.partition("~")
+            key = sa.tuple_(conversations.c.updated_at, conversations.c.id)
+            where.append(key < sa.tuple_(sa.literal(_moment(moment), UtcDateTime), sa.literal(identity)))
+        if query:
+            hits = sa.select(messages.c.conversation_id).where(messages.c.text.icontains(query, autoescape=True))
+            where.append(sa.or_(conversations.c.title.icontains(query, autoescape=True), conversations.c.id.in_(hits)))
+        newest = (
+            sa.select(conversations)
+            .where(*where)
+            .order_by(conversations.c.updated_at.desc(), conversations.c.id.desc())
+            .limit(limit + 1)
+        )
+        async with self._database.read() as connection:
+            rows = [_conversation(row) for row in await connection.execute(newest)]
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return rows, f"{rows[-1].updated_at.isoformat()}~{rows[-1].id}" if more else None
+
+    async def get(self, conversation_id: str, person_id: str | None) -> Conversation:
+        """One conversation. Raises `NotFound`, also for somebody else's."""
+        async with self._database.read() as connection:
+            return await find(connection, conversation_id, person_id)
+
+    async def messages(self, conversation_id: str) -> list[Message]:
+        """All messages of all branches, oldest first."""
+        query = (
+            sa.select(messages)
+            .where(messages.c.conversation_id == conversation_id)
+            .order_by(messages.c.created_at, messages.c.id)
+        )
+        async with self._database.read() as connection:
+            return [_message(row) for row in await connection.execute(query)]
+
+    async def message(self, message_id: str, person_id: str | None) -> Message:
+        """One message. Raises `NotFound`, also for somebody else's."""
+        query = sa.select(messages).where(messages.c.id == message_id)
+        if person_id is not None:
+            query = query.where(messages.c.person_id == person_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise NotFound("There is no such message", where=message_id)
+        return _message(row)
+
+    async def rename(self, conversation_id: str, person_id: str, title: str) -> None:
+        """Give it another title. Raises `NotFound`."""
+        await self._change(conversation_id, person_id, title=title)
+
+    async def choose_branch(self, conversation_id: str, person_id: str, head_id: str) -> None:
+        """Make the branch that ends in `head_id` the current one. Raises `NotFound` for a foreign message."""
+        message = await self.message(head_id, person_id)
+        if message.conversation_id != conversation_id:
+            raise NotFound("There is no such message in this conversation", where=head_id)
+        await self._change(conversation_id, person_id, head_id=head_id)
+
+    async def delete(self, conversation_id: str, person_id: str) -> None:
+        """Remove it with its messages, turns and events. Raises `NotFound`."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await find(connection, conversation_id, person_id)
+            await connection.execute(conversations.delete().where(conversations.c.id == conversation_id))
+
+        await self._database.commit(work)
+
+    async def keep_summary(self, conversation_id: str, summary: str, upto: str) -> None:
+        """Store what the older part of the branch, up to and with message `upto`, was about."""
+
+        async def work(connection: AsyncConnection) -> None:
+            change = conversations.update().where(conversations.c.id == conversation_id)
+            await connection.execute(change.values(summary=summary, summary_upto=upto))
+
+        await self._database.commit(work)
+
+    async def _change(self, conversation_id: str, person_id: str, **values: str) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await find(connection, conversation_id, person_id)
+            await connection.execute(conversations.update().where(conversations.c.id == conversation_id).values(values))
+
+        await self._database.commit(work)
+
+
+async def find(connection: AsyncConnection, conversation_id: str, person_id: str | None) -> Conversation:
+    """The conversation inside a transaction. Raises `NotFound`, also for somebody else's."""
+    query = sa.select(conversations).where(conversations.c.id == conversation_id)
+    if person_id is not None:
+        query = query.where(conversations.c.person_id == person_id)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such conversation", where=conversation_id)
+    return _conversation(row)
+
+
+def branch(all_messages: list[Message], head_id: str | None) -> list[Message]:
+    """The messages from the start to `head_id`, oldest first."""
+    by_id = {message.id: message for message in all_messages}
+    path: list[Message] = []
+    current = by_id.get(head_id or "")
+    while current is not None:
+        path.append(current)
+        current = by_id.get(current.parent_id or "")
+    return path[::-1]
+
+
+def _conversation(row: sa.Row[tuple[object, ...]]) -> Conversation:
+    return Conversation(**row._mapping)  # pyright: ignore[reportPrivateUsage]  # SQLAlchemy's documented name
+
+
+def _message(row: sa.Row[tuple[object, ...]]) -> Message:
+    values = {name: value for name, value in row._mapping.items() if name != "person_id" and value is not None}
+    return Message(**({"parent_id": None} | values))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise NotFound("There is no such page", where="cursor") from None

@@ -1,0 +1,91 @@
+"""Facts that the desk remembers about a person: theirs to see, edit and erase."""
+
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontdesk.errors import NotFound
+from frontdesk.ports import Clock, Ids
+from frontdesk.store.database import Database, UtcDateTime, metadata
+
+memories = sa.Table(
+    "memories",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("vector", sa.LargeBinary),
+    sa.Column("message_id", sa.Text),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("person_id", "text"),
+)
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """One remembered fact; `vector` is its embedding (float32), None when no embedder is set up."""
+
+    id: str
+    text: str
+    created_at: datetime
+    updated_at: datetime
+    message_id: str | None = None
+    vector: bytes | None = None
+
+
+class Memories:
+    """The facts of one person at a time; nobody else's can be named."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+
+    async def of(self, person_id: str) -> list[Memory]:
+        """All facts about the person, newest first."""
+        query = sa.select(memories).where(memories.c.person_id == person_id).order_by(memories.c.created_at.desc())
+        async with self._database.read() as connection:
+            return [_memory(row) for row in await connection.execute(query)]
+
+    async def add(
+        self, person_id: str, text: str, *, vector: bytes | None = None, message_id: str | None = None
+    ) -> Memory:
+        """Remember a fact; one that is known already stays as it is."""
+        now = self._clock.now()
+        same = sa.select(memories).where(memories.c.person_id == person_id, memories.c.text == text)
+        fresh = Memory(
+            id=self._ids.new("mem"), text=text, created_at=now, updated_at=now, message_id=message_id, vector=vector
+        )
+
+        async def work(connection: AsyncConnection) -> Memory:
+            row = (await connection.execute(same)).one_or_none()
+            if row is not None:
+                return _memory(row)
+            await connection.execute(memories.insert(), msgspec.structs.asdict(fresh) | {"person_id": person_id})
+            return fresh
+
+        return await self._database.commit(work)
+
+    async def change(self, person_id: str, memory_id: str, text: str, *, vector: bytes | None = None) -> None:
+        """Correct a fact. Raises `NotFound`."""
+        own = memories.update().where(memories.c.id == memory_id, memories.c.person_id == person_id)
+        await self._one(own.values(text=text, vector=vector, updated_at=self._clock.now()), memory_id)
+
+    async def forget(self, person_id: str, memory_id: str) -> None:
+        """Erase a fact. Raises `NotFound`."""
+        await self._one(
+            memories.delete().where(memories.c.id == memory_id, memories.c.person_id == person_id), memory_id
+        )
+
+    async def _one(self, change: sa.Update | sa.Delete, memory_id: str) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            if (await connection.execute(change)).rowcount == 0:
+                raise NotFound("There is no such memory", where=memory_id)
+
+        await self._database.commit(work)
+
+
+def _memory(row: sa.Row[tuple[object, ...]]) -> Memory:
+    return Memory(**{name: value for name, value in row._mapping.items() if name != "person_id"})
