@@ -157,7 +157,9 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `passages` carry the grounding as data: `quote` answers from them, other wires render them into the prompt.
     `continue_from` is text already shown to the reader: the model goes on after it and never repeats it.
-    `response_schema` asks for JSON that fits this JSON Schema. `max_tokens` bounds the answer.
+    `response_schema` asks for JSON that fits this JSON Schema. `max_tokens` bounds the answer. `streamed=False` says that
+    nobody reads along, so a wire may fetch the answer in one piece, at a fraction of the work. `account` is a key of the
+    asker's making (a turn's id, say) under which each model call that this request causes is booked.
     """
 
     messages: tuple[Prompt, ...]
@@ -172,6 +174,8 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     response_schema: msgspec.Raw | None = None
     response_json: bool = False
+    streamed: bool = True
+    account: str = ""
 
 
 # --- what models say --------------------------------------------------------
@@ -228,6 +232,19 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     json_schema: bool = True
     prompt_price: int = 0
     completion_price: int = 0
+
+
+class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model has been doing in this process. `p50_ms` is the median time to its first word, of its last calls."""
+
+    name: str
+    wire: str
+    model: str
+    state: Literal["closed", "open", "half_open"]
+    calls: int
+    failures: int
+    p50_ms: float | None
+    last_error: str | None
 
 
 # --- a turn: what the reader of an answer sees ------------------------------

@@ -10,12 +10,14 @@ from frontdesk.messages import (
     Inbound,
     ModelEvent,
     ModelFacts,
+    ModelHealth,
     ModelRequest,
     Numbered,
     Passage,
     ToolCall,
     ToolResult,
     ToolSpec,
+    Usage,
 )
 
 
@@ -63,6 +65,29 @@ class Model(Protocol):
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]: ...
 
     async def close(self) -> None: ...
+
+
+class Models(Model, Protocol):
+    """All models of the desk behind one: asked itself, it picks and falls back; `model` hands out one by name."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that `model` takes, in the order in which they are asked."""
+        ...
+
+    def model(self, name: str) -> Model:
+        """The model of that name or alias, with retries but without fallback. Raises `UnknownModel`."""
+        ...
+
+    def health(self) -> tuple[ModelHealth, ...]: ...
+
+
+class Ledger(Protocol):
+    """Is told of each model call that really happened, exactly once, also when it failed or nobody waited for its end."""
+
+    def called(self, account: str, model: str, usage: Usage) -> None:
+        """`account` is the request's; `usage` is the provider's count, or an estimate where the call was cut short."""
+        ...
 
 
 class Embedder(Protocol):
