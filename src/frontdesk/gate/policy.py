@@ -1,0 +1,201 @@
+"""Who may call what: one table. A path that is not in it does not exist, and a test fails for a route without a line.
+
+Columns: methods (GET allows HEAD too; `ws` is a WebSocket), path, who, scope, limit, body, act.
+
+- who: `public`, `inside` (a direct call from a private address, never through a proxy), or the least role.
+- scope: what an API key must hold; `session` means that no key will do; `-` asks for none.
+- limit: `calls` counts against the caller's limit, `sign_in` against the tighter one of sign-in attempts.
+- body: `upload` takes files as large as the desk allows, `-` the usual bound.
+- act: the name under which the audit log records it.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+
+from frontdesk.messages import Role
+
+TABLE = """
+# methods      path                                   who      scope     limit   body   act
+GET            /health                                public   -         -       -      -
+GET            /ready                                 public   -         -       -      -
+GET            /metrics                               inside   -         -       -      -
+
+GET            /                                      public   -         -       -      -
+GET            /sign-in                               public   -         -       -      -
+GET            /console                               public   -         -       -      -
+GET            /console/{path:path}                   public   -         -       -      -
+GET            /c/{conversation_id}                   public   -         -       -      -
+GET            /assets/{path:path}                    public   -         -       -      -
+GET            /favicon.ico                           public   -         -       -      -
+GET            /favicon.svg                           public   -         -       -      -
+GET            /robots.txt                            public   -         -       -      -
+GET            /api/v1/openapi.json                   public   -         -       -      -
+GET            /api/v1/desk                           public   -         -       -      -
+
+POST           /api/v1/auth/link                      public   -         sign_in -      sign_in.link
+POST           /api/v1/auth/sign-in                   public   -         sign_in -      sign_in.password
+POST           /api/v1/auth/refresh                   public   -         sign_in -      -
+POST           /api/v1/auth/sign-out                  public   -         -       -      sign_in.out
+GET            /api/v1/auth/start/{provider}          public   -         sign_in -      -
+GET            /api/v1/auth/callback/{provider}       public   -         sign_in -      sign_in.provider
+GET            /api/v1/me                             visitor  -         -       -      -
+PATCH          /api/v1/me                             member   session   -       -      -
+PUT            /api/v1/me/password                    member   session   sign_in -      me.password
+GET            /api/v1/me/export                      visitor  session   calls   -      me.export
+DELETE         /api/v1/me                             visitor  session   -       -      me.erase
+
+POST           /api/v1/chat                           visitor  chat      calls   -      -
+GET            /api/v1/turns/{id}/events              visitor  chat      -       -      -
+POST           /api/v1/turns/{id}/stop                visitor  chat      -       -      -
+GET            /api/v1/conversations                  visitor  chat      -       -      -
+GET            /api/v1/conversations/{id}             visitor  chat      -       -      -
+PATCH,DELETE   /api/v1/conversations/{id}             visitor  chat      -       -      -
+PUT            /api/v1/messages/{id}/feedback         visitor  chat      -       -      -
+POST           /api/v1/handoffs                       visitor  chat      calls   -      -
+POST           /api/v1/files                          visitor  chat      calls   upload -
+GET            /api/v1/files/{id}                     visitor  chat      -       -      -
+GET            /api/v1/passages/{id}                  visitor  chat      -       -      -
+GET,POST       /api/v1/memories                       visitor  chat      -       -      -
+PATCH,DELETE   /api/v1/memories/{id}                  visitor  chat      -       -      -
+GET            /api/v1/usage                          visitor  chat      -       -      -
+GET            /api/v1/approvals                      visitor  chat      -       -      -
+POST           /api/v1/approvals/{id}                 visitor  session   -       -      tool.decision
+
+POST           /v1/chat/completions                   member   chat      calls   -      -
+POST           /v1/responses                          member   chat      calls   -      -
+POST           /v1/embeddings                         member   chat      calls   -      -
+GET            /v1/models                             member   chat      calls   -      -
+GET            /v1/models/{id:path}                   member   chat      calls   -      -
+
+GET            /api/v1/people                         operator people    -       -      -
+POST           /api/v1/people                         operator people    -       -      person.invite
+PATCH          /api/v1/people/{id}                    operator people    -       -      person.change
+DELETE         /api/v1/people/{id}                    operator people    -       -      person.erase
+POST           /api/v1/people/{id}/link               operator people    -       -      person.link
+GET            /api/v1/keys                           member   keys      -       -      -
+POST           /api/v1/keys                           member   keys      -       -      key.create
+DELETE         /api/v1/keys/{id}                      member   keys      -       -      key.revoke
+GET            /api/v1/audit                          operator audit     -       -      -
+
+GET            /api/v1/knowledge/documents            operator knowledge -       -      -
+POST           /api/v1/knowledge/documents            operator knowledge calls   upload document.add
+DELETE         /api/v1/knowledge/documents/{id}       operator knowledge -       -      document.remove
+POST           /api/v1/knowledge/try                  operator knowledge calls   -      -
+GET            /api/v1/tools                          operator tools     -       -      -
+POST           /api/v1/tools/{name}                   operator tools     -       -      tool.change
+GET            /api/v1/console/overview               operator console   -       -      -
+GET            /api/v1/console/conversations          operator console   -       -      -
+GET            /api/v1/console/conversations/{id}     operator console   -       -      conversation.read
+GET            /api/v1/console/handoffs               operator console   -       -      -
+PATCH          /api/v1/console/handoffs/{id}          operator console   -       -      handoff.change
+GET            /api/v1/console/models                 operator console   -       -      -
+GET            /api/v1/console/usage                  operator console   -       -      -
+"""
+
+_RANK = {"visitor": 0, "member": 1, "operator": 2, "owner": 3}
+_PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the table."""
+
+    methods: tuple[str, ...]
+    path: str
+    who: str
+    scope: str
+    limit: str
+    body: str
+    act: str
+
+    @property
+    def needs_caller(self) -> bool:
+        """Whether somebody must be known to pass."""
+        return self.who in _RANK
+
+
+class Policy:
+    """The table, ready for look-ups: fixed paths by dictionary, templates by one expression each."""
+
+    def __init__(self, table: str = TABLE) -> None:
+        self.rules = tuple(_read(table))
+        self._fixed: dict[str, dict[str, Rule]] = {}
+        self._templates: dict[str, tuple[re.Pattern[str], dict[str, Rule]]] = {}
+        for rule in self.rules:
+            self._add(rule)
+        self._of_template = lru_cache(4096)(self._match)
+
+    def find(self, path: str) -> dict[str, Rule] | None:
+        """The rules of a path by method, or None when there is no such path."""
+        return self._fixed.get(path) or self._of_template(path)
+
+    def rule(self, method: str, path: str) -> Rule | None:
+        """The rule of a call, or None."""
+        rules = self.find(path)
+        return rules.get(method) if rules else None
+
+    def scopes(self) -> tuple[str, ...]:
+        """The names that an API key's scopes are chosen from."""
+        return tuple(sorted({rule.scope for rule in self.rules} - {"-", "session"}))
+
+    def missing(self, routes: Iterable[tuple[str, str]]) -> list[str]:
+        """Those of `routes` (method, path template) that no line covers with the very same template."""
+        known = {(method, _shape(rule.path)) for rule in self.rules for method in _with_head(rule.methods)}
+        return sorted(f"{method} {path}" for method, path in routes if (method, _shape(path)) not in known)
+
+    def _add(self, rule: Rule) -> None:
+        if "{" in rule.path:
+            rules = self._templates.setdefault(rule.path, (_expression(rule.path), {}))[1]
+        else:
+            rules = self._fixed.setdefault(rule.path, {})
+        for method in _with_head(rule.methods):
+            if method in rules:
+                raise ValueError(f"The policy has two lines for {method} {rule.path}")
+            rules[method] = rule
+
+    def _match(self, path: str) -> dict[str, Rule] | None:
+        for expression, rules in self._templates.values():
+            if expression.fullmatch(path):
+                return rules
+        return None
+
+
+def at_least(role: Role, who: str) -> bool:
+    """Whether `role` reaches the role that a line asks for."""
+    return _RANK[role.value] >= _RANK[who]
+
+
+def may_manage(actor: Role, subject: Role) -> bool:
+    """Whether somebody of role `actor` may make, change or remove somebody of role `subject`: owners anybody, others
+    only those below them."""
+    return actor is Role.OWNER or _RANK[actor.value] > _RANK[subject.value]
+
+
+def _read(table: str) -> Iterable[Rule]:
+    for line in table.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        methods, path, who, scope, limit, body, act = line.split()
+        if who not in _RANK and who not in ("public", "inside"):
+            raise ValueError(f"The policy's line for {path} names nobody known: {who}")
+        yield Rule(methods=tuple(methods.split(",")), path=path, who=who, scope=scope, limit=limit, body=body, act=act)
+
+
+def _with_head(methods: tuple[str, ...]) -> tuple[str, ...]:
+    return (*methods, "HEAD") if "GET" in methods else methods
+
+
+def _expression(path: str) -> re.Pattern[str]:
+    """A template as an expression: `{name}` is one segment, `{name:path}` one or more."""
+    pattern, at = "", 0
+    for parameter in _PARAMETER.finditer(path):
+        pattern += re.escape(path[at : parameter.start()]) + (".+" if parameter.group(2) else "[^/]+")
+        at = parameter.end()
+    return re.compile(pattern + re.escape(path[at:]))
+
+
+def _shape(path: str) -> str:
+    """The template without its parameters' names."""
+    return _PARAMETER.sub(lambda parameter: "{}" if parameter.group(2) is None else "{:path}", path)
