@@ -1,7 +1,7 @@
 """A turn's events on their way out: numbered, stored, and only then shown.
 
-Text that arrives while a commit is under way joins the next one, so a fast model costs few transactions, and a reader never
-holds a word that a crash could take back.
+Text that arrives while a commit is under way joins the next one, so a fast model costs few transactions, and a reader
+never holds a word that a crash could take back.
 """
 
 import asyncio

@@ -13,7 +13,7 @@ calls = sa.Table(
     "model_calls",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
     sa.Column("turn_id", sa.Text),
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("model", sa.Text, nullable=False),
@@ -30,7 +30,7 @@ calls = sa.Table(
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """A model call: `accepted` before it starts, then `done` or `failed`. `cost` is in millionths of the currency unit."""
+    """A model call: `accepted` before it starts, then `done` or `failed`. `cost` is in millionths of the unit."""
 
     id: str
     person_id: str
@@ -106,4 +106,4 @@ class Calls:
         if person_id is not None:
             query = query.where(calls.c.person_id == person_id)
         async with self._database.read() as connection:
-            return [Spent(**row._mapping) for row in await connection.execute(query)]
+            return [Spent(**row) for row in (await connection.execute(query)).mappings()]

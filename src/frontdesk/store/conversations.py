@@ -1,7 +1,10 @@
-"""Conversations and their messages. A conversation is a tree: editing or regenerating makes a sibling, and `head_id` says
-which branch is current."""
+"""Conversations and their messages.
+
+A conversation is a tree: editing or regenerating makes a sibling, and `head_id` says which branch is current.
+"""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -71,7 +74,7 @@ conversations = sa.Table(
     "conversations",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("title", sa.Text, nullable=False, server_default=""),
     sa.Column("head_id", sa.Text),
@@ -87,8 +90,10 @@ messages = sa.Table(
     "messages",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("conversation_id", sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column(
+        "conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("parent_id", sa.Text),
     sa.Column("role", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False, server_default=""),
@@ -138,7 +143,7 @@ class Conversations:
             .limit(limit + 1)
         )
         async with self._database.read() as connection:
-            rows = [_conversation(row) for row in await connection.execute(newest)]
+            rows = [_conversation(row) for row in (await connection.execute(newest)).mappings()]
         more = len(rows) > limit
         rows = rows[:limit]
         return rows, f"{rows[-1].updated_at.isoformat()}~{rows[-1].id}" if more else None
@@ -156,7 +161,7 @@ class Conversations:
             .order_by(messages.c.created_at, messages.c.id)
         )
         async with self._database.read() as connection:
-            return [_message(row) for row in await connection.execute(query)]
+            return [_message(row) for row in (await connection.execute(query)).mappings()]
 
     async def message(self, message_id: str, person_id: str | None) -> Message:
         """One message. Raises `NotFound`, also for somebody else's."""
@@ -164,7 +169,7 @@ class Conversations:
         if person_id is not None:
             query = query.where(messages.c.person_id == person_id)
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).one_or_none()
+            row = (await connection.execute(query)).mappings().one_or_none()
         if row is None:
             raise NotFound("There is no such message", where=message_id)
         return _message(row)
@@ -211,7 +216,7 @@ async def find(connection: AsyncConnection, conversation_id: str, person_id: str
     query = sa.select(conversations).where(conversations.c.id == conversation_id)
     if person_id is not None:
         query = query.where(conversations.c.person_id == person_id)
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(query)).mappings().one_or_none()
     if row is None:
         raise NotFound("There is no such conversation", where=conversation_id)
     return _conversation(row)
@@ -228,13 +233,14 @@ def branch(all_messages: list[Message], head_id: str | None) -> list[Message]:
     return path[::-1]
 
 
-def _conversation(row: sa.Row[tuple[object, ...]]) -> Conversation:
-    return Conversation(**row._mapping)  # pyright: ignore[reportPrivateUsage]  # SQLAlchemy's documented name
+def _conversation(row: sa.RowMapping) -> Conversation:
+    return Conversation(**row)
 
 
-def _message(row: sa.Row[tuple[object, ...]]) -> Message:
-    values = {name: value for name, value in row._mapping.items() if name != "person_id" and value is not None}
-    return Message(**({"parent_id": None} | values))
+def _message(row: sa.RowMapping) -> Message:
+    values: dict[str, Any] = {"parent_id": None}  # a row of mixed columns; the struct gives each its type back
+    values.update((name, value) for name, value in row.items() if name != "person_id" and value is not None)
+    return Message(**values)
 
 
 def _moment(text: str) -> datetime:

@@ -15,7 +15,7 @@ files = sa.Table(
     "files",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("media_type", sa.Text, nullable=False),
     sa.Column("bytes", sa.Integer, nullable=False),
@@ -70,16 +70,16 @@ class Files:
         if person_id is not None:
             query = query.where(files.c.person_id == person_id)
         async with self._database.read() as connection:
-            found = {row.id: File(**row._mapping) for row in await connection.execute(query)}
+            found = {row["id"]: File(**row) for row in (await connection.execute(query)).mappings()}
         return [found[file_id] for file_id in file_ids if file_id in found]
 
     async def data(self, person_id: str, file_id: str) -> tuple[File, bytes]:
         """The file with its bytes. Raises `NotFound`, also for somebody else's."""
         query = sa.select(*FACTS, files.c.data).where(files.c.id == file_id, files.c.person_id == person_id)
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).one_or_none()
+            row = (await connection.execute(query)).mappings().one_or_none()
         if row is None:
             raise NotFound("There is no such file", where=file_id)
-        values = dict(row._mapping)
+        values = dict(row)
         data = values.pop("data")
         return File(**values), data

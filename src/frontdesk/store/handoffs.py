@@ -16,8 +16,10 @@ handoffs = sa.Table(
     "handoffs",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("conversation_id", sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column(
+        "conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("contact", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
@@ -75,7 +77,7 @@ class Handoffs:
         if state is not None:
             query = query.where(handoffs.c.state == state)
         async with self._database.read() as connection:
-            return [Handoff(**row._mapping) for row in await connection.execute(query)]
+            return [Handoff(**row) for row in (await connection.execute(query)).mappings()]
 
     async def settle(self, handoff_id: str, state: HandoffState) -> None:
         """Mark as settled, or as waiting again. Raises `NotFound`."""

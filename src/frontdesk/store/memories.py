@@ -14,7 +14,7 @@ memories = sa.Table(
     "memories",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("vector", sa.LargeBinary),
     sa.Column("message_id", sa.Text),
@@ -47,7 +47,7 @@ class Memories:
         """All facts about the person, newest first."""
         query = sa.select(memories).where(memories.c.person_id == person_id).order_by(memories.c.created_at.desc())
         async with self._database.read() as connection:
-            return [_memory(row) for row in await connection.execute(query)]
+            return [_memory(row) for row in (await connection.execute(query)).mappings()]
 
     async def add(
         self, person_id: str, text: str, *, vector: bytes | None = None, message_id: str | None = None
@@ -60,7 +60,7 @@ class Memories:
         )
 
         async def work(connection: AsyncConnection) -> Memory:
-            row = (await connection.execute(same)).one_or_none()
+            row = (await connection.execute(same)).mappings().one_or_none()
             if row is not None:
                 return _memory(row)
             await connection.execute(memories.insert(), msgspec.structs.asdict(fresh) | {"person_id": person_id})
@@ -87,5 +87,5 @@ class Memories:
         await self._database.commit(work)
 
 
-def _memory(row: sa.Row[tuple[object, ...]]) -> Memory:
-    return Memory(**{name: value for name, value in row._mapping.items() if name != "person_id"})
+def _memory(row: sa.RowMapping) -> Memory:
+    return Memory(**{name: value for name, value in row.items() if name != "person_id"})

@@ -1,7 +1,7 @@
 """Inbox, turns and their events: what came in, who works on it, and what its readers have been shown.
 
-A turn is leased: `claim` hands out a fence, a number that grows with every claim, and each write names it. A process that
-was paused while another took the turn over finds its fence outdated and can write nothing.
+A turn is leased: `claim` hands out a fence, a number that grows with every claim, and each write names it. A process
+that was paused while another took the turn over finds its fence outdated and can write nothing.
 """
 
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ inbox = sa.Table(
     metadata,
     sa.Column("channel", sa.Text, primary_key=True),
     sa.Column("external_id", sa.Text, primary_key=True),
-    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("turn_id", sa.Text, nullable=False),
     sa.Column("message", Typed[Inbound](Inbound), nullable=False),
     sa.Column("received_at", UtcDateTime, nullable=False),
@@ -33,8 +33,8 @@ turns = sa.Table(
     "turns",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("conversation_id", sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("message_id", sa.Text, nullable=False),
     sa.Column("reply_id", sa.Text, nullable=False),
     sa.Column("inbound", Typed[Inbound](Inbound), nullable=False),
@@ -53,7 +53,7 @@ turns = sa.Table(
 turn_events = sa.Table(
     "turn_events",
     metadata,
-    sa.Column("turn_id", sa.ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("turn_id", sa.Text, sa.ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("event", Typed[TurnEvent](TurnEvent), nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
@@ -103,10 +103,10 @@ class Turns:
         self._ids = ids
 
     async def accept(self, inbound: Inbound) -> Accepted:
-        """Store message, reply and turn in one transaction; the same (channel, external id) gives the first one's answer.
+        """Store message, reply and turn in one transaction; the same (channel, external id) gives the same answer.
 
-        Raises `NotFound` for a conversation, parent or message that is not the person's, `Conflict` when the same external
-        id comes with another message.
+        Raises `NotFound` for a conversation, parent or message that is not the person's, `Conflict` when the same
+        external id comes with another message.
         """
 
         async def work(connection: AsyncConnection) -> Accepted:
@@ -151,7 +151,7 @@ class Turns:
                 lease_owner=owner,
                 lease_until=now + timedelta(seconds=seconds),
             )
-            return _lease((await connection.execute(change.returning(turns))).one())
+            return _lease((await connection.execute(change.returning(turns))).mappings().one())
 
         return await self._database.commit(work)
 
@@ -373,10 +373,9 @@ def _or_lost(stop_requested: bool | None) -> bool:
     return stop_requested
 
 
-def _lease(row: sa.Row[tuple[object, ...]]) -> Lease:
-    values = row._mapping
+def _lease(row: sa.RowMapping) -> Lease:
     names = ("conversation_id", "person_id", "message_id", "reply_id", "inbound", "fence", "last_seq")
-    return Lease(turn_id=values["id"], until=values["lease_until"], **{name: values[name] for name in names})
+    return Lease(turn_id=row["id"], until=row["lease_until"], **{name: row[name] for name in names})
 
 
 def _title(text: str) -> str:

@@ -17,7 +17,7 @@ Sweep = Callable[[], Awaitable[list[str]]]
 
 
 class LocalWork:
-    """Runs rows of one kind, at most `parallel` at a time. `run` must bear a row that is done or taken: claims decide."""
+    """Runs rows of one kind, at most `parallel` at once. `run` must bear a row that is done or taken: claims decide."""
 
     def __init__(
         self, kind: str, run: Run, sweep: Sweep, clock: Clock, *, parallel: int = 64, every: float = 5
