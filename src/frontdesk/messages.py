@@ -120,6 +120,60 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
     is_error: bool = False
 
 
+class ToolRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the desk remembers of a tool: what its server says now, and what an operator accepted.
+
+    `digest` covers the tool's own name, description and parameters; `accepted` is the digest that may run.
+    `needs_approval` is an operator's word on it, None where the settings decide.
+    """
+
+    name: str
+    address: str
+    tool: str
+    description: str
+    parameters: msgspec.Raw
+    digest: str
+    accepted: str | None = None
+    disabled: bool = False
+    needs_approval: bool | None = None
+
+    @property
+    def state(self) -> Literal["approved", "changed", "disabled", "new"]:
+        """Only an approved tool is offered and runs."""
+        if self.disabled:
+            return "disabled"
+        if self.accepted is None:
+            return "new"
+        return "approved" if self.accepted == self.digest else "changed"
+
+
+class ToolServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A server of tools as operators see it. `refused` says that it does not take the desk's service token."""
+
+    address: str
+    name: str
+    state: Literal["up", "down", "refused"]
+    protocol: str | None
+    problem: str
+    tools: tuple[ToolRecord, ...]
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's word on one tool call. `digest` covers the exact bytes of the tool's name and its arguments."""
+
+    id: str
+    turn_id: str
+    person_id: str
+    call_id: str
+    tool: str
+    arguments: str
+    digest: str
+    state: Literal["pending", "approved", "denied", "expired", "used"]
+    created_at: datetime
+    expires_at: datetime
+    decided_by: str | None = None
+
+
 # --- what models read -------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from frontdesk.messages import (
     Accepted,
+    Approval,
     Found,
     Inbound,
     ModelEvent,
@@ -15,7 +16,9 @@ from frontdesk.messages import (
     Numbered,
     Passage,
     ToolCall,
+    ToolRecord,
     ToolResult,
+    ToolServer,
     ToolSpec,
     Usage,
 )
@@ -126,6 +129,43 @@ class Toolbox(Protocol):
         ...
 
 
+class Approvals(Protocol):
+    """People's words on tool calls. What was approved runs at most once, with exactly the arguments they saw."""
+
+    async def ask(self, turn_id: str, person_id: str, call: ToolCall) -> Approval:
+        """Ask the person. The same call of the same turn is asked once, also after a restart."""
+        ...
+
+    async def wait(self, approval_id: str) -> Approval:
+        """The approval once it is no longer pending: approved, denied or expired."""
+        ...
+
+    async def consume(self, approval_id: str, digest: str) -> bool:
+        """Whether the call may run now. True once at most, for an approval of this digest that has not expired."""
+        ...
+
+    async def withdraw(self, turn_id: str) -> None:
+        """The turn has ended: nothing that it asked for may run any more."""
+        ...
+
+
+class ToolDesk(Protocol):
+    """The tools as operators see and rule them."""
+
+    async def servers(self) -> tuple[ToolServer, ...]:
+        """Every configured server with the tools that it was ever seen to have."""
+        ...
+
+    async def rule(
+        self, name: str, *, digest: str | None = None, disabled: bool | None = None, needs_approval: bool | None = None
+    ) -> ToolRecord:
+        """Accept the tool as `digest` says, disable or enable it, or say whether its calls need approval.
+
+        Raises `NotFound` for an unknown tool, `Conflict` when it is no longer what `digest` says.
+        """
+        ...
+
+
 class Converse(Protocol):
     """A turn, from message to reply. Channels are handed this and know nothing behind it."""
 
@@ -153,9 +193,14 @@ class Limiter(Protocol):
 class LimitState(Protocol):
     """What the headers tell: the tightest window's limit, what remains, and seconds until it frees up."""
 
-    limit: int
-    remaining: int
-    reset: float
+    @property
+    def limit(self) -> int: ...
+
+    @property
+    def remaining(self) -> int: ...
+
+    @property
+    def reset(self) -> float: ...
 
 
 class Dispatcher(Protocol):

@@ -32,3 +32,16 @@ model_circuit_open = Gauge(
     "frontdesk_model_circuit_open", "1 while the model's circuit is open", ["model"], registry=registry
 )
 tool_servers_up = Gauge("frontdesk_tool_servers_up", "MCP servers that answer now", registry=registry)
+tool_calls = Counter(
+    "frontdesk_tool_calls_total",
+    "Tool calls by MCP server and outcome: ok, tool_error, bad_arguments, timeout, broken, unavailable",
+    ["server", "outcome"],
+    registry=registry,
+)
+tool_call_duration = Histogram(
+    "frontdesk_tool_call_duration_seconds",
+    "Time that an MCP server took for a call",
+    ["server"],
+    buckets=SECONDS,
+    registry=registry,
+)
