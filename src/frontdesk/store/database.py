@@ -6,6 +6,7 @@ each work has its own transaction; the server groups the commits. Either way `co
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 import sqlalchemy.event as sa_event
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from frontdesk.errors import FrontdeskError, StoreUnavailable
+from frontdesk.errors import StoreUnavailable
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
@@ -41,17 +43,18 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 SQLAlchemy hands it
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is not None and value.tzinfo is None:
             raise ValueError("A moment needs its time zone")
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 SQLAlchemy hands it
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+ATTEMPTS = 3  # of a work that lost a deadlock on PostgreSQL
 BATCH = 256  # works in one SQLite transaction: bounds how long a reader of the result waits
 
 
@@ -66,7 +69,7 @@ class Database:
 
     `url` is `sqlite:///path/to/file.db` or `postgresql://…` (the driver is added). Works handed to `commit` must be
     short, touch only the connection that they are given, and bear being run again: after a failed batch each of its
-    works runs once more, alone.
+    works runs once more, alone, and on PostgreSQL the loser of a deadlock runs again.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -75,10 +78,18 @@ class Database:
         self._writer: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, url: str, *, pool_size: int = 20, max_overflow: int = 40) -> "Database":
-        """Connect. Raises `StoreUnavailable` when the database does not answer."""
-        database = cls(_engine(url, pool_size, max_overflow))
-        await database.ping()
+    async def open(cls, url: str, *, pool_size: int = 20, max_overflow: int = 40, lock_wait: float = 10) -> "Database":
+        """Connect. Raises `StoreUnavailable` when the database does not answer.
+
+        `pool_size` and `max_overflow` bound PostgreSQL's connections; `lock_wait` is how many seconds a write waits for
+        another process's write on SQLite, and any statement for a free connection on PostgreSQL.
+        """
+        database = cls(_engine(url, pool_size, max_overflow, lock_wait))
+        try:
+            await database.ping()
+        except BaseException:
+            await database.close()
+            raise
         if database.is_sqlite:
             database._writer = asyncio.create_task(database._write_batches(), name="store-writer")
         return database
@@ -104,8 +115,8 @@ class Database:
         try:
             async with self._engine.connect() as connection:
                 yield await connection.execution_options(reading=True)
-        except (OperationalError, InterfaceError, OSError) as error:
-            raise _unavailable(error) from error
+        except (DBAPIError, PoolExhausted, OSError) as error:
+            raise _translated(error) from error
 
     async def commit(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return its result once that is durable.
@@ -127,11 +138,14 @@ class Database:
         await self._engine.dispose()
 
     async def _alone(self, work: Work[T]) -> T:
-        try:
-            async with self._engine.begin() as connection:
-                return await work(connection)
-        except (OperationalError, InterfaceError, OSError) as error:
-            raise _unavailable(error) from error
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self._engine.begin() as connection:
+                    return await work(connection)
+            except (DBAPIError, PoolExhausted, OSError) as error:
+                if attempt == ATTEMPTS or _state(error) not in RUN_AGAIN:
+                    raise _translated(error) from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _write_batches(self) -> None:
         while True:
@@ -166,12 +180,17 @@ def _settle(waiting: _Waiting[Any], result: object) -> None:
         waiting.done.set_result(result)
 
 
-def _engine(url: str, pool_size: int, max_overflow: int) -> AsyncEngine:
+def _engine(url: str, pool_size: int, max_overflow: int, lock_wait: float) -> AsyncEngine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"), pool_size=8, max_overflow=8)
+        engine = create_async_engine(
+            parsed.set(drivername="sqlite+aiosqlite"),
+            pool_size=8,
+            max_overflow=8,
+            connect_args={"timeout": lock_wait},  # the busy timeout: also held while WAL mode is being set
+        )
         sa_event.listen(engine.sync_engine, "connect", _sqlite_settings)
         sa_event.listen(engine.sync_engine, "begin", _sqlite_begin)
         return engine
@@ -180,7 +199,7 @@ def _engine(url: str, pool_size: int, max_overflow: int) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_pre_ping=True,
-        pool_timeout=10,
+        pool_timeout=lock_wait,
     )
 
 
@@ -191,7 +210,6 @@ def _sqlite_settings(connection: Any, _record: object) -> None:  # the driver's 
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "busy_timeout=10000",
         "cache_size=-32000",
         "temp_store=MEMORY",
     ):
@@ -204,6 +222,34 @@ def _sqlite_begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}")
 
 
-def _unavailable(error: BaseException) -> FrontdeskError:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return StoreUnavailable(f"The database did not do its work: {cause}", retry_after=2)
+# SQLite result codes (sqlite.org/rescode.html) and PostgreSQL SQLSTATE classes (appendix A of its manual) that speak
+# of the database and not of the statement.
+SQLITE_AWAY = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
+}
+POSTGRES_AWAY = ("08", "3D", "28", "53", "55P03", "57P", "58", "XX")
+RUN_AGAIN = {"40001", "40P01"}  # serialisation failure, deadlock: the transaction was rolled back and may be repeated
+
+
+def _translated(error: Exception) -> Exception:
+    """`StoreUnavailable` when the database is at fault; the error itself when the statement is."""
+    if not isinstance(error, DBAPIError):
+        return StoreUnavailable(f"The database did not answer: {error}", retry_after=2)
+    away = error.connection_invalidated or _state(error).startswith((*POSTGRES_AWAY, *RUN_AGAIN))
+    if isinstance(error.orig, sqlite3.Error):
+        away = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in SQLITE_AWAY
+    return StoreUnavailable(f"The database did not do its work: {error.orig}", retry_after=2) if away else error
+
+
+def _state(error: Exception) -> str:
+    """PostgreSQL's five-letter SQLSTATE, or nothing."""
+    return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")

@@ -1,0 +1,51 @@
+"""The `proves` marker: an unknown id fails its test, and every run is recorded in `build/test-results.json`."""
+
+import pytest
+
+from tests.requirements import table
+
+KNOWN = {requirement.id for requirement in table.requirements()}
+RANK = {"passed": 0, "skipped": 1, "failed": 2}  # the worst of a function's parameters counts
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "proves(*ids): the requirements that this test proves, such as 'assistant-6'")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    unknown = [name for name in proved_by(item) if name not in KNOWN]
+    if unknown:
+        pytest.fail(f"there is no requirement {', '.join(unknown)}: see tests/requirements/table.yaml", pytrace=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:  # travels with the reports from the processes of pytest-xdist
+        item.user_properties.append(("proves", ",".join(proved_by(item))))
+
+
+def proved_by(item: pytest.Item) -> list[str]:
+    """The requirements that a test says it proves."""
+    return sorted({str(name) for mark in item.iter_markers("proves") for name in mark.args})
+
+
+class Recorder:
+    """Notes how each test went. Lives in the process that reports, not in the workers of pytest-xdist."""
+
+    def __init__(self) -> None:
+        self._tree = table.fingerprint()
+        self._tests: dict[str, table.Test] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call" and report.passed:
+            return
+        name = report.nodeid.partition("[")[0]
+        proves = dict(report.user_properties).get("proves") or ""
+        test = self._tests.setdefault(name, table.Test(proves=str(proves).split(",") if proves else []))
+        if test.outcome is None or RANK[report.outcome] > RANK[test.outcome]:
+            test.outcome = report.outcome
+
+    def pytest_sessionfinish(self) -> None:
+        record = table.read_record()
+        if record.tree == self._tree and self._tests:  # else somebody edited a file during the run
+            record.tests |= self._tests
+            table.write_record(record)
