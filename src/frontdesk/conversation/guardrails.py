@@ -1,0 +1,163 @@
+"""Guards look at what comes in and what goes out. Each is a plug-in of `frontdesk.guards`; these three are built in.
+
+A guard names the stretches of a text that must not pass; the turn masks them, and answers refusals with the guard's
+words.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from frontdesk.conversation.options import ModerationRule
+from frontdesk.errors import BadSetting
+
+Direction = Literal["in", "out"]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of text to mask, and what stands there instead."""
+
+    start: int
+    end: int
+    mask: str
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """The message is not answered; `reply` is said instead."""
+
+    reply: str
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """Looks at a whole text: nothing (let it pass), findings (mask them) or a refusal (incoming only)."""
+
+    def review(self, text: str, direction: Direction) -> Sequence[Finding] | Refusal: ...
+
+
+SECRET = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|\b(?:sk|pk|rk|fd)[-_](?:live|test|proj|ant|svcacct)?[-_]?[A-Za-z0-9_-]{20,}"
+    r"|\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_[A-Za-z0-9_]{40,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"
+    r"|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{35}\b|\b\d{8,10}:[A-Za-z0-9_-]{35}\b"
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
+)
+CARD = re.compile(r"\b(?:\d[ -]?){12,18}\d\b")
+IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+SOCIAL_SECURITY = re.compile(r"\b(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}\b")
+
+
+class SecretsGuard:
+    """Masks keys, tokens and private keys, in both directions: a model needs none, and a log might keep them."""
+
+    def review(self, text: str, direction: Direction) -> Sequence[Finding]:
+        return [Finding(start=hit.start(), end=hit.end(), mask="[secret removed]") for hit in SECRET.finditer(text)]
+
+
+class PiiGuard:
+    """Masks card numbers (Luhn-checked), IBANs (mod 97) and social security numbers in what goes out."""
+
+    def review(self, text: str, direction: Direction) -> Sequence[Finding]:
+        if direction == "in":
+            return []
+        cards = [hit for hit in CARD.finditer(text) if _luhn(hit.group())]
+        accounts = [hit for hit in IBAN.finditer(text) if _iban(hit.group())]
+        hits = [*cards, *accounts, *SOCIAL_SECURITY.finditer(text)]
+        return [Finding(start=hit.start(), end=hit.end(), mask="[number removed]") for hit in hits]
+
+
+class ModerationGuard:
+    """Refuses what the owner's rules name."""
+
+    def __init__(self, rules: Sequence[ModerationRule]) -> None:
+        self._rules = [(_pattern(rule.pattern), rule.reply) for rule in rules]
+
+    def review(self, text: str, direction: Direction) -> Sequence[Finding] | Refusal:
+        for pattern, reply in self._rules:
+            if direction == "in" and pattern.search(text):
+                return Refusal(reply=reply)
+            if direction == "out" and (hits := list(pattern.finditer(text))):
+                return [Finding(start=hit.start(), end=hit.end(), mask="[removed]") for hit in hits]
+        return []
+
+
+class Guards:
+    """All guards of a desk, asked together."""
+
+    def __init__(self, guards: Sequence[Guard]) -> None:
+        self._guards = tuple(guards)
+
+    def incoming(self, text: str) -> str | Refusal:
+        """The text with masks, or the first refusal."""
+        return self._apply(text, "in")
+
+    def outgoing(self, text: str) -> str:
+        """The text with masks."""
+        result = self._apply(text, "out")
+        return result.reply if isinstance(result, Refusal) else result
+
+    def _apply(self, text: str, direction: Direction) -> str | Refusal:
+        for guard in self._guards:
+            verdict = guard.review(text, direction)
+            if isinstance(verdict, Refusal):
+                return verdict
+            text = _masked(text, verdict)
+        return text
+
+
+# What might be the beginning of something that a guard masks: digits that go on, a long word, an open key block.
+UNFINISHED = re.compile(
+    r"(?:-----BEGIN(?:(?!-----END)[\s\S])*|\b[\dA-Z](?:[\dA-Z][ -]?){0,40}|[A-Za-z0-9_.:-]{1,400})\Z"
+)
+LONGEST_TAIL = 8192
+
+
+class OutgoingText:
+    """Passes a stream on through the guards, holding back only a tail that may be the start of something to mask."""
+
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
+        self._held = ""
+
+    def add(self, text: str) -> str:
+        """What may be shown now."""
+        self._held += text
+        tail = UNFINISHED.search(self._held)
+        cut = tail.start() if tail and len(self._held) - tail.start() <= LONGEST_TAIL else len(self._held)
+        ready, self._held = self._held[:cut], self._held[cut:]
+        return self._guards.outgoing(ready) if ready else ""
+
+    def end(self) -> str:
+        """The rest."""
+        rest, self._held = self._held, ""
+        return self._guards.outgoing(rest) if rest else ""
+
+
+def _masked(text: str, findings: Sequence[Finding]) -> str:
+    for finding in sorted(findings, key=lambda finding: finding.start, reverse=True):
+        text = text[: finding.start] + finding.mask + text[finding.end :]
+    return text
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text, re.IGNORECASE)
+    except re.error as error:
+        raise BadSetting(
+            f"The pattern {text!r} is not a regular expression: {error}", where="conversation.moderation"
+        ) from None
+
+
+def _luhn(text: str) -> bool:
+    digits = [int(character) for character in text if character.isdigit()][::-1]
+    doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[1::2]]
+    return (sum(digits[::2]) + sum(doubled)) % 10 == 0
+
+
+def _iban(text: str) -> bool:
+    compact = text.replace(" ", "")
+    if not 15 <= len(compact) <= 34:
+        return False
+    return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1
