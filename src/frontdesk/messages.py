@@ -213,7 +213,8 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     `continue_from` is text already shown to the reader: the model goes on after it and never repeats it.
     `response_schema` asks for JSON that fits this JSON Schema. `max_tokens` bounds the answer. `streamed=False` says that
     nobody reads along, so a wire may fetch the answer in one piece, at a fraction of the work. `account` is a key of the
-    asker's making (a turn's id, say) under which each model call that this request causes is booked.
+    asker's making (a turn's id, say) under which each model call that this request causes is booked. With `strong_only`
+    a weaker model must not stand in: the asker has a better way then than a small model's guess.
     """
 
     messages: tuple[Prompt, ...]
@@ -230,6 +231,7 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     response_json: bool = False
     streamed: bool = True
     account: str = ""
+    strong_only: bool = False
 
 
 # --- what models say --------------------------------------------------------

@@ -79,6 +79,7 @@ class Conversation:
             log.warning("lease_lost", turn=turn_id)
         finally:
             heartbeat.cancel()
+            await self._parts.approvals.withdraw(turn_id)
             del self._running[turn_id]
         following = await self._parts.turns.open_in(lease.conversation_id)
         if following is not None and following != turn_id:

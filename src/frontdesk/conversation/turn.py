@@ -1,10 +1,9 @@
 """One turn, from message to reply."""
 
-import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
@@ -42,24 +41,13 @@ from frontdesk.messages import (
     Usage,
     Working,
 )
-from frontdesk.ports import Model, Models, Search, Toolbox
+from frontdesk.ports import Approvals, Model, Models, Search, Toolbox
+from frontdesk.store.calls import account
 from frontdesk.store.conversations import Conversations, Message, ToolUse, branch
 from frontdesk.store.turns import Outcome, Turns
 
 SMALL_WINDOW = 6  # messages that a small model can keep in mind
 FOLLOW_UP = 5  # so few words may lean on the question before
-
-
-class Approvals(Protocol):
-    """Asking a person whether a tool may be called with exactly these arguments."""
-
-    async def ask(self, turn_id: str, person_id: str, call: ToolCall) -> str:
-        """Put the question; answers its id."""
-        ...
-
-    async def allowed(self, approval_id: str) -> Literal["approved", "denied", "expired"]:
-        """Wait for the decision. An approval is used up by this answer, so that it acts at most once."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +82,7 @@ class Turn:
         self._model = "desk"
         self._usage = Usage()
         self._reason: Literal["stop", "length", "stopped", "content_filter"] = "stop"
+        self._account = account(self._inbound.channel, self._lease.person_id, self._lease.turn_id)
 
     @property
     def model(self) -> str:
@@ -173,7 +162,7 @@ class Turn:
         model = self._writer()
         conversation = await self._parts.conversations.get(self._lease.conversation_id, self._lease.person_id)
         older, recent = window(history, self._parts.options.history_messages)
-        summary = await self._parts.summaries.of(conversation, older, self._lease.turn_id)
+        summary = await self._parts.summaries.of(conversation, older, self._account)
         prompts = self._parts.prompts.instructions(self._parts.options.instructions, recalled, summary)
         prompts += self._inbound.context
         prompts += await self._parts.prompts.history(self._lease.person_id, recent, images=model.facts.images)
@@ -186,7 +175,8 @@ class Turn:
                 tools=tools if rounds_left else (),
                 passages=passages,
                 continue_from=self._segment,
-                account=self._lease.turn_id,
+                account=self._account,
+                strong_only=True,
             )
             calls = await self._stream(model, request, passages)
             if not calls:
@@ -212,7 +202,7 @@ class Turn:
         recent = await self._parts.prompts.history(self._lease.person_id, history[-SMALL_WINDOW:], images=False)
         role = Prompt(role="system", parts=(TextPart(text=words.SMALL_MODEL),))
         request = ModelRequest(
-            messages=(role, *recent), continue_from=self._log.text, max_tokens=200, account=self._lease.turn_id
+            messages=(role, *recent), continue_from=self._log.text, max_tokens=200, account=self._account
         )
         try:
             await self._stream(self._writer(), request, ())
@@ -353,40 +343,36 @@ class Turn:
 
     async def _call(self, call: ToolCall, specs: tuple[ToolSpec, ...]) -> ToolResult:
         spec = next((spec for spec in specs if spec.name == call.name), None)
+        refusal = await self._refusal(call, spec)
         self._tools[call.id] = _use(call, spec.server if spec else "")
         self._log.put(ToolCalled(call=call, server=spec.server if spec else ""))
-        result = await self._result(call, spec)
+        if refusal is None:
+            await self._log.flushed()  # the call stands in the history before it can have an effect
+            self._log.put(Working(activity="calling", detail=call.name))
+        result = await self._run(call) if refusal is None else _failed(call, refusal)
         self._log.put(ToolReturned(result=result))
         self._returned(result)
         return result
 
-    async def _result(self, call: ToolCall, spec: ToolSpec | None) -> ToolResult:
-        if spec is None:
-            return _failed(call, f"There is no tool {call.name}.")
-        try:
-            json.loads(call.arguments or "{}")
-        except ValueError:
-            return _failed(call, "The arguments are not JSON.")
-        if spec.needs_approval and (refusal := await self._refusal(call)):
-            return _failed(call, refusal)
-        self._log.put(Working(activity="calling", detail=spec.name))
-        await self._log.flushed()  # the call stands in the history before it can have an effect
+    async def _run(self, call: ToolCall) -> ToolResult:
         try:
             return await self._parts.toolbox.call(call, person_id=self._lease.person_id)
         except ToolUnavailable as error:
             return _failed(call, error.what)
 
-    async def _refusal(self, call: ToolCall) -> str | None:
-        approval_id = await self._parts.approvals.ask(self._lease.turn_id, self._lease.person_id, call)
-        self._log.put(ApprovalAsked(approval_id=approval_id, call=call))
+    async def _refusal(self, call: ToolCall, spec: ToolSpec | None) -> str | None:
+        """Why the call may not run, or None. A call that needs approval waits here for a person."""
+        if spec is None:
+            return f"There is no tool {call.name}."
+        if not spec.needs_approval:
+            return None
+        approval = await self._parts.approvals.ask(self._lease.turn_id, self._lease.person_id, call)
+        self._log.put(ApprovalAsked(approval_id=approval.id, call=call))
         self._log.put(Working(activity="waiting_for_approval", detail=call.name))
-        match await self._parts.approvals.allowed(approval_id):
-            case "approved":
-                return None
-            case "denied":
-                return words.APPROVAL_DENIED
-            case "expired":
-                return words.APPROVAL_EXPIRED
+        decided = await self._parts.approvals.wait(approval.id)
+        if decided.state == "approved" and await self._parts.approvals.consume(approval.id, approval.digest):
+            return None
+        return words.APPROVAL_DENIED if decided.state == "denied" else words.APPROVAL_EXPIRED
 
     def _returned(self, result: ToolResult) -> None:
         use = self._tools[result.call_id]

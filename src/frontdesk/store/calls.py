@@ -1,11 +1,13 @@
 """What models were used for, and what it cost: one row for each model call."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontdesk.messages import Usage
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
 
@@ -57,13 +59,49 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     cost: int
 
 
+def account(channel: str, person_id: str, turn_id: str = "") -> str:
+    """The key under which a turn's model calls are booked (`ModelRequest.account`)."""
+    return f"{channel}/{person_id}/{turn_id}"
+
+
 class Calls:
-    """The ledger of model calls."""
+    """The ledger of model calls (`ports.Ledger`): told of each call at once, it stores them in the background."""
 
     def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._unstored: list[Call] = []
+        self._storing: asyncio.Task[None] | None = None
+
+    def called(self, account: str, model: str, usage: Usage) -> None:
+        """Book a call that happened. One without an account (a health check, say) is nobody's and not booked."""
+        channel, _, rest = account.partition("/")
+        person_id, _, turn_id = rest.partition("/")
+        if not person_id:
+            return
+        call = self.begin(person_id, channel, model, turn_id or None)
+        spent = msgspec.structs.asdict(usage)
+        self._unstored.append(msgspec.structs.replace(call, state="done", **spent))
+        if self._storing is None or self._storing.done():
+            self._storing = asyncio.create_task(self._store(), name="store-model-calls")
+
+    async def settled(self) -> None:
+        """Return when every call that was booked is stored. Raises `StoreUnavailable`; the calls are kept for later."""
+        while self._unstored or (self._storing is not None and not self._storing.done()):
+            if self._storing is None or self._storing.done():
+                self._storing = asyncio.create_task(self._store(), name="store-model-calls")
+            await asyncio.shield(self._storing)
+
+    async def _store(self) -> None:
+        while self._unstored:
+            batch = list(self._unstored)
+
+            async def work(connection: AsyncConnection, batch: list[Call] = batch) -> None:
+                await connection.execute(calls.insert(), [msgspec.structs.asdict(call) for call in batch])
+
+            await self._database.commit(work)
+            del self._unstored[: len(batch)]
 
     def begin(self, person_id: str, channel: str, model: str, turn_id: str | None = None) -> Call:
         """A call that is about to be made: not stored yet."""

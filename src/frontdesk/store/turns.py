@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.errors import Conflict, NotFound
@@ -113,7 +114,10 @@ class Turns:
             known = await _known(connection, inbound)
             return known or await self._store(connection, inbound)
 
-        return await self._database.commit(work)
+        try:
+            return await self._database.commit(work)
+        except IntegrityError:  # another process stored the same message meanwhile: now it is known
+            return await self._database.commit(work)
 
     async def claim(self, owner: str, seconds: float, turn_id: str | None = None) -> Lease | None:
         """Take the turn, or the oldest one that is free, for `seconds`; None when there is none.
