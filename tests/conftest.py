@@ -50,11 +50,11 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.option.full or config.option.keyword or config.option.markexpr:
+    if config.option.full or "proof" in config.option.markexpr:
         return
-    kept = [item for item in items if not item.get_closest_marker("proof") or item.nodeid in config.args]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = kept
+    proofs = [item for item in items if item.get_closest_marker("proof") and item.nodeid not in config.args]
+    config.hook.pytest_deselected(items=proofs)
+    items[:] = [item for item in items if item not in proofs]
 
 
 # --- size and chance --------------------------------------------------------

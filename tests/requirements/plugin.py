@@ -44,8 +44,13 @@ class Recorder:
         if test.outcome is None or RANK[report.outcome] > RANK[test.outcome]:
             test.outcome = report.outcome
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if session.config.option.collectonly:
+            for item in session.items:
+                self._tests.setdefault(item.nodeid.partition("[")[0], table.Test(proves=proved_by(item)))
+
     def pytest_sessionfinish(self) -> None:
         record = table.read_record()
         if record.tree == self._tree and self._tests:  # else somebody edited a file during the run
-            record.tests |= self._tests
+            record.tests = self._tests | record.tests | {name: t for name, t in self._tests.items() if t.outcome}
             table.write_record(record)

