@@ -1,0 +1,174 @@
+"""Conversations, messages and usage as the API shows them."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from frontdesk.api.fields import View
+from frontdesk.messages import Grounding
+from frontdesk.store.calls import Spent
+from frontdesk.store.conversations import Message
+from frontdesk.store.feedback import Feedback
+from frontdesk.store.files import Files
+
+
+class CitationView(View):
+    """A numbered mark in the text and the very words it stands on."""
+
+    number: int
+    passage_id: str
+    document_id: str
+    title: str
+    source: str
+    heading: str
+    quote: str
+
+
+class ToolView(View):
+    """A tool call with its result; `result` is null while it runs."""
+
+    call_id: str
+    name: str
+    server: str
+    arguments: str = Field(description="JSON text, as the model wrote it.")
+    result: str | None
+    is_error: bool
+
+
+class FileView(View):
+    """A file of a message."""
+
+    id: str
+    name: str
+    media_type: str
+
+
+class OpinionView(View):
+    """The reader's thumb and why."""
+
+    value: int
+    reason: str
+
+
+class FaultView(View):
+    """Why the answer failed."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class MessageView(View):
+    """A question or an answer. The messages of a conversation are a tree: `parent_id` is what this one follows."""
+
+    id: str
+    parent_id: str | None
+    role: Literal["user", "assistant"]
+    text: str
+    state: Literal["complete", "running", "stopped", "failed"]
+    created_at: datetime
+    grounding: Grounding | None = Field(description="What an answer stands on.")
+    model: str | None
+    citations: list[CitationView]
+    tools: list[ToolView]
+    files: list[FileView]
+    feedback: OpinionView | None
+    turn_id: str | None
+    error: FaultView | None
+    can_leave_message: bool
+
+
+class ConversationLine(View):
+    """A conversation in a list."""
+
+    id: str
+    title: str
+    channel: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class ConversationPage(View):
+    """A page of conversations, newest first."""
+
+    items: list[ConversationLine]
+    next: str | None
+
+
+class ConversationView(View):
+    """A conversation with all branches; `head_id` ends the current one."""
+
+    id: str
+    title: str
+    head_id: str | None
+    running_turn_id: str | None
+    messages: list[MessageView]
+
+
+class DayOfUse(View):
+    """The calls of one model on one day. `cost` is in millionths of the price list's currency unit."""
+
+    day: str
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: int
+
+
+class Totals(View):
+    """The sums of all days."""
+
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: int
+
+
+class UsageView(View):
+    """Days in order, and their sums."""
+
+    items: list[DayOfUse]
+    totals: Totals
+
+    @classmethod
+    def of(cls, spent: list[Spent]) -> "UsageView":
+        """The view of a ledger's sums."""
+        return cls(
+            items=[DayOfUse.model_validate(day) for day in spent],
+            totals=Totals(
+                calls=sum(day.calls for day in spent),
+                prompt_tokens=sum(day.prompt_tokens for day in spent),
+                completion_tokens=sum(day.completion_tokens for day in spent),
+                cost=sum(day.cost for day in spent),
+            ),
+        )
+
+
+class Shelf:
+    """Completes messages with what other tables know of them: file names and opinions."""
+
+    def __init__(self, files: Files, feedback: Feedback) -> None:
+        self._files = files
+        self._feedback = feedback
+
+    async def show(self, messages: list[Message], person_id: str | None) -> list[MessageView]:
+        """The messages as views, in order. `person_id` None is for operators."""
+        wanted = tuple({file_id for message in messages for file_id in message.file_ids})
+        files = {file.id: file for file in await self._files.facts(person_id, wanted)} if wanted else {}
+        opinions = await self._feedback.on([message.id for message in messages])
+        return [
+            MessageView.model_validate(
+                {name: getattr(message, name) for name in _OWN}
+                | {
+                    "files": [files[file_id] for file_id in message.file_ids if file_id in files],
+                    "feedback": opinions.get(message.id),
+                },
+                from_attributes=True,
+            )
+            for message in messages
+        ]
+
+
+_OWN = tuple(name for name in MessageView.model_fields if name not in ("files", "feedback"))

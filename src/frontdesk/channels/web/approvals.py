@@ -1,0 +1,68 @@
+"""Tool calls that wait for the caller's word."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Protocol
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from frontdesk.api.errors import COMMON, described
+from frontdesk.api.fields import Body, PathId, View, Who
+from frontdesk.messages import Approval
+
+
+class Decisions(Protocol):
+    """What this door needs of the approvals."""
+
+    async def pending(self, person_id: str) -> list[Approval]:
+        """Those that wait for this person, oldest first."""
+        ...
+
+    async def decide(self, approval_id: str, person_id: str, *, approve: bool, digest: str) -> Approval:
+        """Settle one. Raises `NotFound`, and `Conflict` when it is settled, expired or of another digest."""
+        ...
+
+
+class DecisionBody(Body):
+    """Yes or no to exactly the call that `digest` covers."""
+
+    decision: Literal["approve", "deny"]
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ApprovalView(View):
+    """A tool call that waits, with the very arguments that would run."""
+
+    id: str
+    turn_id: str
+    tool: str
+    arguments: str
+    digest: str
+    state: Literal["pending", "approved", "denied", "expired", "used"]
+    created_at: datetime
+    expires_at: datetime
+
+
+class ApprovalList(View):
+    """What waits for the caller, oldest first."""
+
+    items: list[ApprovalView]
+    next: None = None
+
+
+def router(approvals: Decisions) -> APIRouter:
+    """The routes of approvals."""
+    routes = APIRouter(prefix="/api/v1/approvals", tags=["approvals"], responses=COMMON)
+
+    @routes.get("")
+    async def pending(who: Who) -> ApprovalList:
+        """Tool calls that wait for the caller's word."""
+        return ApprovalList(items=[ApprovalView.model_validate(one) for one in await approvals.pending(who.person.id)])
+
+    @routes.post("/{id}", responses=described(404, 409))
+    async def decide(id: PathId, body: DecisionBody, who: Who) -> ApprovalView:
+        """Approve or deny a call. It binds to the digest: other arguments would need another approval."""
+        settled = await approvals.decide(id, who.person.id, approve=body.decision == "approve", digest=body.digest)
+        return ApprovalView.model_validate(settled)
+
+    return routes

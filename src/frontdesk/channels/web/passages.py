@@ -1,0 +1,59 @@
+"""The passage behind a citation, with the words around it."""
+
+from typing import Protocol
+
+from fastapi import APIRouter
+
+from frontdesk.api.errors import COMMON, described
+from frontdesk.api.fields import PathId, View, Who
+from frontdesk.messages import Passage
+
+AROUND = 600  # characters shown before and after
+
+
+class Library(Protocol):
+    """What this door needs of the knowledge."""
+
+    async def passage(self, passage_id: str) -> Passage:
+        """One passage. Raises `NotFound`."""
+        ...
+
+    async def around(self, passage: Passage, characters: int) -> tuple[str, str]:
+        """Up to so many characters of the document before and after the passage."""
+        ...
+
+
+class PassageView(View):
+    """The quoted words in their place."""
+
+    id: str
+    document_id: str
+    title: str
+    source: str
+    heading: str
+    before: str
+    text: str
+    after: str
+
+
+def router(library: Library) -> APIRouter:
+    """The route of passages."""
+    routes = APIRouter(prefix="/api/v1/passages", tags=["knowledge"], responses=COMMON)
+
+    @routes.get("/{id}", responses=described(404))
+    async def one(id: PathId, who: Who) -> PassageView:  # noqa: ARG001  # whoever may chat may read what is cited
+        """What a citation stands on."""
+        passage = await library.passage(id)
+        before, after = await library.around(passage, AROUND)
+        return PassageView(
+            id=passage.id,
+            document_id=passage.document_id,
+            title=passage.title,
+            source=passage.source,
+            heading=passage.heading,
+            before=before,
+            text=passage.text,
+            after=after,
+        )
+
+    return routes
