@@ -11,12 +11,14 @@ class FrontdeskError(Exception):
     """Base of all designed errors.
 
     `what` is one plain sentence; `where` a file:line, a field path, a URL or a name; `hint` the mending act.
+    `problems` holds each error when one act met several.
     """
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
     default_hint: ClassVar[str] = ""
+    problems: "tuple[FrontdeskError, ...]" = ()
 
     def __init__(
         self, what: str, *, where: str | None = None, hint: str | None = None, retry_after: float | None = None

@@ -1,0 +1,112 @@
+"""Environment variables, the environment file, and files that hold one value (`NAME_FILE`)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from frontdesk.errors import BadSetting
+
+LARGEST = 100_000  # bytes of an environment file, and of a file that holds one value
+
+IGNORED = {
+    "JAEGER_AGENT_HOST": "Jaeger's agent is gone: send OTLP, with OTEL_EXPORTER_OTLP_ENDPOINT.",
+    "JAEGER_AGENT_PORT": "Jaeger's agent is gone: send OTLP, with OTEL_EXPORTER_OTLP_ENDPOINT.",
+    "ORCHESTRATOR_URL": "Pages and API come from one process; nothing has to be pointed at it.",
+}
+
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
+_QUOTED = re.compile(r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)')\s*(?:#.*)?""")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A value, where it was found, and at which rank."""
+
+    value: str
+    where: str
+    origin: Literal["variable", "environment file"]
+
+
+class Environment:
+    """Looks names up: first in the process's variables, then in the environment file; in each `NAME`, then `NAME_FILE`.
+
+    An empty variable counts as not set, and hides the same name in the environment file.
+    """
+
+    def __init__(self, variables: Mapping[str, str], file: Path | None = None) -> None:
+        self.file = file
+        self._process = {name: Variable(value, name, "variable") for name, value in variables.items()}
+        self._file = dict(_read(file)) if file else {}
+
+    def get(self, name: str) -> Variable | None:
+        """The value of `name`. Raises `BadSetting` when its file cannot be read, or when it is given both ways."""
+        for layer in (self._process, self._file):
+            direct, named = layer.get(name), layer.get(f"{name}_FILE")
+            if direct and direct.value and named and named.value:
+                raise BadSetting(f"{name} and {name}_FILE are both set", where=named.where, hint="Keep one of them.")
+            if named and named.value:
+                return _content(name, named)
+            if direct:
+                return direct if direct.value else None
+        return None
+
+    def ignored(self) -> Iterator[tuple[str, str]]:
+        """Variables that are set and have no effect any more, and what to do instead."""
+        for name, advice in IGNORED.items():
+            if name in self._process or name in self._file:
+                yield name, advice
+
+    def names_of_file(self) -> tuple[tuple[str, str], ...]:
+        """Each name in the environment file and its place."""
+        return tuple((name, variable.where) for name, variable in self._file.items())
+
+
+def _content(name: str, named: Variable) -> Variable:
+    file = Path(named.value)
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(LARGEST + 1)
+        if len(raw) > LARGEST:
+            raise BadSetting(f"The file of {name} is larger than {LARGEST:,} bytes", where=named.where)
+        value = raw.decode().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise BadSetting(
+            f"The file of {name} cannot be read: {reason}",
+            where=f"{named.where} → {file}",
+            hint=f"Let {name}_FILE name a readable file, or set {name}.",
+        ) from error
+    return Variable(value, f"{name}_FILE", named.origin)
+
+
+def _read(file: Path) -> Iterator[tuple[str, Variable]]:
+    """`NAME=value` lines: comments, `export`, single quotes (verbatim), double quotes (escapes). The last wins."""
+    try:
+        text = file.read_bytes()[: LARGEST + 1].decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise BadSetting(f"The environment file cannot be read: {reason}", where=str(file)) from error
+    if len(text) > LARGEST:
+        raise BadSetting(f"The environment file is larger than {LARGEST:,} bytes", where=str(file))
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        where = f"{file}:{number}"
+        found = _ASSIGNMENT.fullmatch(line)
+        if not found:
+            raise BadSetting("This line of the environment file is no `NAME=value`", where=where)
+        yield found[1], Variable(_value(found[2].strip(), where), where, "environment file")
+
+
+def _value(text: str, where: str) -> str:
+    if text[:1] not in ('"', "'"):
+        return re.split(r"(?:^|\s)#", text, maxsplit=1)[0].strip()
+    quoted = _QUOTED.fullmatch(text)
+    if not quoted:
+        raise BadSetting("A quotation mark is not closed on its line", where=where)
+    if quoted[1] is None:
+        return quoted[2]
+    return re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), quoted[1])

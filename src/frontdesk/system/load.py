@@ -1,0 +1,261 @@
+"""Loading: file, environment file, variables and options become one `System`, or all of their mistakes at once."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path as File
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from frontdesk import registry
+from frontdesk.errors import BadSetting, BadSystemFile, FrontdeskError
+from frontdesk.system.document import Document, Value
+from frontdesk.system.environment import IGNORED, Environment
+from frontdesk.system.home import blueprints, home_folder
+from frontdesk.system.production import placeholders, refusals
+from frontdesk.system.section import Binding, Path, Section, bindings, key_of, section_at
+from frontdesk.system.system import Origin, System, is_placeholder
+
+BLUEPRINT = "blueprint"  # the one key of the file that is no section
+
+
+def load(
+    file: File | None = None,
+    *,
+    env_file: File | None = None,
+    home: File | None = None,
+    options: Mapping[str, object] | None = None,
+    variables: Mapping[str, str] = os.environ,
+) -> System:
+    """The system that `file` describes; without a file, all defaults.
+
+    A variable is stronger than the environment file (`env_file`, or `.env` next to the system file), that is stronger
+    than the system file, and that than the default. `options` (`{"http.port": 8123}`: the command line's) are stronger
+    than all. Raises `BadSystemFile` or `BadSetting`, with every mistake in its `problems`.
+    """
+    system, problems = examine(file, env_file=env_file, home=home, options=options, variables=variables)
+    if system is None or problems:
+        raise together(problems)
+    return system
+
+
+def examine(
+    file: File | None = None,
+    *,
+    env_file: File | None = None,
+    home: File | None = None,
+    options: Mapping[str, object] | None = None,
+    variables: Mapping[str, str] = os.environ,
+) -> tuple[System | None, tuple[FrontdeskError, ...]]:
+    """As `load`, but tells the mistakes instead of raising them. The system is None where they leave none."""
+    home = home or home_folder(variables)
+    try:
+        document = Document.of(file) if file else None
+        environment = Environment(variables, _environment_file(env_file, file, home))
+    except FrontdeskError as error:
+        return None, (error,)
+    loading = _Loading(document, environment, options or {})
+    sections = loading.sections()
+    problems: list[FrontdeskError] = loading.problems
+    system = System(
+        home=home,
+        sections=sections,
+        environment_variables=environment,
+        file=file,
+        blueprint=loading.blueprint,
+        origins=loading.origins,
+    )
+    system = replace(system, warnings=(*loading.warnings, *placeholders(system)))
+    problems.extend(refusals(system))
+    problems.sort(key=_line)
+    return (system if len(sections) == len(kinds()) else None), tuple(problems)
+
+
+@cache
+def kinds() -> Mapping[str, type[Section]]:
+    """The classes of all installed sections, by the name of their key in the file. Raises `BadSetting`."""
+    loaded = {name: registry.load_class("sections", name, Section) for name in registry.names("sections")}
+    first = [name for name in ("desk", "http", "models", "knowledge", "tools", "conversation") if name in loaded]
+    return {name: loaded[name] for name in (*first, *(name for name in loaded if name not in first))}
+
+
+def together(problems: tuple[FrontdeskError, ...]) -> FrontdeskError:
+    """One error for several: itself if it is alone, else one that names the place of each."""
+    if len(problems) == 1:
+        return problems[0]
+    kind = BadSetting if all(isinstance(problem, BadSetting) for problem in problems) else BadSystemFile
+    places = dict.fromkeys(problem.where or problem.what for problem in problems)
+    error = kind(
+        f"{len(problems)} problems keep the desk from starting",
+        where=", ".join(places),
+        hint="`frontdesk check` lists every problem with its remedy.",
+    )
+    error.problems = problems
+    return error
+
+
+def _line(problem: FrontdeskError) -> int:
+    """The line of a problem in a file; 0 for one of the environment."""
+    number = (problem.where or "").rpartition(":")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def _environment_file(chosen: File | None, file: File | None, home: File) -> File | None:
+    if chosen:
+        return chosen
+    beside = (file.parent if file else home) / ".env"
+    return beside if beside.is_file() else None
+
+
+class _Loading:
+    """One run of loading: what it found, and what it has to say about it."""
+
+    def __init__(self, document: Document | None, environment: Environment, options: Mapping[str, object]) -> None:
+        self.document = document
+        self.environment = environment
+        self.options = options
+        self.problems: list[FrontdeskError] = list(document.problems if document else ())
+        self.warnings: list[FrontdeskError] = []
+        self.origins: dict[Path, Origin] = {}
+        self.blueprint: str | None = None
+
+    def sections(self) -> dict[str, Section]:
+        """Each section that can be made; what keeps the others from it stands in `problems`."""
+        values = dict(self.document.values) if self.document else {}
+        self._note_blueprint(values.pop(BLUEPRINT, None))
+        for name in values.keys() - kinds().keys():
+            hint = near(name, [*kinds(), BLUEPRINT]) or f"Known here: {', '.join(kinds())}."
+            self._problem((name,), f"There is no section `{name}`", hint)
+        made = {name: self._section(name, kind, values.get(name)) for name, kind in kinds().items()}
+        self._warn_of_variables()
+        return {name: section for name, section in made.items() if section is not None}
+
+    def _note_blueprint(self, name: Value) -> None:
+        if name is None:
+            return
+        if name not in blueprints():
+            hint = near(str(name), blueprints()) or f"There are: {', '.join(blueprints())}."
+            self._problem((BLUEPRINT,), f"There is no blueprint `{name}`", hint)
+        self.blueprint = str(name)
+
+    def _section(self, name: str, kind: type[Section], said: Value) -> Section | None:
+        if said is not None and not isinstance(said, dict):
+            self._problem((name,), f"`{name}` is a section: a mapping of settings", "Indent its settings below it.")
+            said = None
+        values: dict[str, Any] = dict(said or {})
+        self._note_origins((name,), values)
+        for binding in bindings((name,), kind):
+            self._bind(binding, values)
+        for path, value in self.options.items():
+            parts = tuple(path.split("."))
+            if parts[0] == name:
+                _put(values, parts[1:], value)
+                self.origins[parts] = Origin("option", path)
+        try:
+            return kind.model_validate(values)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_input=False):
+                self._explain((name, *detail["loc"]), kind, detail)
+        return None
+
+    def _note_origins(self, path: Path, values: Mapping[str, Any]) -> None:
+        for key, value in values.items():
+            here = (*path, key)
+            if self.document and self.document.holds(here):
+                self.origins[here] = Origin("system file", self.document.place(here))
+            if isinstance(value, dict):
+                self._note_origins(here, value)  # pyright: ignore[reportUnknownArgumentType] — keys are text, by Document
+
+    def _bind(self, binding: Binding, values: dict[str, Any]) -> None:
+        """Put the variable's value into the section's values, and keep secrets out of the system file."""
+        env, path = binding.env, binding.path
+        if env.secret and self.document and self.document.holds(path):
+            self._problem(path, f"`{path[-1]}` is a secret and never stands in the system file", f"Set {env.name}.")
+            _drop(values, path[1:])
+            self.origins.pop(path, None)
+        try:
+            found = self.environment.get(env.name)
+        except BadSetting as error:
+            self.problems.append(error)
+            return
+        if found is None:
+            return
+        if env.secret and is_placeholder(found.value, env.placeholders):
+            return  # counts as not set; `production` says so
+        value = [part.strip() for part in found.value.split(",") if part.strip()] if binding.is_list else found.value
+        _put(values, path[1:], value)
+        self.origins[path] = Origin(found.origin, found.where)
+
+    def _explain(self, path: Path, kind: type[Section], detail: ErrorDetails) -> None:
+        """One mistake that pydantic found, in plain words and with its place."""
+        if detail["type"] == "extra_forbidden":
+            owner = section_at(kind, path[1:-1])
+            keys = [key_of(name, field) for name, field in owner.model_fields.items()] if owner else []
+            hint = near(str(path[-1]), keys) or _elsewhere(str(path[-1])) or f"Known here: {', '.join(keys)}."
+            self._problem(path, f"There is no setting `{_dotted(path)}`", hint)
+            return
+        reason = detail["msg"].removeprefix("Value error, ")
+        reason = re.sub(r"^(Input|String|List|Tuple) should", "it should", reason)
+        self._problem(path, f"`{_dotted(path)}` cannot be used: {reason[:1].lower()}{reason[1:]}")
+
+    def _problem(self, path: Path, what: str, hint: str | None = None) -> None:
+        origin = self._origin_near(path)
+        if origin is not None and origin.kind in ("variable", "environment file"):
+            self.problems.append(BadSetting(what, where=origin.place, hint=hint or "Change or unset the variable."))
+        elif origin is not None and origin.kind == "option":
+            self.problems.append(BadSetting(what, where=origin.place, hint=hint))
+        elif self.document:
+            self.problems.append(BadSystemFile(what, where=self.document.place(path), hint=hint))
+        else:
+            self.problems.append(BadSystemFile(what, where=_dotted(path), hint=hint))
+
+    def _origin_near(self, path: Path) -> Origin | None:
+        while path and path not in self.origins:
+            path = path[:-1]
+        return self.origins.get(path)
+
+    def _warn_of_variables(self) -> None:
+        for name, advice in self.environment.ignored():
+            self.warnings.append(BadSetting(f"{name} has no effect", where=name, hint=advice))
+        known = {binding.env.name for name, kind in kinds().items() for binding in bindings((name,), kind)}
+        known |= {f"{name}_FILE" for name in known} | IGNORED.keys()
+        for name, where in self.environment.names_of_file():
+            if name not in known and (hint := near(name, known)):
+                self.warnings.append(BadSetting(f"{name} is not known", where=where, hint=hint))
+
+
+def _elsewhere(key: str) -> str | None:
+    """Another section that knows `key`."""
+    for name, kind in kinds().items():
+        if key in (key_of(field, info) for field, info in kind.model_fields.items()):
+            return f"Did you mean `{name}.{key}`?"
+    return None
+
+
+def near(word: str, known: Iterable[str]) -> str | None:
+    """`Did you mean …?` with the nearest of `known`, or None when none is near."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return f"Did you mean `{found[0]}`?" if found else None
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(map(str, path))
+
+
+def _put(values: dict[str, Any], path: Path, value: object) -> None:
+    for key in path[:-1]:
+        inner = values.get(str(key))
+        values[str(key)] = dict(inner) if isinstance(inner, dict) else {}  # pyright: ignore[reportUnknownArgumentType] — keys are text
+        values = values[str(key)]
+    values[str(path[-1])] = value
+
+
+def _drop(values: dict[str, Any], path: Path) -> None:
+    for key in path[:-1]:
+        values = values[str(key)]
+    values.pop(str(path[-1]), None)

@@ -1,0 +1,89 @@
+"""Sections that belong to the house as a whole: the desk itself, where it listens, its stores, its telemetry."""
+
+from typing import Annotated, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import AfterValidator, Field, PositiveInt
+
+from frontdesk.system.section import Env, Section
+
+
+def _database(url: str) -> str:
+    if url and not url.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+asyncpg://")):
+        raise ValueError("a database is `postgresql://user:password@host/name` or `sqlite:///file`")
+    return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
+
+
+def _redis(url: str) -> str:
+    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("a Redis address is `redis://host:6379/0`")
+    return url
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class DeskOptions(Section):
+    """What the desk is called, how it greets, and in which environment it stands."""
+
+    name: Annotated[str, Env("APP_NAME")] = Field(default="Frontdesk", min_length=1, max_length=100)
+    greeting: str = Field(default="How can I help?", description="The first line of an empty chat.")
+    suggestions: tuple[str, ...] = Field(default=(), max_length=8, description="Questions offered to begin with.")
+    environment: Annotated[Literal["development", "staging", "production"], Env("ENVIRONMENT")] = Field(
+        default="development", description="Production refuses placeholders, missing secrets and DEBUG."
+    )
+    debug: Annotated[bool, Env("DEBUG")] = Field(default=False, description="Tracebacks in the log.")
+
+
+class HttpOptions(Section):
+    """Where the desk listens."""
+
+    host: Annotated[str, Env("HOST")] = Field(default="127.0.0.1", description="0.0.0.0 listens on every address.")
+    port: Annotated[Port, Env("PORT")] = Field(default=8000, description="API and pages; 0 takes a free port.")
+    frontend_port: Annotated[Port | None, Env("FRONTEND_PORT")] = Field(
+        default=None, description="A second port that serves the same."
+    )
+    drain_seconds: PositiveInt = Field(default=60, description="How long running streams may go on after a stop.")
+
+
+class StoreOptions(Section):
+    """The database. Without an address it is a SQLite file in the desk's home."""
+
+    url: Annotated[str, Env("DATABASE_URL", secret=True), AfterValidator(_database)] = ""
+    pool_size: Annotated[PositiveInt, Env("DATABASE_POOL_SIZE")] = Field(
+        default=20, description="Connections that a process keeps to PostgreSQL."
+    )
+    max_overflow: Annotated[int, Env("DATABASE_MAX_OVERFLOW")] = Field(
+        default=40, ge=0, description="Further ones while there is a rush."
+    )
+
+
+class RedisOptions(Section):
+    """Redis or Valkey: limits shared by several processes. Without an address each process counts for itself."""
+
+    url: Annotated[str, Env("REDIS_URL", secret=True), AfterValidator(_redis)] = ""
+    password: Annotated[str, Env("REDIS_PASSWORD", secret=True)] = ""
+    ssl: Annotated[bool, Env("REDIS_SSL")] = Field(
+        default=False, description="Speak TLS even if the address says redis://."
+    )
+
+    @property
+    def address(self) -> str:
+        """The address with password and TLS put in; empty when there is no Redis."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("redis", "rediss"):
+            return self.url
+        place = parts.netloc
+        if self.password and parts.password is None:
+            place = f"{quote(parts.username or '')}:{quote(self.password, safe='')}@{place.rpartition('@')[2]}"
+        return urlunsplit(parts._replace(scheme="rediss" if self.ssl else parts.scheme, netloc=place))
+
+
+class TelemetryOptions(Section):
+    """Logs, metrics and traces."""
+
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Env("LOG_LEVEL")] = "INFO"
+    metrics: Annotated[bool, Env("PROMETHEUS_ENABLED")] = Field(default=True, description="Serve /metrics.")
+    otlp_endpoint: Annotated[str, Env("OTEL_EXPORTER_OTLP_ENDPOINT")] = Field(
+        default="", description="Where traces go by OTLP over HTTP (`http://collector:4318`); empty: nowhere."
+    )
