@@ -273,7 +273,7 @@ def _found(row: PersonRow | None) -> PersonRow:
 
 
 def _row(row: sa.RowMapping) -> PersonRow:
-    return msgspec.convert(dict(row), PersonRow)
+    return msgspec.convert({str(name): value for name, value in row.items()}, PersonRow)
 
 
 def _folded(email: str) -> str:
