@@ -11,6 +11,7 @@ CALLER = "frontdesk.caller"
 ADDRESS = "frontdesk.address"
 ORIGIN = "frontdesk.origin"
 SUBJECT = "frontdesk.subject"
+RULE = "frontdesk.rule"
 
 
 def caller_of(request: HTTPConnection) -> Caller:

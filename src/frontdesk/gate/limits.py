@@ -37,6 +37,16 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     reset: float
 
 
+class WindowFull(RateLimited):
+    """A window has no room; `state` says which, and when it has again."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(
+            f"More than {state.limit} requests in this stretch of time", retry_after=max(0.001, state.reset)
+        )
+        self.state = State(limit=state.limit, remaining=0, reset=state.reset)
+
+
 class LocalLimiter:
     """Counts in this process's memory."""
 
@@ -195,7 +205,5 @@ def _within(state: State | None) -> State:
     if state is None:
         raise ValueError("A limiter needs at least one window")
     if state.remaining < 0:
-        raise RateLimited(
-            f"More than {state.limit} requests in this stretch of time", retry_after=max(0.001, state.reset)
-        )
+        raise WindowFull(state)
     return state

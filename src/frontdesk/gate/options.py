@@ -49,10 +49,11 @@ class GateOptions(Section):
     oidc_client_secret: Annotated[SecretStr, Env("OIDC_CLIENT_SECRET", secret=True)] = SecretStr("")
 
     secret_key: Annotated[
-        SecretStr, Env("SECRET_KEY", secret=True, required_in_production=True, placeholders=PLACEHOLDERS)
+        SecretStr, Env("SECRET_KEY", secret=True, required_in_production=True, placeholders=PLACEHOLDERS, shortest=32)
     ] = Field(SecretStr(""), description="Signs cookies and the audit log; made at first start when empty.")
     jwt_secret_key: Annotated[
-        SecretStr, Env("JWT_SECRET_KEY", secret=True, required_in_production=True, placeholders=PLACEHOLDERS)
+        SecretStr,
+        Env("JWT_SECRET_KEY", secret=True, required_in_production=True, placeholders=PLACEHOLDERS, shortest=32),
     ] = Field(SecretStr(""), description="Signs access tokens; made at first start when empty.")
     access_minutes: int = Field(15, ge=1, le=60, description="How long an access token lives.")
     session_days: int = Field(30, ge=1, le=365, description="How long a session lives at most.")

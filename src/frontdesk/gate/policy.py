@@ -2,7 +2,8 @@
 
 Columns: methods (GET allows HEAD too; `ws` is a WebSocket), path, who, scope, limit, body, act.
 
-- who: `public`, `inside` (a direct call from a private address, never through a proxy), or the least role.
+- who: `public`, `either` (public, and a caller is recognised), `inside` (a direct call from a private address, never
+  through a proxy), or the least role.
 - scope: what an API key must hold; `session` means that no key will do; `-` asks for none.
 - limit: `calls` counts against the caller's limit, `sign_in` against the tighter one of sign-in attempts.
 - body: `upload` takes files as large as the desk allows, `-` the usual bound.
@@ -35,12 +36,12 @@ GET            /robots.txt                            public   -         -      
 GET            /api/v1/openapi.json                   public   -         -       -      -
 GET            /api/v1/desk                           public   -         -       -      -
 
-POST           /api/v1/auth/link                      public   -         sign_in -      sign_in.link
-POST           /api/v1/auth/sign-in                   public   -         sign_in -      sign_in.password
-POST           /api/v1/auth/refresh                   public   -         sign_in -      -
-POST           /api/v1/auth/sign-out                  public   -         -       -      sign_in.out
-GET            /api/v1/auth/start/{provider}          public   -         sign_in -      -
-GET            /api/v1/auth/callback/{provider}       public   -         sign_in -      sign_in.provider
+POST           /api/v1/auth/link                      either   -         sign_in -      sign_in.link
+POST           /api/v1/auth/sign-in                   either   -         sign_in -      sign_in.password
+POST           /api/v1/auth/refresh                   either   -         sign_in -      -
+POST           /api/v1/auth/sign-out                  either   -         -       -      sign_in.out
+GET            /api/v1/auth/start/{provider}          either   -         sign_in -      -
+GET            /api/v1/auth/callback/{provider}       either   -         sign_in -      sign_in.provider
 GET            /api/v1/me                             visitor  -         -       -      -
 PATCH          /api/v1/me                             member   session   -       -      -
 PUT            /api/v1/me/password                    member   session   sign_in -      me.password
@@ -115,6 +116,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         """Whether somebody must be known to pass."""
         return self.who in _RANK
 
+    def subject(self, path: str) -> str:
+        """The id that the path names, or nothing."""
+        pairs = zip(self.path.split("/"), path.split("/"), strict=False)
+        return next((actual for template, actual in pairs if template.startswith("{")), "")
+
 
 class Policy:
     """The table, ready for look-ups: fixed paths by dictionary, templates by one expression each."""
@@ -178,7 +184,7 @@ def _read(table: str) -> Iterable[Rule]:
         if not line.strip() or line.startswith("#"):
             continue
         methods, path, who, scope, limit, body, act = line.split()
-        if who not in _RANK and who not in ("public", "inside"):
+        if who not in _RANK and who not in ("public", "either", "inside"):
             raise ValueError(f"The policy's line for {path} names nobody known: {who}")
         yield Rule(methods=tuple(methods.split(",")), path=path, who=who, scope=scope, limit=limit, body=body, act=act)
 

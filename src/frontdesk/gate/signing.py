@@ -1,5 +1,6 @@
-"""Signed tokens: access tokens, visitors' cookies, the state of a sign-in under way. One algorithm, one key for a kind."""
+"""Signed tokens: access tokens, visitors' cookies, the state of a sign-in under way. One algorithm, one key a kind."""
 
+import contextlib
 import hmac
 import os
 import secrets
@@ -72,10 +73,11 @@ def kept_secret(configured: str, file: Path) -> bytes:
     """The configured secret, or one that this desk made for itself and keeps in `file` for its owner's eyes alone."""
     if configured:
         return configured.encode()
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    with os.fdopen(handle, "wb") as made:
-        made.write(secrets.token_urlsafe(48).encode())
+    if not file.exists():
+        draft = file.with_name(f"{file.name}.{secrets.token_hex(6)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
+            made.write(secrets.token_urlsafe(48).encode())
+        with contextlib.suppress(FileExistsError):  # another process was faster: its secret stands
+            os.link(draft, file)
+        draft.unlink()
     return file.read_bytes()
