@@ -61,6 +61,56 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     score: float = 0.0
 
 
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage of a document that is not stored yet: `text` stands at `start`/`end` of the document's text."""
+
+    heading: str
+    text: str
+    start: int
+    end: int
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A document that has been read and cut into pieces, and is not stored yet.
+
+    `source` names it: a draft of a known source replaces the document. `origin` says who brought it (`upload`, `url`,
+    `path` or `folder:…`), `digest` covers its bytes, `size` counts them.
+    """
+
+    title: str
+    source: str
+    origin: str
+    media_type: str
+    digest: str
+    size: int
+    text: str
+    pieces: tuple[Piece, ...]
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A document of the owner's knowledge. `embedded` of its `passages` have a vector; the others are on their way."""
+
+    id: str
+    title: str
+    source: str
+    origin: str
+    media_type: str
+    digest: str
+    size: int
+    passages: int
+    embedded: int
+    added_at: datetime
+    updated_at: datetime
+
+
+class PassageContext(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage with what stands before and after it in its document."""
+
+    passage: Passage
+    before: str
+    after: str
+
+
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
     """A numbered mark in an answer and the very words it stands on."""
 
