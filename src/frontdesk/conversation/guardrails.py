@@ -10,7 +10,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from frontdesk.conversation.options import ModerationRule
+from frontdesk import registry
+from frontdesk.conversation.options import ConversationOptions, ModerationRule
 from frontdesk.errors import BadSetting
 
 Direction = Literal["in", "out"]
@@ -37,6 +38,13 @@ class Guard(Protocol):
     def review(self, text: str, direction: Direction) -> Sequence[Finding] | Refusal: ...
 
 
+@runtime_checkable
+class GuardKind(Protocol):
+    """What a plug-in of the group `frontdesk.guards` is: a class that builds a guard from the section's options."""
+
+    def build(self, options: ConversationOptions) -> Guard: ...
+
+
 SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|\b(?:sk|pk|rk|fd)[-_](?:live|test|proj|ant|svcacct)?[-_]?[A-Za-z0-9_-]{20,}"
@@ -52,12 +60,20 @@ SOCIAL_SECURITY = re.compile(r"\b(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4
 class SecretsGuard:
     """Masks keys, tokens and private keys, in both directions: a model needs none, and a log might keep them."""
 
+    @classmethod
+    def build(cls, options: ConversationOptions) -> "SecretsGuard":
+        return cls()
+
     def review(self, text: str, direction: Direction) -> Sequence[Finding]:
         return [Finding(start=hit.start(), end=hit.end(), mask="[secret removed]") for hit in SECRET.finditer(text)]
 
 
 class PiiGuard:
     """Masks card numbers (Luhn-checked), IBANs (mod 97) and social security numbers in what goes out."""
+
+    @classmethod
+    def build(cls, options: ConversationOptions) -> "PiiGuard":
+        return cls()
 
     def review(self, text: str, direction: Direction) -> Sequence[Finding]:
         if direction == "in":
@@ -74,6 +90,10 @@ class ModerationGuard:
     def __init__(self, rules: Sequence[ModerationRule]) -> None:
         self._rules = [(_pattern(rule.pattern), rule.reply) for rule in rules]
 
+    @classmethod
+    def build(cls, options: ConversationOptions) -> "ModerationGuard":
+        return cls(options.moderation)
+
     def review(self, text: str, direction: Direction) -> Sequence[Finding] | Refusal:
         for pattern, reply in self._rules:
             if direction == "in" and pattern.search(text):
@@ -88,6 +108,11 @@ class Guards:
 
     def __init__(self, guards: Sequence[Guard]) -> None:
         self._guards = tuple(guards)
+
+    @classmethod
+    def build(cls, options: ConversationOptions) -> "Guards":
+        """The guards that the options name. Raises `BadSetting` for one that is not installed."""
+        return cls([registry.load("guards", name, GuardKind).build(options) for name in options.guards])
 
     def incoming(self, text: str) -> str | Refusal:
         """The text with masks, or the first refusal."""
