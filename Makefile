@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check proof bench requirements lock screenshots docs clean
+.PHONY: help setup up test check proof bench requirements migration lock screenshots docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -75,6 +75,9 @@ screenshots: setup  ## take the pictures of the documentation anew
 
 docs: setup  ## build the documentation into site/
 	$(BIN)/zensical build $(ARGS)
+
+migration: setup  ## draft the next database revision (NAME="what changes")
+	$(BIN)/python tools/migration.py "$(NAME)"
 
 lock: .stamps/uv  ## renew the locks from pyproject.toml and requirements/*.in
 	$(COMPILE) $(ARGS) requirements/bootstrap.in -o requirements/bootstrap.txt

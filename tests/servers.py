@@ -35,8 +35,8 @@ class PostgresServer:
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="frontdesk-postgres-"))
         self._data = self._folder / "data"
-        self._binaries = _binaries()
-        self._user = _unprivileged_user(self._folder, self._binaries)
+        self.binaries = _binaries()
+        self._user = _unprivileged_user(self._folder, self.binaries)
         self._names = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._data.mkdir()
@@ -45,7 +45,7 @@ class PostgresServer:
             os.chown(self._data, self._user, self._user)
         subprocess.run(
             [
-                self._binaries / "initdb",
+                self.binaries / "initdb",
                 *("-D", self._data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"),
             ],
             check=True,
@@ -67,7 +67,7 @@ class PostgresServer:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    self._binaries / "postgres",
+                    self.binaries / "postgres",
                     *("-D", self._data, "-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder),
                     *("-c", "fsync=off", "-c", "full_page_writes=off"),
                     *("-c", "max_connections=200", "-c", "shared_buffers=32MB"),

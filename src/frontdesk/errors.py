@@ -169,6 +169,15 @@ class StoreUnavailable(FrontdeskError):
     default_hint = "`frontdesk doctor` names the cause (address, disk space, another process)."
 
 
+class StoreTooNew(FrontdeskError):
+    """The database was written by a newer version of Frontdesk."""
+
+    code = "store_too_new"
+    status = 500
+    exit_code = 5
+    default_hint = "Install the version that wrote it, or a newer one; or restore a backup of the older version."
+
+
 class ShuttingDown(FrontdeskError):
     """The process is draining; another one, or the same after its restart, will serve."""
 
