@@ -142,7 +142,7 @@ async def _of_the_framework(request: Request, error: Exception) -> Response:
     kinds: dict[int, type[FrontdeskError]] = {403: Forbidden, 404: NotFound, 413: TooLarge, 422: Unprocessable}
     kind = kinds.get(error.status_code, BadRequest)
     words = "There is nothing at this address" if kind is NotFound else _printable(error.detail)
-    return answer(kind(words), request.scope)
+    return answer(kind(words, where="body" if kind is BadRequest else None), request.scope)
 
 
 def _printable(text: str) -> str:

@@ -14,13 +14,17 @@ ID_PATTERN = r"^[A-Za-z0-9_-]{1,100}$"
 CURSOR_PATTERN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00~[A-Za-z0-9_-]{1,100}$"
 
 
-def _without_nul(text: str) -> str:
+def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("The character NUL cannot be stored")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("The text holds half a character (a lone surrogate)") from None
     return text
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]  # lone surrogates are refused by `str` itself
+Text = Annotated[str, AfterValidator(_storable)]
 MessageText = Annotated[Text, Field(min_length=1, max_length=LONGEST_MESSAGE)]
 ShortText = Annotated[Text, Field(max_length=2_000)]
 Id = Annotated[str, Field(pattern=ID_PATTERN)]

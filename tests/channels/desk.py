@@ -1,0 +1,237 @@
+"""A desk for the channels' tests: the real store and routes, a scripted conversation, a loopback server."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+import sqlalchemy as sa
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from frontdesk.api import errors
+from frontdesk.api.views import Shelf
+from frontdesk.channels.web import approvals, chat, conversations, files, memories, opinions, passages, usage
+from frontdesk.errors import NotFound
+from frontdesk.gate.caller import CALLER
+from frontdesk.messages import (
+    Accepted,
+    Approval,
+    Caller,
+    Finished,
+    Grounding,
+    Inbound,
+    Numbered,
+    Passage,
+    Person,
+    Role,
+    Started,
+    TextAdded,
+    TurnEvent,
+    Usage,
+)
+from frontdesk.ports import Clock, Ids
+from frontdesk.store.calls import Calls
+from frontdesk.store.conversations import Conversations
+from frontdesk.store.database import Database
+from frontdesk.store.feedback import Feedback
+from frontdesk.store.files import Files
+from frontdesk.store.handoffs import Handoffs
+from frontdesk.store.memories import Memories
+from frontdesk.store.people import people
+from frontdesk.store.turns import Outcome, Turns, is_last
+from tests.servers import free_port
+
+PEOPLE = {
+    "ann": Person(id="per_ann", name="Ann", role=Role.MEMBER),
+    "ben": Person(id="per_ben", name="Ben", role=Role.MEMBER),
+}
+
+
+async def add_people(database: Database) -> None:
+    """The rows of `PEOPLE`."""
+
+    async def work(connection: sa.ext.asyncio.AsyncConnection) -> None:
+        rows = [
+            {"id": one.id, "name": one.name, "role": one.role, "created_at": sa.func.now()} for one in PEOPLE.values()
+        ]
+        for row in rows:
+            await connection.execute(people.insert().values(row))
+
+    await database.commit(work)
+
+
+class ScriptedConversation:
+    """A `Converse` on real rows: each turn says `script`, then finishes; while `held`, only after `go_on`."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self.turns = Turns(database, clock, ids)
+        self.script: list[TurnEvent] = [TextAdded(text="We open "), TextAdded(text="at nine.")]
+        self.held = False
+        self.accepted: list[Inbound] = []
+        self.stopped: list[str] = []
+        self._clock = clock
+        self._steps: asyncio.Queue[None] = asyncio.Queue()
+        self._changed = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def accept(self, inbound: Inbound) -> Accepted:
+        accepted = await self.turns.accept(inbound)
+        if accepted.is_new:
+            self.accepted.append(inbound)
+            self._tasks.add(asyncio.create_task(self._run(accepted)))
+        return accepted
+
+    async def follow(self, turn_id: str, *, after: int = 0) -> AsyncIterator[Numbered]:
+        while True:
+            async with self._changed:
+                fresh = await self.turns.events(turn_id, after)
+                if not fresh:
+                    await self._changed.wait()
+                    continue
+            for numbered in fresh:
+                yield numbered
+                after = numbered.seq
+                if is_last(numbered.event):
+                    return
+
+    async def stop(self, turn_id: str) -> None:
+        self.stopped.append(turn_id)
+
+    def go_on(self, steps: int = 1) -> None:
+        """Let a held turn say its next events."""
+        for _ in range(steps):
+            self._steps.put_nowait(None)
+
+    async def close(self) -> None:
+        """End the turns that still wait."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self, accepted: Accepted) -> None:
+        lease = await self.turns.claim("test", 60, accepted.turn_id)
+        assert lease is not None
+        names = ("turn_id", "conversation_id", "message_id", "reply_id")
+        started = Started(**{name: getattr(accepted, name) for name in names})
+        said: list[TurnEvent] = [started, *self.script]
+        for seq, event in enumerate(said, 1):
+            await self._held_back()
+            await self.turns.append(lease, [self._numbered(seq, event)])
+            await self._tell()
+        finished = Finished(
+            reply_id=accepted.reply_id,
+            grounding=Grounding.SOURCED,
+            model="scripted",
+            usage=Usage(prompt_tokens=7, completion_tokens=5),
+            reason="stop",
+        )
+        text = "".join(event.text for event in self.script if isinstance(event, TextAdded))
+        outcome = Outcome(text=text, state="complete", grounding=Grounding.SOURCED, model="scripted")
+        await self._held_back()
+        await self.turns.finish(lease, [self._numbered(len(said) + 1, finished)], outcome)
+        await self._tell()
+
+    async def _held_back(self) -> None:
+        if self.held:
+            await self._steps.get()
+
+    def _numbered(self, seq: int, event: TurnEvent) -> Numbered:
+        return Numbered(seq=seq, event=event, at=self._clock.now())
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+class OneBook:
+    """A library that holds one passage."""
+
+    async def passage(self, passage_id: str) -> Passage:
+        if passage_id != "pas_hours":
+            raise NotFound("There is no such passage", where=passage_id)
+        return Passage(
+            id=passage_id,
+            document_id="doc_1",
+            title="Hours",
+            source="hours.md",
+            heading="Week",
+            text="We open at nine.",
+            start=9,
+            end=25,
+        )
+
+    async def around(self, passage: Passage, characters: int) -> tuple[str, str]:
+        return "# Hours\n", "\nWe close at six."
+
+
+class NoApprovals:
+    """Nothing waits."""
+
+    async def pending(self, person_id: str) -> list[Approval]:
+        return []
+
+    async def decide(self, approval_id: str, person_id: str, *, approve: bool, digest: str) -> Approval:
+        raise NotFound("There is no such approval", where=approval_id)
+
+
+class KnownByName:
+    """Stands where the gate stands: `Authorization: Bearer ann` is Ann."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            name = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ")
+            if name in PEOPLE:
+                scope[CALLER] = Caller(person=PEOPLE[name], credential="key", credential_id="key_1")
+        await self._app(scope, receive, send)
+
+
+def native_app(database: Database, clock: Clock, ids: Ids, converse: ScriptedConversation) -> FastAPI:
+    """The native API over `database`."""
+    app = FastAPI(title="Frontdesk", openapi_url="/api/v1/openapi.json")
+    errors.install(app)
+    app.add_middleware(KnownByName)
+    stored, opinions_held = Conversations(database, clock), Feedback(database, clock)
+    uploads = Files(database, clock, ids)
+    shelf = Shelf(uploads, opinions_held)
+    for router in (
+        chat.router(converse, converse.turns, stored, shelf, ids),
+        conversations.router(stored, converse.turns, shelf),
+        opinions.router(opinions_held, Handoffs(database, clock, ids)),
+        files.router(uploads, max_bytes=100_000),
+        memories.router(Memories(database, clock, ids), None),
+        usage.router(Calls(database, clock, ids)),
+        passages.router(OneBook()),
+        approvals.router(NoApprovals()),
+    ):
+        app.include_router(router)
+    return app
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncGenerator[str]:
+    """The app behind a real server on loopback; yields its address."""
+    port = free_port()
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", lifespan="off", ws="none")
+    )
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.suppress(asyncio.CancelledError))
+        task = asyncio.create_task(server._serve())  # `serve` would take over the test run's signals
+        while not server.started:
+            await asyncio.sleep(0.005)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = server.force_exit = True
+            await task
+
+
+def client(address: str, name: str = "ann") -> httpx2.AsyncClient:
+    """A client that the desk knows as `name`."""
+    return httpx2.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {name}"}, timeout=20)
