@@ -111,7 +111,7 @@ class Document:
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(events, path)
         if isinstance(event, yaml.ScalarEvent):
-            return _scalar(event.value) if event.style is None else event.value
+            return _scalar(event.value) if event.implicit[0] else event.value
         return None
 
     def _mapping(self, events: Iterator[yaml.Event], path: Path) -> Value:

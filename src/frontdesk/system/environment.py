@@ -13,6 +13,8 @@ LARGEST = 100_000  # bytes of an environment file, and of a file that holds one 
 IGNORED = {
     "JAEGER_AGENT_HOST": "Jaeger's agent is gone: send OTLP, with OTEL_EXPORTER_OTLP_ENDPOINT.",
     "JAEGER_AGENT_PORT": "Jaeger's agent is gone: send OTLP, with OTEL_EXPORTER_OTLP_ENDPOINT.",
+    "VECTOR_DB_URL": "Vectors lie in the desk's own database, with the text that they belong to.",
+    "VECTOR_DB_API_KEY": "Vectors lie in the desk's own database, with the text that they belong to.",
     "ORCHESTRATOR_URL": "Pages and API come from one process; nothing has to be pointed at it.",
 }
 
