@@ -71,6 +71,8 @@ POST           /v1/embeddings                         member   chat      calls  
 GET            /v1/models                             member   chat      calls   -      -
 GET            /v1/models/{id:path}                   member   chat      calls   -      -
 
+POST           /mcp                                   member   chat      calls   -      -
+
 GET            /api/v1/people                         operator people    -       -      -
 POST           /api/v1/people                         operator people    -       -      person.invite
 PATCH          /api/v1/people/{id}                    operator people    -       -      person.change
@@ -80,6 +82,7 @@ GET            /api/v1/keys                           member   keys      -      
 POST           /api/v1/keys                           member   keys      -       -      key.create
 DELETE         /api/v1/keys/{id}                      member   keys      -       -      key.revoke
 GET            /api/v1/audit                          operator audit     -       -      -
+GET            /api/v1/audit/verdict                  operator audit     calls   -      -
 
 GET            /api/v1/knowledge/documents            operator knowledge -       -      -
 POST           /api/v1/knowledge/documents            operator knowledge calls   upload document.add

@@ -25,6 +25,7 @@ GITHUB = "https://github.com"
 GITHUB_API = "https://api.github.com"
 
 SIGNATURES = ("RS256", "ES256", "PS256", "EdDSA")  # never `none`, never a shared key
+KEY_KINDS = ("RSA", "EC", "OKP")
 FRESH_SECONDS = 3600.0  # how long an issuer's configuration and keys are believed
 LARGEST_ANSWER = 1_000_000
 LEEWAY = 60  # seconds that an issuer's clock may differ
@@ -87,6 +88,10 @@ class _Configuration(msgspec.Struct, frozen=True):
     token_endpoint: str
     jwks_uri: str
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+
+
+class _KeySet(msgspec.Struct, frozen=True):
+    keys: list[dict[str, str | list[str]]]
 
 
 class _Tokens(msgspec.Struct, frozen=True):
@@ -182,8 +187,8 @@ class OpenIdProvider:
         for endpoint in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri):
             if urlsplit(endpoint).scheme != "https" and urlsplit(self._issuer).scheme == "https":
                 raise ProviderUnavailable(f"{self.name} names an endpoint without HTTPS", where=endpoint)
-        raw = await _get(self._http, found.jwks_uri, dict[str, list[dict[str, object]]], {})
-        keys = KeySet.import_key_set({"keys": [key for key in raw.get("keys", []) if key.get("kty") != "oct"]})
+        raw = await _get(self._http, found.jwks_uri, _KeySet, {})
+        keys = KeySet.import_key_set({"keys": [key for key in raw.keys if key.get("kty") in KEY_KINDS]})
         self._known = (found, keys, now + FRESH_SECONDS)
         return found, keys
 
@@ -258,8 +263,9 @@ def providers_of(options: GateOptions, http: httpx2.AsyncClient, clock: Clock) -
 
 
 async def _post(http: httpx2.AsyncClient, url: str, form: dict[str, str], auth: tuple[str, str] | None) -> _Tokens:
+    basic = httpx2.BasicAuth(*auth) if auth else httpx2.USE_CLIENT_DEFAULT
     try:
-        answer = await http.post(url, data=form, auth=auth, headers={"Accept": "application/json"})
+        answer = await http.post(url, data=form, auth=basic, headers={"Accept": "application/json"})
     except httpx2.HTTPError as error:
         raise ProviderUnavailable(f"The provider did not answer: {type(error).__name__}", where=url) from error
     if answer.status_code in (400, 401, 403):

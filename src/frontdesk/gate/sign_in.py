@@ -1,5 +1,6 @@
 """Signing in, staying in and signing out."""
 
+import contextlib
 from datetime import timedelta
 from hashlib import sha256
 
@@ -83,9 +84,10 @@ class SignIn:
         With `link_to` (a person's id) the subject is connected to that person first. An unknown subject becomes a new
         member where the options let its verified address join. An address alone never opens an existing account.
         """
-        if link_to:
-            await self._people.link(link_to, vouched.issuer, vouched.subject)
         row = await self._people.by_identity(vouched.issuer, vouched.subject)
+        if link_to and (row is None or row.id != link_to):
+            await self._people.link(link_to, vouched.issuer, vouched.subject)
+            row = await self._people.get(link_to)
         if row is None:
             row = await self._join(vouched)
         return await self._begin(row, instead_of)
@@ -107,6 +109,17 @@ class SignIn:
         if caller.credential == "session":
             await self._sessions.end(caller.credential_id)
             self._identity.forget_credential(caller.credential_id)
+
+    async def abandon(self, token: str) -> None:
+        """End the session of a refresh token whose access token has run out; nothing happens for an unknown one."""
+        with contextlib.suppress(NotSignedIn):
+            opened = await self._sessions.rotate(token)
+            await self._sessions.end(opened.id)
+            self._identity.forget_credential(opened.id)
+
+    def forget(self, person_id: str) -> None:
+        """The person was renamed or erased: what was remembered of them no longer holds."""
+        self._identity.forget_person(person_id)
 
     async def sign_out_everywhere(self, person_id: str, *, but: str | None = None) -> None:
         """End all sessions of a person, or all but one: after a change of role, state or password."""

@@ -1,7 +1,7 @@
 """The gate: an ASGI application round the desk's. It decides who may do what; nothing behind it does.
 
-In this order: is there such an address, does the body fit, may this page call, who calls, could the call be forged, is it
-allowed, is there room in the caller's limits. What passes is handed on with its caller (`gate.caller`); acts that the
+In this order: is there such an address, does the body fit, may this page call, could the call be forged, who calls, are
+they allowed, is there room in their limits. What passes is handed on with its caller (`gate.caller`). Acts that the
 policy names are in the audit log before their answer leaves.
 """
 
@@ -35,7 +35,7 @@ VISITOR_SECONDS = 365 * 24 * 3600
 class Pass:
     """What the gate has found out so far; `headers` go onto the answer, whatever it is."""
 
-    headers: Headers = field(default_factory=list)
+    headers: Headers = field(default_factory=list[tuple[bytes, bytes]])
     rule: Rule | None = None
     caller: Caller | None = None
 
