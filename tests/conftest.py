@@ -26,6 +26,7 @@ for _module in pkgutil.iter_modules(frontdesk.store.__path__):  # each registers
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the proofs at their full figures")
+    parser.addoption("--no-skips", action="store_true", help="a skipped test fails: nothing may be missing here")
     parser.addoption("--seed", type=int, default=None, help="replay a run's random choices")
 
 
@@ -55,6 +56,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     proofs = [item for item in items if item.get_closest_marker("proof") and item.nodeid not in config.args]
     config.hook.pytest_deselected(items=proofs)
     items[:] = [item for item in items if item not in proofs]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.option.no_skips:
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be skipped: {report.longrepr}"
+    return report
 
 
 # --- size and chance --------------------------------------------------------
@@ -184,6 +194,18 @@ def valkey_url(valkey_server: ValkeyServer) -> str:
     with valkey_server.client() as client:
         client.flushall()
     return valkey_server.connection_url
+
+
+# --- the browser ---
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Debian's Chromium, for Playwright's `executable_path`."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("no Chromium: apt-get install --yes chromium")
+    return path
 
 
 # --- the network ------------------------------------------------------------
