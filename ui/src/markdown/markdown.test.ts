@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { MarkdownView } from "./view";
 
-const words = { copyCode: "Copy", source: (n: number) => `Source ${n}`, newWindow: "" };
+const words = { copyCode: "Copy", source: (n: number) => `Source ${n}` };
 
 function shown(text: string, open = false, marks: number[] = []): HTMLElement {
   const root = document.createElement("div");
@@ -12,8 +12,8 @@ function shown(text: string, open = false, marks: number[] = []): HTMLElement {
 const html = (text: string, open = false, marks: number[] = []): string => shown(text, open, marks).innerHTML;
 
 describe("blocks", () => {
-  it("shows headings one level down, so that the page keeps its own", () => {
-    expect(html("# One\n\n###### Six")).toBe("<h2>One</h2><h6>Six</h6>");
+  it("shows headings below the page's own", () => {
+    expect(html("# One\n\n###### Six")).toBe("<h3>One</h3><h6>Six</h6>");
   });
 
   it("shows nested lists, tight and loose", () => {

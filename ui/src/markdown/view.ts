@@ -3,10 +3,13 @@
 import { parseBlocks, type Block } from "./blocks";
 import { parseInline, type Inline, type InlineRules } from "./inline";
 
+/** The page has h1 and an h2 for each message, so the headings of an answer begin below. */
+const HEADINGS: Record<number, number> = { 1: 3, 2: 3, 3: 4, 4: 5 };
+
 export type ViewOptions = {
   onMark: (number: number, mark: HTMLElement) => void;
   onCopy: (text: string) => void;
-  words: { copyCode: string; source: (number: number) => string; newWindow: string };
+  words: { copyCode: string; source: (number: number) => string };
 };
 
 export type Shown = { text: string; open: boolean; marks: ReadonlySet<number> };
@@ -45,7 +48,7 @@ export class MarkdownView {
       case "paragraph":
         return this.inlines(element("p"), block.text, rules);
       case "heading":
-        return this.inlines(element(`h${Math.min(block.level + 1, 6)}`), block.text, rules);
+        return this.inlines(element(`h${HEADINGS[block.level] ?? 6}`), block.text, rules);
       case "code":
         return this.code(block.text, block.language);
       case "quote":

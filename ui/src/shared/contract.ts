@@ -101,7 +101,7 @@ export type Usage = {
 
 export type Call = { id: string; name: string; arguments: string };
 
-export type Approval = { id: string; call: Call; digest: string };
+export type Approval = { id: string; tool: string; arguments: string; digest: string };
 
 /** A turn's event as the stream carries it: the frame's `event` is `type`, its `data` the rest. */
 export type TurnEvent =

@@ -3,7 +3,7 @@ import type { TurnEvent } from "../shared/contract";
 import { frames } from "./sse";
 
 export type Question = {
-  text: string;
+  text?: string;
   conversation_id?: string;
   parent_id?: string;
   at_start?: boolean;

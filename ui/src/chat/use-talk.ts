@@ -1,0 +1,277 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { call, Trouble, troubleOf } from "../shared/api";
+import type { Conversation, FileFact, Message } from "../shared/contract";
+import { ask, resume, type Question } from "../stream/follow";
+import { advance, newTurn, type Turn } from "../stream/turn";
+import { branch, leaf } from "./tree";
+
+type Live = { question: Message | null; turn: Turn; since: string };
+
+export type Talk = {
+  id: string | null;
+  title: string;
+  /** The current branch, the running answer last. */
+  path: Message[];
+  messages: Message[];
+  turn: Turn | null;
+  loading: boolean;
+  isCut: boolean;
+  trouble: Trouble | null;
+  send: (text: string, files: FileFact[]) => void;
+  edit: (message: Message, text: string) => void;
+  regenerate: (question: Message) => void;
+  stop: () => void;
+  choose: (message: Message) => void;
+  change: (id: string, values: Partial<Message>) => void;
+  changeTurn: (change: (turn: Turn) => Turn) => void;
+  rename: (title: string) => Promise<void>;
+  reload: () => void;
+};
+
+const LOCAL_QUESTION = "local_question";
+const LOCAL_REPLY = "local_reply";
+
+/** One conversation: its messages as the desk holds them, and the answer that is being written. */
+export function useTalk(wanted: string | null, onBegun: (id: string) => void): Talk {
+  const [id, setId] = useState<string | null>(null);
+  const [title, setTitle] = useState("");
+  const [messages, setMessages] = useState<Message[]>([]);
+  const [headId, setHeadId] = useState<string | null>(null);
+  const [live, setLive] = useState<Live | null>(null);
+  const [loading, setLoading] = useState(wanted !== null);
+  const [isCut, setCut] = useState(false);
+  const [trouble, setTrouble] = useState<Trouble | null>(null);
+  const [round, setRound] = useState(0);
+  const following = useRef<AbortController | null>(null);
+  const current = useRef<string | null>(null);
+  const stopWanted = useRef(false);
+
+  const follow = useCallback(
+    async (begin: Live, run: (onTurn: (turn: Turn) => void, signal: AbortSignal) => Promise<void>) => {
+      following.current?.abort();
+      const abort = new AbortController();
+      following.current = abort;
+      stopWanted.current = false;
+      setTrouble(null);
+      setCut(false);
+      setLive(begin);
+      let turn = begin.turn;
+      let painting = 0;
+      const paint = (): void => {
+        painting = 0;
+        if (!abort.signal.aborted) setLive((old) => old && { ...old, turn: { ...turn, approvals: mergeAnswers(old.turn, turn) } });
+      };
+      const onTurn = (next: Turn): void => {
+        const isFirst = !turn.turnId && next.turnId !== "";
+        turn = next;
+        if (isFirst) {
+          current.current = turn.conversationId;
+          setId(turn.conversationId);
+          onBegun(turn.conversationId);
+          if (stopWanted.current) void stopTurn(turn.turnId);
+        }
+        painting ||= requestAnimationFrame(paint);
+      };
+      try {
+        await run(onTurn, abort.signal);
+        if (abort.signal.aborted) return;
+        cancelAnimationFrame(painting);
+        setMessages((old) => settle(old, begin.question, turn));
+        setHeadId(turn.replyId);
+        setLive(null);
+      } catch (reason) {
+        if (abort.signal.aborted) return;
+        cancelAnimationFrame(painting);
+        setTrouble(troubleOf(reason));
+        setLive(null);
+        if (turn.turnId) setRound((count) => count + 1);
+        else if (begin.question) restoreDraft(current.current, begin.question.text);
+      } finally {
+        if (!abort.signal.aborted) setCut(false);
+      }
+    },
+    [onBegun],
+  );
+
+  useEffect(() => {
+    if (wanted === current.current && round === 0) return undefined;
+    following.current?.abort();
+    current.current = wanted;
+    setLive(null);
+    setTrouble(null);
+    setCut(false);
+    setMessages([]);
+    setHeadId(null);
+    setId(wanted);
+    setTitle("");
+    setLoading(wanted !== null);
+    if (wanted === null) return undefined;
+    const abort = new AbortController();
+    call<Conversation>(`/api/v1/conversations/${encodeURIComponent(wanted)}`, { signal: abort.signal })
+      .then((found) => {
+        setTitle(found.title);
+        setMessages(found.messages);
+        setHeadId(found.head_id);
+        setLoading(false);
+        if (found.running_turn_id) void follow(resumed(found, found.running_turn_id), resumeRun(found.running_turn_id));
+      })
+      .catch((reason: unknown) => {
+        if (abort.signal.aborted) return;
+        setTrouble(troubleOf(reason));
+        setLoading(false);
+      });
+    return () => abort.abort();
+  }, [wanted, round, follow]);
+
+  useEffect(() => () => following.current?.abort(), []);
+
+  const path = useMemo(() => pathOf(messages, headId, live), [messages, headId, live]);
+
+  const start = (question: Question, shown: Message | null, base: string | null): void => {
+    setHeadId(base);
+    const body = { ...question, ...(id ? { conversation_id: id } : {}) };
+    const turn = newTurn({ conversationId: id ?? "", messageId: shown?.id ?? base ?? "", replyId: LOCAL_REPLY });
+    void follow({ question: shown, turn: { ...turn, turnId: "" }, since: new Date().toISOString() }, asking(body, turn));
+  };
+
+  const send = (text: string, files: FileFact[]): void => {
+    const parent = path.at(-1)?.id ?? null;
+    const question: Question = { text, file_ids: files.map((file) => file.id) };
+    if (parent) question.parent_id = parent;
+    start(question, asQuestion(text, parent, files), parent);
+  };
+
+  const edit = (message: Message, text: string): void => {
+    const question: Question = { text, file_ids: message.files.map((file) => file.id) };
+    if (message.parent_id) question.parent_id = message.parent_id;
+    else question.at_start = true;
+    start(question, asQuestion(text, message.parent_id, message.files), message.parent_id);
+  };
+
+  const choose = (message: Message): void => {
+    const end = leaf(messages, message.id);
+    setHeadId(end);
+    call(`/api/v1/conversations/${id ?? ""}`, { method: "PATCH", body: { head_id: end } }).catch((reason: unknown) =>
+      setTrouble(troubleOf(reason)),
+    );
+  };
+
+  const stop = (): void => {
+    const turnId = live?.turn.turnId;
+    if (turnId) void stopTurn(turnId).catch((reason: unknown) => setTrouble(troubleOf(reason)));
+    else stopWanted.current = true;
+  };
+
+  return {
+    id,
+    title,
+    path,
+    messages,
+    turn: live?.turn ?? null,
+    loading,
+    isCut,
+    trouble,
+    send,
+    edit,
+    regenerate: (question) => start({ regenerate: question.id }, null, question.id),
+    stop,
+    choose,
+    change: (messageId, values) =>
+      setMessages((old) => old.map((message) => (message.id === messageId ? { ...message, ...values } : message))),
+    changeTurn: (change) => setLive((old) => old && { ...old, turn: change(old.turn) }),
+    rename: async (next) => {
+      await call(`/api/v1/conversations/${id ?? ""}`, { method: "PATCH", body: { title: next } });
+      setTitle(next);
+    },
+    reload: () => setRound((count) => count + 1),
+  };
+
+  function asking(body: Question, first: Turn) {
+    return (onTurn: (turn: Turn) => void, signal: AbortSignal): Promise<void> => {
+      let turn = first;
+      return ask(body, {
+        onEvent: (seq, event) => onTurn((turn = advance(turn, seq, event))),
+        onCut: setCut,
+        signal,
+      });
+    };
+  }
+
+  function resumeRun(turnId: string) {
+    return (onTurn: (turn: Turn) => void, signal: AbortSignal): Promise<void> => {
+      let turn = newTurn();
+      return resume(turnId, 0, {
+        onEvent: (seq, event) => onTurn((turn = advance(turn, seq, event))),
+        onCut: setCut,
+        signal,
+      });
+    };
+  }
+}
+
+const stopTurn = (turnId: string): Promise<unknown> => call(`/api/v1/turns/${turnId}/stop`, { method: "POST" });
+
+/** Answers to approvals that the reader has given while the stream went on. */
+const mergeAnswers = (shown: Turn, next: Turn): Turn["approvals"] =>
+  next.approvals.map((asked) => shown.approvals.find((old) => old.id === asked.id) ?? asked);
+
+const resumed = (found: Conversation, turnId: string): Live => {
+  const reply = found.messages.find((message) => message.turn_id === turnId && message.role === "assistant");
+  const turn = newTurn({ replyId: reply?.id ?? LOCAL_REPLY, messageId: reply?.parent_id ?? found.head_id ?? "" });
+  return { question: null, turn, since: reply?.created_at ?? new Date().toISOString() };
+};
+
+function pathOf(messages: Message[], headId: string | null, live: Live | null): Message[] {
+  if (!live) return branch(messages, headId);
+  const reply = messages.find((message) => message.id === live.turn.replyId);
+  const base = branch(messages, reply ? reply.parent_id : headId);
+  const question = live.question && { ...live.question, id: live.turn.messageId || live.question.id };
+  const isStored = question && base.some((message) => message.id === question.id);
+  const asked = question && !isStored ? [...base, question] : base;
+  return [...asked, replyOf(live.turn, asked.at(-1)?.id ?? null, live.since)];
+}
+
+/** The messages with the finished turn among them. */
+function settle(messages: Message[], question: Message | null, turn: Turn): Message[] {
+  const reply = replyOf(turn, turn.messageId, new Date().toISOString());
+  const kept = messages.filter((message) => message.id !== turn.replyId && message.id !== turn.messageId);
+  const asked = messages.find((message) => message.id === turn.messageId) ?? (question && { ...question, id: turn.messageId });
+  return asked ? [...kept, asked, reply] : [...kept, reply];
+}
+
+const blank = { grounding: null, model: null, citations: [], tools: [], files: [], feedback: null, turn_id: null, error: null, can_leave_message: false };
+
+const asQuestion = (text: string, parent: string | null, files: FileFact[]): Message => ({
+  ...blank,
+  id: LOCAL_QUESTION,
+  parent_id: parent,
+  role: "user",
+  text,
+  state: "complete",
+  created_at: new Date().toISOString(),
+  files,
+});
+
+const replyOf = (turn: Turn, parent: string | null, at: string): Message => ({
+  ...blank,
+  id: turn.replyId,
+  parent_id: parent,
+  role: "assistant",
+  text: turn.text,
+  state: turn.state,
+  created_at: at,
+  grounding: turn.grounding,
+  model: turn.model,
+  citations: turn.citations,
+  tools: turn.tools,
+  turn_id: turn.turnId,
+  error: turn.error,
+  can_leave_message: turn.canLeaveMessage,
+});
+
+export const draftKey = (id: string | null): string => `frontdesk.draft.${id ?? "new"}`;
+
+function restoreDraft(id: string | null, text: string): void {
+  sessionStorage.setItem(draftKey(id), text);
+  window.dispatchEvent(new Event("frontdesk:draft"));
+}

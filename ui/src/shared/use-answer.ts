@@ -1,0 +1,41 @@
+import { useCallback, useEffect, useState } from "react";
+import { call, troubleOf, type Trouble } from "./api";
+
+export type Answer<T> = {
+  value: T | null;
+  trouble: Trouble | null;
+  loading: boolean;
+  reload: () => void;
+  set: (change: (value: T) => T) => void;
+};
+
+/** What the desk answers to GET `path`; asked again when the path changes, the old value standing until then. */
+export function useAnswer<T>(path: string | null): Answer<T> {
+  const [value, setValue] = useState<T | null>(null);
+  const [trouble, setTrouble] = useState<Trouble | null>(null);
+  const [loading, setLoading] = useState(path !== null);
+  const [round, setRound] = useState(0);
+
+  useEffect(() => {
+    if (path === null) return undefined;
+    const abort = new AbortController();
+    setLoading(true);
+    call<T>(path, { signal: abort.signal })
+      .then((answer) => {
+        if (abort.signal.aborted) return;
+        setValue(answer);
+        setTrouble(null);
+        setLoading(false);
+      })
+      .catch((reason: unknown) => {
+        if (abort.signal.aborted) return;
+        setTrouble(troubleOf(reason));
+        setLoading(false);
+      });
+    return () => abort.abort();
+  }, [path, round]);
+
+  const reload = useCallback(() => setRound((count) => count + 1), []);
+  const set = useCallback((change: (value: T) => T) => setValue((old) => (old === null ? old : change(old))), []);
+  return { value, trouble, loading, reload, set };
+}
