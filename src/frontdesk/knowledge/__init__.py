@@ -1,1 +1,1 @@
-"""The owner's knowledge: documents become passages, passages are found again."""
+"""What the owner knows: documents → passages → vectors → search."""

@@ -19,6 +19,8 @@ from frontdesk.messages import Document, Draft, Passage, PassageContext, Piece
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
 
+SEQUENCE: sa.types.TypeEngine[int] = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite's row number
+
 documents = sa.Table(
     "documents",
     metadata,
@@ -38,9 +40,9 @@ documents = sa.Table(
 passages = sa.Table(
     "passages",
     metadata,
-    sa.Column[int]("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("seq", SEQUENCE, primary_key=True, autoincrement=True),
     sa.Column("id", sa.Text, nullable=False, unique=True),
-    sa.Column("document_id", sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("document_id", sa.Text, sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("heading", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),

