@@ -1,7 +1,6 @@
 """People's words on tool calls: asked once, bound to the exact bytes that were shown, used at most once."""
 
 import asyncio
-import unicodedata
 from datetime import timedelta
 from typing import Literal, Protocol
 
@@ -93,23 +92,21 @@ class Approvals:
         """The turn has ended: nothing that it asked for may run any more."""
         await self._rows.withdraw(turn_id)
 
-    async def pending(self, caller: Person) -> tuple[Approval, ...]:
-        """What waits for a word: the caller's own, for operators everybody's."""
-        return await self._rows.pending(None if _rules_all(caller) else caller.id)
+    async def pending(self, person: Person) -> tuple[Approval, ...]:
+        """What waits for a word: the person's own, for operators everybody's."""
+        return await self._rows.pending(None if _rules_all(person) else person.id)
 
-    async def decide(
-        self, approval_id: str, *, decision: Literal["approve", "deny"], digest: str, caller: Person
-    ) -> Approval:
-        """The caller's word. `digest` is the one that was shown with the arguments.
+    async def decide(self, approval_id: str, person: Person, *, approve: bool, digest: str) -> Approval:
+        """The person's word. `digest` is the one that was shown with the arguments.
 
-        Raises `NotFound` for what is not the caller's to decide, `Conflict` when it has been decided, has expired, or
-        asks for something else than what was shown.
+        Raises `NotFound` for what is not theirs to decide, `Conflict` when it has been decided, has expired, or asks
+        for something else than what was shown.
         """
         approval = await self._rows.get(approval_id)
-        if approval.person_id != caller.id and not _rules_all(caller):
+        if approval.person_id != person.id and not _rules_all(person):
             raise NotFound("There is no such approval", where=approval_id)
-        target: State = "approved" if decision == "approve" else "denied"
-        moved = await self._rows.move(approval_id, source="pending", target=target, digest=digest, decided_by=caller.id)
+        target: State = "approved" if approve else "denied"
+        moved = await self._rows.move(approval_id, source="pending", target=target, digest=digest, decided_by=person.id)
         if not moved:
             raise Conflict(
                 "This is no longer waiting for your word, or is not what you were shown",
@@ -130,24 +127,5 @@ class Approvals:
             rested.cancel()
 
 
-def unusual_letters(text: str) -> tuple[str, ...]:
-    """Letters that can deceive the eye: invisible ones, and foreign ones inside a word of Latin letters.
-
-    `U+0430 CYRILLIC SMALL LETTER A`, in order, each once. Shown beside the arguments that a person is to approve.
-    """
-    odd: dict[str, None] = {}
-    for word in text.split():
-        scripts = {_script(letter) for letter in word if letter.isalpha()}
-        for letter in word:
-            mixed = "LATIN" in scripts and letter.isalpha() and _script(letter) != "LATIN"
-            if mixed or unicodedata.category(letter) in ("Cf", "Cc", "Co", "Cs", "Zl", "Zp"):
-                odd[f"U+{ord(letter):04X} {unicodedata.name(letter, 'without a name')}"] = None
-    return tuple(odd)
-
-
-def _script(letter: str) -> str:
-    return unicodedata.name(letter, "NONE").partition(" ")[0]
-
-
-def _rules_all(caller: Person) -> bool:
-    return caller.role in (Role.OWNER, Role.OPERATOR)
+def _rules_all(person: Person) -> bool:
+    return person.role in (Role.OWNER, Role.OPERATOR)

@@ -60,7 +60,6 @@ def example_server(hours: Path | None = None) -> MCPServer:
         """The value of an arithmetic expression: numbers, + - * / // % ** and brackets."""
         return _value_of(expression)
 
-    _ = (get_time, opening_hours, calculate)
     return server
 
 

@@ -1,5 +1,6 @@
 """Tool calls that wait for the caller's word."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
@@ -8,17 +9,17 @@ from pydantic import Field
 
 from frontdesk.api.errors import COMMON, described
 from frontdesk.api.fields import Body, PathId, View, Who
-from frontdesk.messages import Approval
+from frontdesk.messages import Approval, Person
 
 
 class Decisions(Protocol):
     """What this door needs of the approvals."""
 
-    async def pending(self, person_id: str) -> list[Approval]:
-        """Those that wait for this person, oldest first."""
+    async def pending(self, person: Person) -> Sequence[Approval]:
+        """Those that wait for this person, for operators everybody's, oldest first."""
         ...
 
-    async def decide(self, approval_id: str, person_id: str, *, approve: bool, digest: str) -> Approval:
+    async def decide(self, approval_id: str, person: Person, *, approve: bool, digest: str) -> Approval:
         """Settle one. Raises `NotFound`, and `Conflict` when it is settled, expired or of another digest."""
         ...
 
@@ -31,12 +32,17 @@ class DecisionBody(Body):
 
 
 class ApprovalView(View):
-    """A tool call that waits, with the very arguments that would run."""
+    """A tool call that waits, with the very arguments that would run.
+
+    `unusual_letters` names what can deceive the eye in them: invisible letters, foreign ones inside a Latin word.
+    """
 
     id: str
     turn_id: str
+    person_id: str
     tool: str
     arguments: str
+    unusual_letters: list[str]
     digest: str
     state: Literal["pending", "approved", "denied", "expired", "used"]
     created_at: datetime
@@ -57,12 +63,12 @@ def router(approvals: Decisions) -> APIRouter:
     @routes.get("")
     async def pending(who: Who) -> ApprovalList:
         """Tool calls that wait for the caller's word."""
-        return ApprovalList(items=[ApprovalView.model_validate(one) for one in await approvals.pending(who.person.id)])
+        return ApprovalList(items=[ApprovalView.model_validate(one) for one in await approvals.pending(who.person)])
 
     @routes.post("/{id}", responses=described(404, 409))
     async def decide(id: PathId, body: DecisionBody, who: Who) -> ApprovalView:
         """Approve or deny a call. It binds to the digest: other arguments would need another approval."""
-        settled = await approvals.decide(id, who.person.id, approve=body.decision == "approve", digest=body.digest)
+        settled = await approvals.decide(id, who.person, approve=body.decision == "approve", digest=body.digest)
         return ApprovalView.model_validate(settled)
 
     return routes
