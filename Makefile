@@ -57,7 +57,7 @@ check: setup  ## lint, formats, types, layers, dead code, the tree, the pages' t
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/vulture
+	$(BIN)/python tools/dead_code.py
 	$(BIN)/python -m pytest -q -n 0 tests/test_repository.py
 	$(BIN)/python hatch_build.py check
 
