@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 HOSTS = ("registry.npmjs" + ".org", "pypi" + ".org", "pythonhosted" + ".org", "registry.yarnpkg" + ".com")
 MACHINE_PATHS = re.compile(r"/(?:work|farm)/|/root/\.|/home/[a-z]+/")
 EMPTY_NAMES = re.compile(r"(?:^|/)(?:utils?|helpers?|common|misc)(?:\.py|\.tsx?|/)")
-SOURCES = (".py", ".ts", ".tsx", ".css")
+SOURCES = (".py", ".ts", ".tsx")
 
 
 def tracked() -> list[str]:

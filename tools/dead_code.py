@@ -1,4 +1,4 @@
-"""`python tools/dead_code.py`: functions, methods and classes of the product that nothing in it uses; exit code 1 if any.
+"""`python tools/dead_code.py`: functions, methods and classes that nothing in the product uses; exit code 1 if any.
 
 What only tests use is dead too. Entry points count as used; `testing` is for others to use.
 """
