@@ -11,7 +11,6 @@ from jsonschema import Draft202012Validator
 from frontdesk.errors import BadSetting, BadSystemFile, FrontdeskError
 from frontdesk.system.document import Document
 from frontdesk.system.home import blueprint_file, blueprints, home_folder
-from frontdesk.system.keys import kept_key
 from frontdesk.system.load import examine, kinds, load
 from frontdesk.system.options import DeskOptions, HttpOptions, RedisOptions
 from frontdesk.system.schema import schema
@@ -226,29 +225,13 @@ def test_the_schema_takes_the_blueprints_and_refuses_what_loading_refuses() -> N
     assert '"x-variable": "PORT"' in json.dumps(document)
 
 
-# --- home and keys ----------------------------------------------------------
+# --- home, Redis, sections ----------------------------------------------------------
 
 
 def test_the_home_is_the_users_own_folder() -> None:
     assert home_folder({"FRONTDESK_HOME": "/srv/desk"}) == Path("/srv/desk")
     assert home_folder({"XDG_DATA_HOME": "/data"}) == Path("/data/frontdesk")
     assert home_folder({"XDG_DATA_HOME": "relative"}).is_absolute()
-
-
-def test_a_kept_key_is_made_once_and_is_nobody_elses_to_read(tmp_path: Path) -> None:
-    key = kept_key(tmp_path, "jwt_secret_key")
-    assert len(key) >= 48
-    assert kept_key(tmp_path, "jwt_secret_key") == key
-    assert kept_key(tmp_path, "secret_key") != key
-    assert [file.name for file in (tmp_path / "secrets").iterdir() if file.name.startswith(".")] == []
-    assert (tmp_path / "secrets" / "jwt_secret_key").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(BadSetting) as caught:
-        kept_key(tmp_path / "file", "secret_key")
-    assert str(tmp_path) in str(caught.value.where)
 
 
 def test_redis_gets_its_password_and_tls() -> None:
