@@ -1,0 +1,422 @@
+"""A desk that plays scripted turns over the real contract: its pages, policy and stream frames are the real ones.
+
+What an answer says and how fast is decided by the question (`SCRIPTS`), so that a test can watch the page do each thing.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+import frontdesk
+from frontdesk.channels.pages import Pages
+from frontdesk.gate.origins import security_headers
+
+PAGES = Path(frontdesk.__file__).parent / "pages"
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+Event = tuple[str, dict[str, Any]]
+
+CITATION = {
+    "number": 1,
+    "passage_id": "psg_1",
+    "document_id": "doc_1",
+    "title": "House rules",
+    "source": "https://example.org/house-rules",
+    "heading": "Opening hours",
+    "quote": "The desk is open from nine to six on weekdays.",
+}
+PASSAGE = {
+    "id": "psg_1",
+    "document_id": "doc_1",
+    "title": "House rules",
+    "source": "https://example.org/house-rules",
+    "heading": "Opening hours",
+    "before": "Visitors ring the bell once.\n\n",
+    "text": f"Opening hours\n\n{CITATION['quote']} On Saturdays it closes at one.",
+    "after": "\n\nParcels are kept for a week.",
+}
+LONG = "\n\n".join(
+    f"## Part {part}\n\nThe desk **answers** from its documents [1], and says *which*. It keeps `order {part}`:\n\n"
+    f"- a first thing, said in some words\n- a second thing, see [the page](https://example.org/{part})\n\n"
+    f"| what | how many |\n| --- | --: |\n| letters | {part * 7} |\n\n```python\nprint({part})\n```"
+    for part in range(1, 25)
+)[:6000]
+
+
+def said(text: str) -> list[Event]:
+    return [("text.added", {"text": piece}) for piece in pieces(text)]
+
+
+def pieces(text: str, size: int = 7) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def done(grounding: str, *, model: str = "scripted", leave: bool = False, reason: str = "stop") -> Event:
+    usage = {"prompt_tokens": 10, "completion_tokens": 20, "cost": 0}
+    facts = {"grounding": grounding, "model": model, "usage": usage, "reason": reason, "can_leave_message": leave}
+    return ("turn.finished", facts)
+
+
+def working(activity: str, detail: str = "") -> Event:
+    return ("turn.working", {"activity": activity, "detail": detail})
+
+
+CALL = {"id": "call_1", "name": "calendar__book", "arguments": '{"day":"2026-03-03","hour":10,"who":"Ada"}'}
+CALLED: list[Event] = [("tool.called", {"call": CALL, "server": "calendar"})]
+RETURNED: list[Event] = [
+    ("tool.returned", {"result": {"call_id": "call_1", "name": CALL["name"], "text": "Booked.", "is_error": False}})
+]
+SOURCED = "The desk is open **from nine to six** on weekdays [1].\n\nOn Saturdays it closes at one [1]."
+
+SCRIPTS: dict[str, list[Event]] = {
+    "When do you open?": [
+        working("searching", "House rules"),
+        ("sources.cited", {"citations": [CITATION]}),
+        *said(SOURCED),
+        done("sourced"),
+    ],
+    "Quote it": [("sources.cited", {"citations": [CITATION]}), *said(f"{CITATION['quote']} [1]"), done("quoted")],
+    "Tell me a joke": [*said("A clock walks into a bar, right on time."), done("unsourced", model="small")],
+    "Who is your barber?": [*said("I don't know. I found nothing about that."), done("unknown", leave=True)],
+    "Break": [
+        *said("This far, and "),
+        ("turn.failed", {"code": "model_unavailable", "message": "No model could answer", "hint": "Try again soon."}),
+    ],
+    "Switch": [
+        *said("The first half, "),
+        ("model.switched", {"from_model": "large", "to_model": "small", "reason": "timeout"}),
+        *said("and the second."),
+        done("unsourced"),
+    ],
+    "Book a table": [
+        working("waiting_for_approval", CALL["name"]),
+        ("approval.asked", {"approval_id": "apr_1", "call": CALL}),
+        ("wait.approval", {}),
+        working("calling", "calendar"),
+        *CALLED,
+        *RETURNED,
+        *said("It is booked for Tuesday at ten."),
+        done("sourced"),
+    ],
+    "Long": [("sources.cited", {"citations": [CITATION]}), *said(LONG), done("sourced")],
+}
+
+
+@dataclass
+class Turn:
+    id: str
+    conversation: str
+    message_id: str
+    reply_id: str
+    events: list[Event] = field(default_factory=list)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    stopped: bool = False
+    task: asyncio.Task[None] | None = None
+
+
+class FakeDesk:
+    """One person's desk in memory. `gate`, when set to an Event, holds every stream before its next piece of text."""
+
+    def __init__(self, *, pause: float = 0.004, scripts: dict[str, list[Event]] | None = None) -> None:
+        self.pause = pause
+        self.scripts = SCRIPTS | (scripts or {})
+        self.role = "owner"
+        self.signed_in = True
+        self.hold_after: int | None = None
+        self.release = asyncio.Event()
+        self.cut_after: int | None = None
+        self.asked: list[dict[str, Any]] = []
+        self.kept: dict[str, Any] = {}
+        self.conversations: dict[str, dict[str, Any]] = {}
+        self.turns: dict[str, Turn] = {}
+        self.memories = [{"id": "mem_1", "text": "Works in the garden house", "created_at": NOW.isoformat()}]
+        self.approved = asyncio.Event()
+        self._number = itertools.count(1)
+
+    def app(self) -> Starlette:
+        routes: list[Route] = [
+            Route(path, handler, methods=[method])
+            for (method, path), handler in {
+                ("GET", "/api/v1/desk"): self.facts,
+                ("GET", "/api/v1/me"): self.me,
+                ("POST", "/api/v1/auth/refresh"): self.refresh,
+                ("POST", "/api/v1/auth/link"): self.link,
+                ("POST", "/api/v1/auth/sign-in"): self.sign_in,
+                ("POST", "/api/v1/auth/sign-out"): self.nothing,
+                ("POST", "/api/v1/chat"): self.chat,
+                ("GET", "/api/v1/turns/{id}/events"): self.events,
+                ("POST", "/api/v1/turns/{id}/stop"): self.stop,
+                ("GET", "/api/v1/conversations"): self.list,
+                ("GET", "/api/v1/conversations/{id}"): self.conversation,
+                ("PATCH", "/api/v1/conversations/{id}"): self.change,
+                ("DELETE", "/api/v1/conversations/{id}"): self.remove,
+                ("PUT", "/api/v1/messages/{id}/feedback"): self.keep,
+                ("POST", "/api/v1/handoffs"): self.keep,
+                ("POST", "/api/v1/files"): self.file,
+                ("GET", "/api/v1/passages/{id}"): self.passage,
+                ("GET", "/api/v1/memories"): self.memory,
+                ("POST", "/api/v1/memories"): self.remember,
+                ("DELETE", "/api/v1/memories/{id}"): self.forget,
+                ("GET", "/api/v1/usage"): self.usage,
+                ("GET", "/api/v1/approvals"): self.approvals,
+                ("POST", "/api/v1/approvals/{id}"): self.approve,
+            }.items()
+        ]
+        return Starlette(routes=[*routes, *Pages(PAGES).routes()])
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        if not hasattr(self, "_app"):
+            self._app = self.app()
+
+        async def guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                own = security_headers(scope["path"], production=False)
+                names = {name for name, _ in own}
+                message["headers"] = [pair for pair in message["headers"] if pair[0] not in names] + own
+            await send(message)
+
+        await self._app(scope, receive, guarded)
+
+    # --- who and where ---
+
+    async def facts(self, request: Request) -> Response:
+        return JSONResponse(
+            {
+                "name": "Frontdesk",
+                "greeting": "Good morning. What can the desk do for you?",
+                "suggestions": ["When do you open?", "Book a table", "Who is your barber?"],
+                "version": "0.1.0",
+                "sign_in": "required",
+                "providers": [{"id": "example", "name": "Example"}],
+                "local_sign_in": True,
+                "model": {"name": "scripted", "strength": "small"},
+                "max_upload_bytes": 10_000_000,
+            }
+        )
+
+    async def me(self, request: Request) -> Response:
+        if not self.signed_in:
+            return problem(401, "not_signed_in", "This needs somebody who is signed in")
+        person = {"id": "per_1", "name": "Ada", "role": self.role, "email": "ada@example.org"}
+        return JSONResponse({"person": person, "credential": "session", "scopes": ["*"]})
+
+    async def refresh(self, request: Request) -> Response:
+        return problem(401, "not_signed_in", "Sign in again")
+
+    async def link(self, request: Request) -> Response:
+        if (await request.json())["token"] != "good":
+            return problem(401, "not_signed_in", "This link is spent")
+        self.signed_in = True
+        return JSONResponse({})
+
+    async def sign_in(self, request: Request) -> Response:
+        if (await request.json())["password"] != "correct horse":
+            return problem(401, "not_signed_in", "The address or the password is wrong")
+        self.signed_in = True
+        return JSONResponse({})
+
+    async def nothing(self, request: Request) -> Response:
+        return Response(status_code=204)
+
+    # --- turns ---
+
+    async def chat(self, request: Request) -> Response:
+        body = await request.json()
+        self.asked.append(body)
+        turn = self.begin(body)
+        return self.stream(turn, 0)
+
+    def begin(self, body: dict[str, Any]) -> Turn:
+        number = next(self._number)
+        talk = self.conversations.get(body.get("conversation_id") or "")
+        if talk is None:
+            talk = {"id": f"conv_{number}", "title": body["text"][:60], "head_id": None, "running_turn_id": None}
+            talk |= {"messages": [], "updated_at": datetime.now(UTC).isoformat()}
+            self.conversations[talk["id"]] = talk
+        if body.get("regenerate"):
+            question = next(one for one in talk["messages"] if one["id"] == body["regenerate"])
+        else:
+            parent = None if body.get("at_start") else body.get("parent_id")
+            question = message(f"msg_{number}q", parent, "user", body["text"])
+            question["files"] = [self.kept[one] for one in body.get("file_ids", [])]
+            talk["messages"].append(question)
+        reply = message(f"msg_{number}a", question["id"], "assistant", "")
+        turn = Turn(f"turn_{number}", talk["id"], question["id"], reply["id"])
+        reply |= {"state": "running", "turn_id": turn.id}
+        talk["messages"].append(reply)
+        talk |= {"head_id": reply["id"], "running_turn_id": turn.id}
+        self.turns[turn.id] = turn
+        turn.task = asyncio.create_task(self.play(turn, talk, reply, self.script(question["text"], reply["id"])))
+        return turn
+
+    def script(self, question: str, reply_id: str) -> list[Event]:
+        default = [*said(f"You said: {question}"), done("unsourced")]
+        return [
+            (tag, data | {"reply_id": reply_id} if tag == "turn.finished" else data)
+            for tag, data in self.scripts.get(question, default)
+        ]
+
+    async def play(self, turn: Turn, talk: dict[str, Any], reply: dict[str, Any], script: list[Event]) -> None:
+        names = {"turn_id": turn.id, "conversation_id": talk["id"]}
+        await self.tell(turn, ("turn.started", names | {"message_id": turn.message_id, "reply_id": turn.reply_id}))
+        texts = 0
+        for tag, data in script:
+            if turn.stopped:
+                tag, data = done("unsourced", reason="stopped")
+                data = data | {"reply_id": turn.reply_id}
+            if tag == "wait.approval":
+                await self.approved.wait()
+                continue
+            if tag == "text.added":
+                texts += 1
+                if self.hold_after is not None and texts > self.hold_after:
+                    await self.release.wait()
+                await asyncio.sleep(self.pause)
+                reply["text"] += data["text"]
+            if tag == "sources.cited":
+                reply["citations"] = data["citations"]
+            if tag == "turn.finished":
+                reply |= {"state": "stopped" if data["reason"] == "stopped" else "complete"}
+                reply |= {key: data[key] for key in ("grounding", "model", "can_leave_message")}
+            if tag == "turn.failed":
+                reply |= {"state": "failed", "error": data}
+            if tag in ("turn.finished", "turn.failed"):
+                talk["running_turn_id"] = None
+            await self.tell(turn, (tag, data))
+            if turn.stopped:
+                return
+
+    async def tell(self, turn: Turn, event: Event) -> None:
+        async with turn.changed:
+            turn.events.append(event)
+            turn.changed.notify_all()
+
+    async def events(self, request: Request) -> Response:
+        after = int(request.headers.get("last-event-id", "0"))
+        return self.stream(self.turns[request.path_params["id"]], after)
+
+    def stream(self, turn: Turn, after: int) -> Response:
+        cut, self.cut_after = self.cut_after, None
+
+        async def frames() -> AsyncIterator[bytes]:
+            seq = after
+            while cut is None or seq < cut:
+                async with turn.changed:
+                    await turn.changed.wait_for(lambda: len(turn.events) > seq)
+                tag, data = turn.events[seq]
+                seq += 1
+                yield f"id: {seq}\nevent: {tag}\ndata: {json.dumps(data)}\n\n".encode()
+                if tag in ("turn.finished", "turn.failed"):
+                    return
+
+        return StreamingResponse(frames(), media_type="text/event-stream")
+
+    async def stop(self, request: Request) -> Response:
+        self.turns[request.path_params["id"]].stopped = True
+        self.release.set()
+        return Response(status_code=204)
+
+    # --- what is kept ---
+
+    async def list(self, request: Request) -> Response:
+        words = request.query_params.get("query", "").lower()
+        items = [
+            {"id": talk["id"], "title": talk["title"], "updated_at": talk["updated_at"]}
+            for talk in reversed(self.conversations.values())
+            if words in json.dumps(talk["messages"]).lower()
+        ]
+        return JSONResponse({"items": items, "next": None})
+
+    async def conversation(self, request: Request) -> Response:
+        talk = self.conversations.get(request.path_params["id"])
+        return JSONResponse(talk) if talk else problem(404, "not_found", "There is no such conversation")
+
+    async def change(self, request: Request) -> Response:
+        self.conversations[request.path_params["id"]] |= await request.json()
+        return Response(status_code=204)
+
+    async def remove(self, request: Request) -> Response:
+        del self.conversations[request.path_params["id"]]
+        return Response(status_code=204)
+
+    async def keep(self, request: Request) -> Response:
+        self.kept[request.url.path] = await request.json()
+        return JSONResponse({"id": "kept_1"}, status_code=201)
+
+    async def file(self, request: Request) -> Response:
+        form = await request.form()
+        upload: Any = form["file"]
+        facts = {"id": f"file_{next(self._number)}", "name": upload.filename, "media_type": upload.content_type}
+        self.kept[facts["id"]] = facts
+        return JSONResponse(facts | {"bytes": upload.size}, status_code=201)
+
+    async def passage(self, request: Request) -> Response:
+        return JSONResponse(PASSAGE)
+
+    async def memory(self, request: Request) -> Response:
+        return JSONResponse({"items": self.memories, "next": None})
+
+    async def remember(self, request: Request) -> Response:
+        fact = {"id": f"mem_{next(self._number)}", "created_at": NOW.isoformat()} | await request.json()
+        self.memories.append(fact)
+        return JSONResponse(fact, status_code=201)
+
+    async def forget(self, request: Request) -> Response:
+        self.memories = [one for one in self.memories if one["id"] != request.path_params["id"]]
+        return Response(status_code=204)
+
+    async def usage(self, request: Request) -> Response:
+        days = [(NOW - timedelta(days=back)).date().isoformat() for back in range(3)]
+        items = [
+            {"day": day, "model": "scripted", "calls": 3, "prompt_tokens": 1200, "completion_tokens": 340, "cost": 0}
+            for day in days
+        ]
+        totals = {"calls": 9, "prompt_tokens": 3600, "completion_tokens": 1020, "cost": 0}
+        return JSONResponse({"items": items, "totals": totals})
+
+    async def approvals(self, request: Request) -> Response:
+        waiting = {"id": "apr_1", "turn_id": "turn_1", "tool": CALL["name"], "arguments": CALL["arguments"]}
+        return JSONResponse({"items": [waiting | {"digest": "0" * 64, "state": "pending"}], "next": None})
+
+    async def approve(self, request: Request) -> Response:
+        self.kept["approval"] = await request.json()
+        self.approved.set()
+        return JSONResponse({})
+
+
+def message(id: str, parent: str | None, role: str, text: str) -> dict[str, Any]:
+    return {
+        "id": id,
+        "parent_id": parent,
+        "role": role,
+        "text": text,
+        "state": "complete",
+        "created_at": datetime.now(UTC).isoformat(),
+        "grounding": None,
+        "model": None,
+        "citations": [],
+        "tools": [],
+        "files": [],
+        "feedback": None,
+        "turn_id": None,
+        "error": None,
+        "can_leave_message": False,
+    }
+
+
+def problem(status: int, code: str, words: str) -> Response:
+    error = {"code": code, "message": words, "where": None, "hint": "", "request_id": "req_1"}
+    return JSONResponse({"error": error}, status_code=status)
+
+
