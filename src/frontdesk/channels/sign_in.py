@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Literal
 from urllib.parse import quote, urlencode
 
+import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 from starlette.responses import JSONResponse, RedirectResponse
@@ -259,7 +260,7 @@ def me_router(
         """Change my name."""
         row = await people.change(who.person.id, name=body.name)
         identity.forget_person(row.id)
-        return MeView(person=PersonView.model_validate(row.person), credential=who.credential, scopes=list(who.scopes))
+        return _me(msgspec.structs.replace(who, person=row.person))
 
     @routes.put("/password", status_code=204)
     async def set_password(who: Who, body: NewPasswordBody) -> None:

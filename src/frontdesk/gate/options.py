@@ -61,9 +61,6 @@ class GateOptions(Section):
     rate_limit_enabled: Annotated[bool, Env("RATE_LIMIT_ENABLED")] = True
     rate_limit_per_minute: Annotated[int, Env("RATE_LIMIT_PER_MINUTE")] = Field(60, ge=1)
     rate_limit_per_hour: Annotated[int, Env("RATE_LIMIT_PER_HOUR")] = Field(1000, ge=1)
-    redis_url: Annotated[SecretStr, Env("REDIS_URL", secret=True)] = Field(
-        SecretStr(""), description="Where several processes share their counts; empty: each counts alone."
-    )
 
     max_body_bytes: int = Field(10 * MEGABYTE, ge=1024, description="The largest request body.")
     max_upload_bytes: int = Field(10 * MEGABYTE, ge=1024, description="The largest request body of a file upload.")

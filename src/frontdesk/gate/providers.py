@@ -91,7 +91,7 @@ class _Configuration(msgspec.Struct, frozen=True):
 
 
 class _KeySet(msgspec.Struct, frozen=True):
-    keys: list[dict[str, str | list[str]]]
+    keys: tuple[dict[str, object], ...]
 
 
 class _Tokens(msgspec.Struct, frozen=True):
@@ -188,7 +188,10 @@ class OpenIdProvider:
             if urlsplit(endpoint).scheme != "https" and urlsplit(self._issuer).scheme == "https":
                 raise ProviderUnavailable(f"{self.name} names an endpoint without HTTPS", where=endpoint)
         raw = await _get(self._http, found.jwks_uri, _KeySet, {})
-        keys = KeySet.import_key_set({"keys": [key for key in raw.keys if key.get("kty") in KEY_KINDS]})
+        fit = [key for key in raw.keys if key.get("kty") in KEY_KINDS]
+        keys = KeySet.import_key_set(
+            {"keys": [{name: value for name, value in key.items() if isinstance(value, str)} for key in fit]}
+        )
         self._known = (found, keys, now + FRESH_SECONDS)
         return found, keys
 

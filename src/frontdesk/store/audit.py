@@ -12,6 +12,7 @@ import hmac
 from collections.abc import AsyncGenerator
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -132,7 +133,7 @@ class Audit:
             where.append(audit.c.act.startswith(act, autoescape=True))
         async with self._database.read() as connection:
             query = sa.select(audit).where(*where).order_by(audit.c.seq.desc()).limit(limit)
-            return [msgspec.convert(dict(row), AuditRow) for row in (await connection.execute(query)).mappings()]
+            return [_row(row) for row in await connection.execute(query)]
 
     async def head(self) -> Head:
         """The end of the chain, for backups and for keeping somewhere else."""
@@ -180,12 +181,16 @@ async def _walk(connection: AsyncConnection) -> AsyncGenerator[AuditRow]:
     after = -1
     while True:
         query = sa.select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(CHUNK)
-        rows = [msgspec.convert(dict(row), AuditRow) for row in (await connection.execute(query)).mappings()]
+        rows = [_row(row) for row in await connection.execute(query)]
         for row in rows:
             yield row
         if len(rows) < CHUNK:
             return
         after = rows[-1].seq
+
+
+def _row(row: sa.Row[Any]) -> AuditRow:  # a row of `select(audit)`, whose type SQLAlchemy does not spell out
+    return msgspec.convert(row, AuditRow, from_attributes=True)
 
 
 def _row_hash(row: AuditRow, previous: str) -> str:

@@ -109,16 +109,16 @@ class Keys:
             where.append(api_keys.c.id > after)
         query = sa.select(api_keys).where(*where).order_by(api_keys.c.id).limit(limit)
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).mappings()
-            return [msgspec.convert(dict(row), ApiKey) for row in rows]
+            rows = await connection.execute(query)
+            return [msgspec.convert(row, ApiKey, from_attributes=True) for row in rows]
 
     async def get(self, key_id: str) -> ApiKey:
         """The key, or `NotFound`."""
         async with self._database.read() as connection:
-            row = (await connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id))).mappings().first()
+            row = (await connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id))).first()
         if row is None:
             raise NotFound("There is no such key", where=key_id)
-        return msgspec.convert(dict(row), ApiKey)
+        return msgspec.convert(row, ApiKey, from_attributes=True)
 
     async def revoke(self, key_id: str) -> None:
         """Delete the key; nothing happens when it is gone already."""

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -97,7 +98,7 @@ class People:
             )
         async with self._database.read() as connection:
             rows = await connection.execute(sa.select(people).where(*where).order_by(people.c.id).limit(limit))
-            return [_row(row) for row in rows.mappings()]
+            return [_row(row) for row in rows]
 
     async def owner(self) -> PersonRow | None:
         """The first owner, or None at a desk that nobody owns yet."""
@@ -169,7 +170,7 @@ class People:
                 await _keep_an_owner(connection, person_id)
             if values:
                 await connection.execute(sa.update(people).where(people.c.id == person_id).values(**values))
-            found = (await connection.execute(sa.select(people).where(people.c.id == person_id))).mappings().first()
+            found = (await connection.execute(sa.select(people).where(people.c.id == person_id))).first()
             return _found(_row(found) if found is not None else None)
 
         return await self._database.commit(work)
@@ -237,7 +238,7 @@ class People:
     async def _one(self, *where: sa.ColumnElement[bool]) -> PersonRow | None:
         async with self._database.read() as connection:
             query = sa.select(people).where(*where).order_by(people.c.id).limit(1)
-            row = (await connection.execute(query)).mappings().first()
+            row = (await connection.execute(query)).first()
         return _row(row) if row is not None else None
 
     async def _set(self, person_id: str, **values: object) -> None:
@@ -272,8 +273,8 @@ def _found(row: PersonRow | None) -> PersonRow:
     return row
 
 
-def _row(row: sa.RowMapping) -> PersonRow:
-    return msgspec.convert({str(name): value for name, value in row.items()}, PersonRow)
+def _row(row: sa.Row[Any]) -> PersonRow:  # a row of `select(people)`, whose type SQLAlchemy does not spell out
+    return msgspec.convert(row, PersonRow, from_attributes=True)
 
 
 def _folded(email: str) -> str:

@@ -109,8 +109,8 @@ class Sessions:
             .where(sessions.c.id == session_id, sessions.c.expires_at > self._clock.now(), people.c.state == "active")
         )
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).mappings().first()
-        return msgspec.convert(dict(row), Person) if row is not None else None
+            row = (await connection.execute(query)).first()
+        return msgspec.convert(row, Person, from_attributes=True) if row is not None else None
 
     async def end(self, session_id: str) -> None:
         """End one session."""
