@@ -131,7 +131,7 @@ class Router:
                     problem = _Problem(member, error)
                     problems.append(problem)
                 spoke = answer.pieces > said
-                if spoke and problem.reason == "too_large":
+                if answer.size > self._largest // 2:  # no second model could finish that within the bound
                     raise _summary(problems)
                 wait = self._wait(problem.error, number)
                 if wait is None or (spoke and others_can_go_on):
@@ -219,6 +219,7 @@ class _Answer:
         self._speaker: Member | None = None
         self._request = request
         self._text: list[str] = []
+        self.size = 0
 
     @property
     def pieces(self) -> int:
@@ -234,6 +235,7 @@ class _Answer:
 
     def add(self, text: str) -> TextDelta:
         self._text.append(text)
+        self.size += len(text)
         return TextDelta(text=text)
 
     def speaker(self, member: Member, problems: Sequence[_Problem]) -> ModelChanged | None:

@@ -7,6 +7,7 @@ Replies are used in order and the last one again and again. `upstream.received` 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
@@ -142,7 +143,7 @@ class Upstream:
         if reply.fault is not None:
             return await self._fault(writer, reply.fault, in_stream=False)
         if reply.delay:
-            await asyncio.sleep(reply.delay)
+            await self._pause(reply.delay)
         await _send(writer, 200, self._wire.whole(reply))
         return True
 
@@ -159,7 +160,7 @@ class Upstream:
             await _chunk(writer, event)
         for number, text in enumerate(reply.said(), start=1):
             if reply.delay:
-                await asyncio.sleep(reply.delay)
+                await self._pause(reply.delay)
             await _chunk(writer, self._wire.piece(text))
             if reply.fault is not None and number == reply.fault_after:
                 return await self._fault(writer, reply.fault)
@@ -183,11 +184,17 @@ class Upstream:
         elif fault == "trickle":
             while not self._closing.is_set() and not writer.is_closing():
                 await _chunk(writer, b":")
-                await asyncio.sleep(0.005)
+                await self._pause(0.005)
         elif fault == "hang":
             await writer.drain()
             await self._closing.wait()
         return False
+
+    async def _pause(self, seconds: float) -> None:
+        """Let time pass, but not beyond the end of the test."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
 
 async def _read(reader: asyncio.StreamReader) -> Received:
