@@ -1,6 +1,6 @@
 """The few Protocols between rooms. A room asks for these; only `app` knows who stands behind them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from typing import Protocol
 
@@ -65,7 +65,7 @@ class Model(Protocol):
     @property
     def facts(self) -> ModelFacts: ...
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]: ...
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]: ...
 
     async def close(self) -> None: ...
 

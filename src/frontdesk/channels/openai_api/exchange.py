@@ -43,19 +43,20 @@ async def send_json(send: Send, value: object, *, status: int = 200, headers: Ma
     await send({"type": "http.response.body", "body": body})
 
 
-def guarded(handler: ASGIApp) -> ASGIApp:
-    """The handler, with its errors answered in OpenAI's shape."""
+class Guarded:
+    """An endpoint whose errors are answered in OpenAI's shape."""
 
-    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, endpoint: ASGIApp) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await handler(scope, receive, send)
+            await self._endpoint(scope, receive, send)
         except FrontdeskError as error:
             await _send_fault(error, scope, send)
         except Exception:
             log.exception("request_failed", request_id=request_id_of(scope))
             await _send_fault(Internal(), scope, send)
-
-    return answered
 
 
 async def _send_fault(error: FrontdeskError, scope: Scope, send: Send) -> None:
