@@ -77,7 +77,7 @@ def router(conversations: Conversations, turns: Turns, handoffs: Handoffs, shelf
     @routes.get("/handoffs")
     async def left(state: Literal["waiting", "settled"] | None = None) -> HandoffList:
         """The messages that people left."""
-        return HandoffList(items=[HandoffView.model_validate(handoff) for handoff in await handoffs.list(state)])
+        return HandoffList(items=[HandoffView.model_validate(handoff) for handoff in await handoffs.page(state)])
 
     @routes.patch("/handoffs/{id}", status_code=204, responses=described(404))
     async def settle(id: PathId, body: HandoffChange) -> None:

@@ -73,6 +73,12 @@ class Files:
             found = {row["id"]: File(**row) for row in (await connection.execute(query)).mappings()}
         return [found[file_id] for file_id in file_ids if file_id in found]
 
+    async def of(self, person_id: str) -> list[File]:
+        """All files of the person, oldest first."""
+        query = sa.select(*FACTS).where(files.c.person_id == person_id).order_by(files.c.id)
+        async with self._database.read() as connection:
+            return [File(**row) for row in (await connection.execute(query)).mappings()]
+
     async def data(self, person_id: str, file_id: str) -> tuple[File, bytes]:
         """The file with its bytes. Raises `NotFound`, also for somebody else's."""
         query = sa.select(*FACTS, files.c.data).where(files.c.id == file_id, files.c.person_id == person_id)

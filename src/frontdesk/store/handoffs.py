@@ -71,11 +71,17 @@ class Handoffs:
 
         return await self._database.commit(work)
 
-    async def list(self, state: HandoffState | None = None, limit: int = 200) -> list[Handoff]:
+    async def page(self, state: HandoffState | None = None, limit: int = 200) -> list[Handoff]:
         """The messages, oldest waiting ones first."""
         query = sa.select(handoffs).order_by(handoffs.c.state.desc(), handoffs.c.created_at).limit(limit)
         if state is not None:
             query = query.where(handoffs.c.state == state)
+        async with self._database.read() as connection:
+            return [Handoff(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def of(self, person_id: str) -> list[Handoff]:
+        """The messages that the person left."""
+        query = sa.select(handoffs).where(handoffs.c.person_id == person_id).order_by(handoffs.c.created_at)
         async with self._database.read() as connection:
             return [Handoff(**row) for row in (await connection.execute(query)).mappings()]
 

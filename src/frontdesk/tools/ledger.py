@@ -20,7 +20,7 @@ class Ledger(Protocol):
         """The names of all addresses that were ever seen."""
         ...
 
-    async def seen(self, address: str, tools: tuple[ToolRecord, ...], *, accept: bool) -> tuple[ToolRecord, ...]:
+    async def seen(self, address: str, seen: tuple[ToolRecord, ...], *, accept: bool) -> tuple[ToolRecord, ...]:
         """Remember what the server offers now; return it with what was decided. `accept` holds for new tools alone."""
         ...
 

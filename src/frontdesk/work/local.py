@@ -60,6 +60,11 @@ class LocalWork:
             await asyncio.gather(*late, return_exceptions=True)
 
     @property
+    def draining(self) -> bool:
+        """Whether nothing new is taken any more."""
+        return self._draining
+
+    @property
     def running(self) -> int:
         """How many rows are in hand."""
         return len(self._tasks)

@@ -1,0 +1,153 @@
+"""The HTTP face: every channel's routes, the gate round them, telemetry round that."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from importlib.resources import files as package_files
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Scope
+
+import frontdesk
+from frontdesk.api import errors
+from frontdesk.api.views import Shelf
+from frontdesk.app.exports import exports
+from frontdesk.app.rooms import Desk
+from frontdesk.channels import health, sign_in
+from frontdesk.channels.openai_api.routes import routes as openai_routes
+from frontdesk.channels.pages import Pages
+from frontdesk.channels.web import approvals, chat, conversations, files, memories, opinions, passages, usage
+from frontdesk.channels.web import desk as desk_face
+from frontdesk.console import audit, keys, overview, people, tools
+from frontdesk.console import conversations as all_conversations
+from frontdesk.console import knowledge as console_knowledge
+from frontdesk.console import models as console_models
+from frontdesk.console import usage as all_usage
+from frontdesk.errors import ShuttingDown
+from frontdesk.gate.caller import RULE
+from frontdesk.gate.options import GateOptions
+from frontdesk.gate.policy import Policy
+from frontdesk.gate.signing import derived_key
+from frontdesk.gate.wrapper import Gate
+from frontdesk.system.options import DeskOptions, TelemetryOptions
+from frontdesk.telemetry.http import Measured
+
+PAGES = Path(str(package_files(frontdesk))) / "pages"
+
+
+def application(desk: Desk) -> ASGIApp:
+    """The desk as one ASGI application. It serves from the moment its lifespan has begun."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        async with desk.mcp.run():
+            yield
+
+    policy = Policy()
+    app = FastAPI(
+        title="Frontdesk",
+        version=frontdesk.__version__,
+        description="The native API of a Frontdesk. The OpenAI-compatible one is under `/v1`.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.router.routes[:0] = _raw_routes(desk)
+    for router in _routers(desk, policy):
+        app.include_router(router)
+    app.router.routes.extend(Pages(PAGES).routes())
+    errors.install(app)
+    production = desk.system.environment == "production"
+    options = desk.system.section(GateOptions)
+    gate = Gate(
+        app,
+        options=options,
+        policy=policy,
+        identity=desk.door.identity,
+        limits=desk.door.limits,
+        audit=desk.store.audit,
+        ids=desk.ids,
+        address_key=derived_key(desk.secrets.desk, "address"),
+        production=production,
+    )
+    return Measured(gate, template=_template, new_id=lambda: desk.ids.new("req"))
+
+
+def _raw_routes(desk: Desk) -> Sequence[BaseRoute]:
+    """The hot routes, and those that speak a protocol of their own."""
+    store = desk.store
+    return [
+        *openai_routes(desk.converse, desk.models, desk.embedder, store.requests, store.files, desk.clock, desk.ids),
+        *health.routes(_checks(desk), with_metrics=desk.system.section(TelemetryOptions).metrics),
+        Route("/mcp", endpoint=desk.mcp, methods=["GET", "POST", "DELETE"]),
+    ]
+
+
+def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
+    store, door = desk.store, desk.door
+    shelf = Shelf(store.files, store.feedback)
+    largest = desk.system.section(GateOptions).max_upload_bytes
+    return [
+        desk_face.router(lambda: _face(desk)),
+        sign_in.router(door.sign_in, door.cookies),
+        sign_in.provider_router(door.sign_in, door.cookies, door.providers, door.flows, desk.ids),
+        sign_in.me_router(door.sign_in, store.people, door.identity, door.cookies, exports(store)),
+        chat.router(desk.converse, store.turns, store.conversations, shelf, desk.ids),
+        conversations.router(store.conversations, store.turns, shelf),
+        opinions.router(store.feedback, store.handoffs),
+        files.router(store.files, largest),
+        passages.router(desk.knowledge),
+        memories.router(store.memories, desk.embedder),
+        usage.router(store.calls),
+        approvals.router(desk.approvals),
+        people.router(store.people, door.sign_in),
+        keys.router(store.keys, store.people, door.identity, policy.scopes()),
+        audit.router(store.audit),
+        console_knowledge.router(desk.knowledge, largest),
+        tools.router(desk.toolbox),
+        overview.router(
+            store.turns, store.handoffs, store.feedback, store.calls, desk.models, desk.knowledge, store.people
+        ),
+        all_conversations.router(store.conversations, store.turns, store.handoffs, shelf),
+        console_models.router(desk.models),
+        all_usage.router(store.calls),
+    ]
+
+
+def _face(desk: Desk) -> desk_face.DeskView:
+    about, gate = desk.system.section(DeskOptions), desk.system.section(GateOptions)
+    facts = desk.models.facts
+    return desk_face.DeskView(
+        name=about.name,
+        greeting=about.greeting,
+        suggestions=list(about.suggestions),
+        version=frontdesk.__version__,
+        sign_in="open" if gate.visitors else "required",
+        providers=[desk_face.ProviderView(id=each.id, name=each.name) for each in desk.door.providers.values()],
+        local_sign_in=gate.local_sign_in,
+        model=desk_face.ModelView(name=desk.models.names[0], strength=facts.strength),
+        max_upload_bytes=gate.max_upload_bytes,
+    )
+
+
+def _checks(desk: Desk) -> dict[str, health.Check]:
+    async def taking_work() -> None:
+        if desk.work.draining:
+            raise ShuttingDown("This process is about to end")
+
+    checks: dict[str, health.Check] = {"database": desk.store.database.ping, "process": taking_work}
+    redis = desk.door.redis
+    if redis is not None:
+
+        async def ping() -> None:
+            await redis.ping()
+
+        checks["redis"] = ping
+    return checks
+
+
+def _template(scope: Scope) -> str | None:
+    rule = scope.get(RULE)
+    return None if rule is None else rule.path

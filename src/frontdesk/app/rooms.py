@@ -1,0 +1,175 @@
+"""The rooms of a running desk, wired in the order in which they stand on each other."""
+
+import os
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp
+
+from frontdesk.app.door import Door, open_door
+from frontdesk.app.store import Store, open_store
+from frontdesk.channels.mcp import DeskServer
+from frontdesk.clock import RandomIds, SystemClock
+from frontdesk.conversation.converse import Conversation
+from frontdesk.conversation.guardrails import Guards
+from frontdesk.conversation.memory import PersonMemory
+from frontdesk.conversation.options import ConversationOptions
+from frontdesk.conversation.prompt import PromptWriter
+from frontdesk.conversation.summary import Summaries
+from frontdesk.conversation.turn import TurnParts
+from frontdesk.gate.options import GateOptions
+from frontdesk.gate.signing import kept_secret
+from frontdesk.knowledge.library import Library
+from frontdesk.models.build import build as build_models
+from frontdesk.models.options import ModelsOptions
+from frontdesk.models.quote import QuoteModel
+from frontdesk.ports import Clock, Embedder, Ids, Models
+from frontdesk.system.options import HttpOptions
+from frontdesk.system.system import System
+from frontdesk.tools.approvals import Approvals
+from frontdesk.tools.options import ToolsOptions
+from frontdesk.tools.toolbox import Toolbox
+from frontdesk.work.local import LocalWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """Keys of this desk: configured, or made at the first start and kept in its home."""
+
+    desk: bytes
+    access: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """A desk at work."""
+
+    system: System
+    clock: Clock
+    ids: Ids
+    secrets: Secrets
+    store: Store
+    door: Door
+    models: Models
+    embedder: Embedder | None
+    knowledge: Library
+    toolbox: Toolbox
+    approvals: Approvals
+    converse: Conversation
+    work: LocalWork
+    mcp: DeskServer
+
+    def asgi(self) -> ASGIApp:
+        """The desk's HTTP face."""
+        from frontdesk.app.http import application  # its imports take a while, and `frontdesk chat` needs none of them
+
+        return application(self)
+
+    async def owner_link(self, address: str) -> str:
+        """A link, good once and for an hour, that signs in the owner at `address` (`http://127.0.0.1:8000`)."""
+        return f"{address}/sign-in#token={await self.door.sign_in.owner_link_token()}"
+
+    async def drain(self) -> None:
+        """Take no new turns and let the running ones end, for as long as the system file allows."""
+        await self.work.drain(self.system.section(HttpOptions).drain_seconds)
+
+
+@asynccontextmanager
+async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | None = None) -> AsyncGenerator[Desk]:
+    """Open the database, bring its tables up to date and start every room; on the way out, drain and close them.
+
+    Raises what the rooms raise at their start: `StoreUnavailable`, `BadSetting`, `MissingExtra`.
+    """
+    clock, ids = clock or SystemClock(), ids or RandomIds()
+    async with AsyncExitStack() as stack:
+        secrets = _secrets(system)
+        store = await open_store(system, secrets.desk, clock, ids, stack)
+        embedder = await _embedder(system)
+        library = await _knowledge(system, store, embedder, clock, ids, stack)
+        models = build_models(
+            system.section(ModelsOptions),
+            clock=clock,
+            ids=ids,
+            embedder=embedder,
+            ledger=store.calls,
+            secret=system.variable,
+        )
+        stack.push_async_callback(models.close)
+        toolbox = Toolbox(system.section(ToolsOptions), store.tool_ledger, clock)
+        toolbox.start()
+        stack.push_async_callback(toolbox.close)
+        approvals = Approvals(
+            store.approval_rows, clock, ids, seconds=system.section(ConversationOptions).approval_seconds
+        )
+        parts = _turn_parts(system, store, models, embedder, library, toolbox, approvals)
+        converse, work = _conversation(parts, clock)
+        await work.start()
+        desk = Desk(
+            system=system,
+            clock=clock,
+            ids=ids,
+            secrets=secrets,
+            store=store,
+            door=open_door(system, store, secrets.access, clock, ids, stack),
+            models=models,
+            embedder=embedder,
+            knowledge=library,
+            toolbox=toolbox,
+            approvals=approvals,
+            converse=converse,
+            work=work,
+            mcp=DeskServer(library, converse, ids),
+        )
+        try:
+            yield desk
+        finally:
+            await desk.drain()
+
+
+def _secrets(system: System) -> Secrets:
+    options = system.section(GateOptions)
+    system.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Secrets(
+        desk=kept_secret(options.secret_key.get_secret_value(), system.home / "secret.key"),
+        access=kept_secret(options.jwt_secret_key.get_secret_value(), system.home / "jwt.key"),
+    )
+
+
+def _turn_parts(
+    system: System,
+    store: Store,
+    models: Models,
+    embedder: Embedder | None,
+    library: Library,
+    toolbox: Toolbox,
+    approvals: Approvals,
+) -> TurnParts:
+    options = system.section(ConversationOptions)
+    guards = Guards.build(options)
+    return TurnParts(
+        models=models,
+        quote=QuoteModel("quote", embedder),
+        search=library,
+        toolbox=toolbox,
+        approvals=approvals,
+        memory=PersonMemory(store.memories, embedder),
+        prompts=PromptWriter(store.files, library.read_file, guards),
+        summaries=Summaries(store.conversations, models),
+        guards=guards,
+        conversations=store.conversations,
+        turns=store.turns,
+        options=options,
+    )
+
+
+def _conversation(parts: TurnParts, clock: Clock) -> tuple[Conversation, LocalWork]:
+    """The room and the work that runs its turns: each needs the other, so the work looks the room up when it runs."""
+
+    async def run(turn_id: str) -> None:
+        await converse.run(turn_id)
+
+    work = LocalWork("turn", run, parts.turns.waiting, clock, parallel=parts.options.parallel_turns)
+    converse = Conversation(parts, work, clock, f"{socket.gethostname()}-{os.getpid()}")
+    return converse, work

@@ -1,0 +1,76 @@
+"""The subjects of the database, opened together."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from frontdesk.gate.signing import derived_key
+from frontdesk.ports import Clock, Ids
+from frontdesk.store.audit import Audit
+from frontdesk.store.calls import Calls
+from frontdesk.store.conversations import Conversations
+from frontdesk.store.database import Database
+from frontdesk.store.feedback import Feedback
+from frontdesk.store.files import Files
+from frontdesk.store.handoffs import Handoffs
+from frontdesk.store.keys import Keys
+from frontdesk.store.memories import Memories
+from frontdesk.store.migrations import migrate
+from frontdesk.store.passages import Passages
+from frontdesk.store.people import People
+from frontdesk.store.requests import Requests
+from frontdesk.store.rows import Rows
+from frontdesk.store.sessions import Sessions
+from frontdesk.store.tools import ApprovalRows, ToolLedger
+from frontdesk.store.turns import Turns
+from frontdesk.system.options import StoreOptions
+from frontdesk.system.system import System
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """The subjects of the database."""
+
+    database: Database
+    people: People
+    sessions: Sessions
+    keys: Keys
+    audit: Audit
+    conversations: Conversations
+    turns: Turns
+    files: Files
+    memories: Memories
+    handoffs: Handoffs
+    feedback: Feedback
+    calls: Calls
+    requests: Requests
+    passages: Passages
+    tool_ledger: ToolLedger
+    approval_rows: ApprovalRows
+
+
+async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Store:
+    """Connect, bring the tables up to date; `stack` closes it. Raises `StoreUnavailable`, `StoreTooNew`."""
+    options = system.section(StoreOptions)
+    database = await Database.open(system.database_url, pool_size=options.pool_size, max_overflow=options.max_overflow)
+    stack.push_async_callback(database.close)
+    await migrate(database)
+    calls = Calls(database, clock, ids)
+    stack.push_async_callback(calls.settled)
+    return Store(
+        database=database,
+        people=People(database, clock, ids),
+        sessions=Sessions(database, clock, ids),
+        keys=Keys(database, clock, ids),
+        audit=Audit(database, clock, derived_key(secret, "audit")),
+        conversations=Conversations(database, clock),
+        turns=Turns(database, clock, ids),
+        files=Files(database, clock, ids),
+        memories=Memories(database, clock, ids),
+        handoffs=Handoffs(database, clock, ids),
+        feedback=Feedback(database, clock),
+        calls=calls,
+        requests=Requests(Rows(database), clock, ids),
+        passages=Passages(database, clock, ids),
+        tool_ledger=ToolLedger(database, clock),
+        approval_rows=ApprovalRows(database, clock),
+    )

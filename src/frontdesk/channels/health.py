@@ -1,0 +1,50 @@
+"""Whether the process lives, whether it can work, and its metrics."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from frontdesk.errors import FrontdeskError
+from frontdesk.telemetry import metrics
+
+Check = Callable[[], Awaitable[None]]
+PATIENCE = 2.0  # seconds for each check: a probe that waits longer has its answer
+
+
+def routes(checks: Mapping[str, Check], *, with_metrics: bool) -> list[Route]:
+    """`/health` answers while the process lives, `/ready` when every check passes (503 names those that do not)."""
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_: Request) -> Response:
+        results = dict(zip(checks, await asyncio.gather(*map(_state, checks.values())), strict=True))
+        well = all(state == "ok" for state in results.values())
+        return JSONResponse(
+            {"status": "ready" if well else "not ready", "checks": results},
+            status_code=200 if well else 503,
+            headers={} if well else {"Retry-After": "2"},
+        )
+
+    async def measured(_: Request) -> Response:
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    found = [Route("/health", health), Route("/ready", ready)]
+    return [*found, Route("/metrics", measured)] if with_metrics else found
+
+
+async def _state(check: Check) -> str:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await check()
+    except TimeoutError:
+        return f"no answer within {PATIENCE:g} s"
+    except FrontdeskError as error:
+        return error.code
+    except Exception as error:  # a check of a foreign client may raise anything; its words could hold an address
+        return type(error).__name__
+    return "ok"
