@@ -39,6 +39,7 @@ class PostgresServer:
         self._user = _unprivileged_user(self._folder, self.binaries)
         self._names = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
+        self._started = False
         self._data.mkdir()
         if self._user is not None:
             os.chown(self._folder, self._user, self._user)
@@ -63,22 +64,38 @@ class PostgresServer:
         return f"desk_{next(self._names)}"
 
     def start(self) -> None:
-        """Start and wait until it takes connections."""
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    self.binaries / "postgres",
-                    *("-D", self._data, "-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder),
-                    *("-c", "fsync=off", "-c", "full_page_writes=off"),
-                    *("-c", "max_connections=200", "-c", "shared_buffers=32MB"),
-                ],
-                stdout=log,
-                stderr=log,
-                user=self._user,
-                cwd=self._folder,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            )
-        _wait_for_port(self.port, self._process, self._folder / "log")
+        """Start and wait until it takes connections. On its first start it looks for another port if it lost a race."""
+        for _ in range(5):
+            with (self._folder / "log").open("ab") as log:
+                self._process = subprocess.Popen(
+                    [
+                        self.binaries / "postgres",
+                        *("-D", self._data, "-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder),
+                        *("-c", "fsync=off", "-c", "full_page_writes=off"),
+                        *("-c", "max_connections=200", "-c", "shared_buffers=32MB"),
+                    ],
+                    stdout=log,
+                    stderr=log,
+                    user=self._user,
+                    cwd=self._folder,
+                    preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                )
+            if self._is_up(self._process):
+                self._started = True
+                return
+            if self._started:
+                break
+            self.port = free_port()
+        raise RuntimeError(f"PostgreSQL did not start:\n{(self._folder / 'log').read_text(errors='replace')}")
+
+    def _is_up(self, process: subprocess.Popen[bytes]) -> bool:
+        ask = [self.binaries / "pg_isready", "--quiet", "-h", "127.0.0.1", "-p", str(self.port)]
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            if subprocess.run(ask, check=False).returncode == 0:
+                return process.poll() is None  # else it was another server that answered
+            time.sleep(0.02)
+        return False
 
     def stop(self) -> None:
         """Stop at once, until the next `start`, as `pg_ctl stop -m immediate`: clients see their connections break."""
@@ -125,13 +142,3 @@ def _unprivileged_user(*needed: Path) -> int | None:
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGQUIT)
-
-
-def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise RuntimeError(f"The server did not start:\n{log.read_text(errors='replace')}")
