@@ -10,12 +10,13 @@ _ENDINGS = re.compile(r"(?:ization|isation|ations?|ments?|ings?|edly|ness|able|e
 # Words that shape a question and say nothing about its subject.
 EMPTY = frozenset(
     (  # noqa: SIM905 a column of words reads worse
-        "a about after all also am an and any are as at be because been before being but by can could did do does doing "
-        "don done dont for from had has have having he her here hers him his how i if in into is it its itself just ll "
-        "may me might more most much must my no nor not of off on once only or other our out over own please re same "
-        "shall she should so some such t than that the their them then there these they this those through to too under "
-        "until up upon us ve very was we were what when where which while who whom whose why will with would you your "
-        "yours s d m there get got want need use using tell explain know say mean means happen happens way ways"
+        "a about after all also am an and any are as at be because been before being but by can could d did do "
+        "does doing don done dont explain for from get got had happen happens has have having he her here hers him "
+        "his how i if in into is it its itself just know ll m may me mean means might more most much must my need "
+        "no nor not of off on once only or other our out over own please re s same say shall she should so some "
+        "such t tell than that the their them then there these they this those through to too under until up upon "
+        "us use using ve very want was way ways we were what when where which while who whom whose why will with "
+        "would you your yours"
     ).split()
 )
 

@@ -4,12 +4,12 @@ import io
 import logging
 import sys
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 from pypdf.generic import Destination
-from pypdf.types import OutlineType
 
 BYTES = 1_000_000_000  # of memory
 SECONDS = 60  # of processor time
@@ -61,15 +61,14 @@ def main() -> int:
     return 0
 
 
-def _outline(reader: PdfReader, entries: Sequence[Destination | OutlineType], level: int) -> list[Entry]:
+def _outline(reader: PdfReader, entries: Sequence[object], level: int) -> list[Entry]:
     found: list[Entry] = []
     for entry in entries:
         if isinstance(entry, list):
-            found += _outline(reader, entry, level + 1) if level < 6 else []
-            continue
-        page = reader.get_destination_page_number(entry)
-        if page is not None and entry.title:
-            found.append(Entry(str(entry.title), level, page))
+            found += _outline(reader, cast("list[object]", entry), level + 1) if level < 6 else []
+        elif isinstance(entry, Destination) and entry.title:
+            page = reader.get_destination_page_number(entry)
+            found += [] if page is None else [Entry(str(entry.title), level, page)]
     return found
 
 
