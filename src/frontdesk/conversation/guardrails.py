@@ -123,6 +123,12 @@ class Guards:
         result = self._apply(text, "out")
         return result.reply if isinstance(result, Refusal) else result
 
+    def findings(self, text: str) -> list[Finding]:
+        """What would be masked in an outgoing text, the last first."""
+        verdicts = [guard.review(text, "out") for guard in self._guards]
+        found = [finding for verdict in verdicts if not isinstance(verdict, Refusal) for finding in verdict]
+        return sorted(found, key=lambda finding: -finding.end)
+
     def _apply(self, text: str, direction: Direction) -> str | Refusal:
         for guard in self._guards:
             verdict = guard.review(text, direction)
@@ -132,15 +138,17 @@ class Guards:
         return text
 
 
-# What might be the beginning of something that a guard masks: digits that go on, a long word, an open key block.
-UNFINISHED = re.compile(
-    r"(?:-----BEGIN(?:(?!-----END)[\s\S])*|\b[\dA-Z](?:[\dA-Z][ -]?){0,40}|[A-Za-z0-9_.:-]{1,400})\Z"
-)
+OPEN_KEY = re.compile(r"-----BEGIN(?:(?!-----END [A-Z ]*PRIVATE KEY-----)[\s\S])*\Z")
+OPEN_NUMBER = re.compile(r"(?<![\dA-Za-z])[\dA-Z](?:[\dA-Z]|[ -](?=[\dA-Z]|\Z)){0,60}\Z")
+OPEN_WORD = re.compile(r"\S+\Z")
 LONGEST_TAIL = 8192
 
 
 class OutgoingText:
-    """Passes a stream on through the guards, holding back only a tail that may be the start of something to mask."""
+    """Passes a stream on through the guards, holding back only a tail that may be the start of something to mask.
+
+    That is an unfinished word, a number that goes on (with spaces or dashes), or a key block that has not ended.
+    """
 
     def __init__(self, guards: Guards) -> None:
         self._guards = guards
@@ -149,15 +157,22 @@ class OutgoingText:
     def add(self, text: str) -> str:
         """What may be shown now."""
         self._held += text
-        tail = UNFINISHED.search(self._held)
-        cut = tail.start() if tail and len(self._held) - tail.start() <= LONGEST_TAIL else len(self._held)
-        ready, self._held = self._held[:cut], self._held[cut:]
-        return self._guards.outgoing(ready) if ready else ""
+        tails = (pattern.search(self._held) for pattern in (OPEN_KEY, OPEN_NUMBER, OPEN_WORD))
+        cut = min((tail.start() for tail in tails if tail), default=len(self._held))
+        if len(self._held) - cut > LONGEST_TAIL:
+            cut = len(self._held)
+        for finding in self._guards.findings(self._held):
+            if finding.start < cut < finding.end:
+                cut = finding.start
+        return self._release(cut)
 
     def end(self) -> str:
         """The rest."""
-        rest, self._held = self._held, ""
-        return self._guards.outgoing(rest) if rest else ""
+        return self._release(len(self._held))
+
+    def _release(self, cut: int) -> str:
+        ready, self._held = self._held[:cut], self._held[cut:]
+        return self._guards.outgoing(ready) if ready else ""
 
 
 def _masked(text: str, findings: Sequence[Finding]) -> str:
