@@ -5,13 +5,12 @@ import pytest
 
 from frontdesk.store.database import Database
 from frontdesk.testing.clock import CountingIds, FakeClock
+from frontdesk.testing.serve import serve
 from tests.channels import desk
 
 
 @pytest.fixture
-async def converse(
-    database: Database, clock: FakeClock, ids: CountingIds
-) -> AsyncGenerator[desk.ScriptedConversation]:
+async def converse(database: Database, clock: FakeClock, ids: CountingIds) -> AsyncGenerator[desk.ScriptedConversation]:
     """A scripted conversation on real rows."""
     await desk.add_people(database)
     converse = desk.ScriptedConversation(database, clock, ids)
@@ -24,7 +23,7 @@ async def native(
     database: Database, clock: FakeClock, ids: CountingIds, converse: desk.ScriptedConversation
 ) -> AsyncGenerator[str]:
     """The native API on loopback."""
-    async with desk.serving(desk.native_app(database, clock, ids, converse)) as address:
+    async with serve(desk.native_app(database, clock, ids, converse)) as address:
         yield address
 
 

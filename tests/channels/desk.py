@@ -1,18 +1,20 @@
 """A desk for the channels' tests: the real store and routes, a scripted conversation, a loopback server."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+import struct
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
 
 import httpx2
 import sqlalchemy as sa
-import uvicorn
 from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from frontdesk.api import errors
 from frontdesk.api.views import Shelf
+from frontdesk.channels.openai_api.routes import routes
 from frontdesk.channels.web import approvals, chat, conversations, files, memories, opinions, passages, usage
 from frontdesk.errors import NotFound
 from frontdesk.gate.caller import CALLER
@@ -32,6 +34,9 @@ from frontdesk.messages import (
     TurnEvent,
     Usage,
 )
+from frontdesk.models.member import Member
+from frontdesk.models.router import Router
+from frontdesk.models.scripted import Rule, ScriptedModel
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.calls import Calls
 from frontdesk.store.conversations import Conversations
@@ -41,8 +46,9 @@ from frontdesk.store.files import Files
 from frontdesk.store.handoffs import Handoffs
 from frontdesk.store.memories import Memories
 from frontdesk.store.people import people
+from frontdesk.store.requests import Requests
+from frontdesk.store.rows import Rows
 from frontdesk.store.turns import Outcome, Turns, is_last
-from tests.servers import free_port
 
 PEOPLE = {
     "ann": Person(id="per_ann", name="Ann", role=Role.MEMBER),
@@ -213,23 +219,43 @@ def native_app(database: Database, clock: Clock, ids: Ids, converse: ScriptedCon
     return app
 
 
-@asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncGenerator[str]:
-    """The app behind a real server on loopback; yields its address."""
-    port = free_port()
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", lifespan="off", ws="none")
+class WordCounter:
+    """An embedder of two dimensions: words and characters."""
+
+    name = "counter"
+    dimensions = 2
+
+    async def embed_query(self, text: str) -> bytes:
+        return struct.pack("<2f", len(text.split()), len(text))
+
+    async def embed_passages(self, texts: list[str]) -> list[bytes]:
+        return [await self.embed_query(text) for text in texts]
+
+
+class Bench(NamedTuple):
+    """The OpenAI-compatible API with what stands behind it."""
+
+    app: Starlette
+    model: ScriptedModel
+    calls: Calls
+
+
+def openai_app(
+    database: Database, clock: Clock, ids: Ids, converse: ScriptedConversation, rules: Sequence[Rule]
+) -> Bench:
+    """The OpenAI-compatible API over `database`; the model `scripted` says what `rules` tell it."""
+    model, calls = ScriptedModel(rules=rules, clock=clock), Calls(database, clock, ids)
+    every = routes(
+        converse,
+        Conversations(database, clock),
+        Router([Member(model, clock=clock)], clock=clock, ledger=calls),
+        WordCounter(),
+        Requests(Rows(database), clock, ids),
+        Files(database, clock, ids),
+        clock,
+        ids,
     )
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.suppress(asyncio.CancelledError))
-        task = asyncio.create_task(server._serve())  # `serve` would take over the test run's signals
-        while not server.started:
-            await asyncio.sleep(0.005)
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = server.force_exit = True
-            await task
+    return Bench(Starlette(routes=every, middleware=[Middleware(KnownByName)]), model, calls)
 
 
 def client(address: str, name: str = "ann") -> httpx2.AsyncClient:

@@ -57,9 +57,7 @@ async def test_what_the_reader_holds_after_any_cuts_equals_what_the_desk_holds(
     converse.script = [TextAdded(text=f"wörd{number} \n") for number in range(40)]
     accepted = (await ann.post("/api/v1/chat", json={"text": "Count"})).json()
     path = f"/api/v1/turns/{accepted['turn_id']}/events"
-    whole = [
-        (numbered.seq, frame(numbered)) for numbered in await converse.turns.events(accepted["turn_id"])
-    ]
+    whole = [(numbered.seq, frame(numbered)) for numbered in await converse.turns.events(accepted["turn_id"])]
     text = b"".join(piece for _, piece in whole)
     for _ in range(size(25, 1000)):
         held = b""
@@ -95,9 +93,7 @@ async def test_a_reader_who_leaves_does_not_stop_the_turn(
     assert [tag for _, tag, _ in frames_of(rest.text)] == ["text.added", "text.added", "turn.finished"]
 
 
-async def test_events_arrive_while_the_turn_still_runs(
-    ann: httpx2.AsyncClient, converse: ScriptedConversation
-) -> None:
+async def test_events_arrive_while_the_turn_still_runs(ann: httpx2.AsyncClient, converse: ScriptedConversation) -> None:
     converse.held = True
     got = ""
     converse.go_on(2)
@@ -112,9 +108,7 @@ async def test_events_arrive_while_the_turn_still_runs(
 
 async def test_the_same_key_is_the_same_question(ann: httpx2.AsyncClient, converse: ScriptedConversation) -> None:
     key = {"Idempotency-Key": "order-1"}
-    replies = await asyncio.gather(
-        *(ann.post("/api/v1/chat", json={"text": "When?"}, headers=key) for _ in range(10))
-    )
+    replies = await asyncio.gather(*(ann.post("/api/v1/chat", json={"text": "When?"}, headers=key) for _ in range(10)))
     assert {reply.status_code for reply in replies} == {200}
     assert len({reply.json()["turn_id"] for reply in replies}) == 1
     assert len(converse.accepted) == 1

@@ -8,6 +8,14 @@ from typing import Literal
 
 import msgspec
 
+ABSENT = msgspec.Raw(b"null")  # raw JSON cannot be optional in msgspec: null stands for absent
+
+
+def given(raw: msgspec.Raw) -> msgspec.Raw | None:
+    """The JSON, or None where the field is null or absent."""
+    return None if raw == ABSENT else raw
+
+
 # --- what clients send ------------------------------------------------------
 
 
@@ -45,7 +53,7 @@ class ChatMessage(msgspec.Struct, frozen=True):
 class Function(msgspec.Struct, frozen=True):
     name: str
     description: str | None = None
-    parameters: msgspec.Raw | None = None
+    parameters: msgspec.Raw = ABSENT
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -64,7 +72,7 @@ class NamedTool(msgspec.Struct, frozen=True):
 
 class JsonSchema(msgspec.Struct, frozen=True):
     name: str
-    schema: msgspec.Raw | None = None
+    schema: msgspec.Raw = ABSENT
     strict: bool | None = None
 
 
@@ -97,9 +105,9 @@ class ChatBody(msgspec.Struct, frozen=True):
     logprobs: bool | None = None
     top_logprobs: int | None = None
     modalities: list[str] | None = None
-    audio: msgspec.Raw | None = None
-    functions: msgspec.Raw | None = None
-    function_call: msgspec.Raw | None = None
+    audio: msgspec.Raw = ABSENT
+    functions: msgspec.Raw = ABSENT
+    function_call: msgspec.Raw = ABSENT
 
 
 # --- what clients get -------------------------------------------------------

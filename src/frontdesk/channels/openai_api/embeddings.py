@@ -19,7 +19,7 @@ class EmbeddingsBody(msgspec.Struct, frozen=True):
     """What clients send."""
 
     model: str
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | list[str | int | list[int]]
     encoding_format: str = "float"
     dimensions: int | None = None
 

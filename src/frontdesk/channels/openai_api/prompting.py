@@ -14,6 +14,7 @@ from frontdesk.channels.openai_api.chat_wire import (
     NamedTool,
     ResponseFormat,
     Tool,
+    given,
 )
 from frontdesk.channels.openai_api.faults import unsupported
 from frontdesk.errors import BadRequest
@@ -85,9 +86,10 @@ def response_format(wanted: ResponseFormat | None) -> tuple[msgspec.Raw | None, 
         return None, False
     if wanted.type == "json_object":
         return None, True
-    if wanted.json_schema is None or wanted.json_schema.schema is None:
+    schema = given(wanted.json_schema.schema) if wanted.json_schema else None
+    if schema is None:
         raise BadRequest("The schema is missing", where="response_format.json_schema")
-    return wanted.json_schema.schema, False
+    return schema, False
 
 
 def between(value: float | None, low: float, high: float, where: str) -> float | None:
@@ -144,7 +146,7 @@ def _tool(tool: Tool, where: str) -> ToolSpec:
     return ToolSpec(
         name=function.name,
         description=function.description or "",
-        parameters=function.parameters or NO_PARAMETERS,
+        parameters=given(function.parameters) or NO_PARAMETERS,
         server="",
     )
 
@@ -154,9 +156,9 @@ def _refuse_unsupported(body: ChatBody) -> None:
         raise unsupported("n", "ask once for each answer")
     if body.logprobs or body.top_logprobs:
         raise unsupported("logprobs", "not every model has them")
-    if body.audio is not None or "audio" in (body.modalities or ()):
+    if given(body.audio) or "audio" in (body.modalities or ()):
         raise unsupported("modalities", "answers are text")
-    if body.functions is not None or body.function_call is not None:
+    if given(body.functions) or given(body.function_call):
         raise unsupported("functions", "use `tools`, which has replaced it")
 
 

@@ -1,5 +1,6 @@
 """A Responses request as the house's."""
 
+from frontdesk.channels.openai_api.chat_wire import given
 from frontdesk.channels.openai_api.faults import unsupported
 from frontdesk.channels.openai_api.prompting import NO_PARAMETERS, at_least_one, between, image
 from frontdesk.channels.openai_api.responses_wire import (
@@ -16,14 +17,14 @@ from frontdesk.messages import ModelRequest, Part, Prompt, TextPart, ToolCall, T
 
 def model_request(body: ResponsesBody) -> ModelRequest:
     """The body as a request to a model. Raises `BadRequest` for what cannot be honoured."""
-    for field, given in (
+    for field, value in (
         ("background", body.background),
-        ("conversation", body.conversation),
-        ("prompt", body.prompt),
+        ("conversation", given(body.conversation)),
+        ("prompt", given(body.prompt)),
     ):
-        if given:
+        if value:
             raise unsupported(field, "send the whole input, and wait for the answer or stream it")
-    schema = body.text.format.schema if body.text and body.text.format else None
+    schema = given(body.text.format.schema) if body.text and body.text.format else None
     if schema is None and _form(body.text) == "json_schema":
         raise BadRequest("The schema is missing", where="text.format.schema")
     return ModelRequest(
@@ -99,7 +100,7 @@ def _tool(tool: FunctionTool, where: str) -> ToolSpec:
     return ToolSpec(
         name=tool.name,
         description=tool.description or "",
-        parameters=tool.parameters or NO_PARAMETERS,
+        parameters=given(tool.parameters) or NO_PARAMETERS,
         server="",
     )
 

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from frontdesk.channels.openai_api.chat_wire import ABSENT
+
 # --- what clients send ------------------------------------------------------
 
 
@@ -30,7 +32,7 @@ class FunctionTool(msgspec.Struct, frozen=True):
     type: str
     name: str | None = None
     description: str | None = None
-    parameters: msgspec.Raw | None = None
+    parameters: msgspec.Raw = ABSENT
     strict: bool | None = None
 
 
@@ -42,7 +44,7 @@ class ChosenTool(msgspec.Struct, frozen=True):
 class TextFormat(msgspec.Struct, frozen=True):
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = None
-    schema: msgspec.Raw | None = None
+    schema: msgspec.Raw = ABSENT
 
 
 class TextSettings(msgspec.Struct, frozen=True):
@@ -65,8 +67,8 @@ class ResponsesBody(msgspec.Struct, frozen=True):
     text: TextSettings | None = None
     metadata: dict[str, str] | None = None
     background: bool | None = None
-    conversation: msgspec.Raw | None = None
-    prompt: msgspec.Raw | None = None
+    conversation: msgspec.Raw = ABSENT
+    prompt: msgspec.Raw = ABSENT
 
 
 # --- what clients get -------------------------------------------------------
