@@ -61,8 +61,9 @@ check: setup  ## lint, formats, types, layers, dead code, the tree, the pages' t
 	$(BIN)/python -m pytest -q -n 0 tests/test_repository.py
 	$(BIN)/python hatch_build.py check
 
-proof: setup  ## run the tests with the full figures of every promise; report in build/proof.xml
-	$(BIN)/python -m pytest --full -n $(JOBS) --junit-xml=build/proof.xml -o junit_family=xunit1 $(ARGS)
+proof: setup  ## run every promise at its full figures; report with seeds in build/proof.txt
+	$(BIN)/python -m pytest --full -n $(JOBS) $(ARGS)
+	$(BIN)/python -m tests.requirements | tee build/proof.txt
 
 bench: setup  ## run all benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -34,9 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "proof: takes minutes; runs in `make proof` and not in `make test`")
     config.pluginmanager.register(plugin, "requirements")
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(plugin.Recorder(), "requirements-recorder")
         if config.option.seed is None:
             config.option.seed = secrets.randbelow(2**31)
+        config.pluginmanager.register(plugin.Recorder(config.option.seed), "requirements-recorder")
     else:
         config.option.seed = config.workerinput["seed"]
     sys.addaudithook(_stay_on_this_machine)

@@ -22,7 +22,7 @@ def main() -> int:
     if "--json" in sys.argv[1:]:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
-        print_table(rows)
+        print_table(rows, {name: test.seed for name, test in tests.items()})
     untested = [str(entry["id"]) for entry in rows if entry["due"] == "now" and not entry["tests"]]
     if untested:
         print(f"Due now and without a test: {', '.join(untested)}", file=sys.stderr)
@@ -61,14 +61,15 @@ def row(requirement: table.Requirement, tests: dict[str, table.Test]) -> dict[st
     }
 
 
-def print_table(rows: list[dict[str, object]]) -> None:
+def print_table(rows: list[dict[str, object]], seeds: dict[str, int | None]) -> None:
+    """Each requirement with its tests, and the seed with which `pytest --seed` replays a test's random choices."""
     for entry in rows:
         state = "later" if entry["due"] == "later" and not entry["tests"] else entry["status"]
         print(f"{entry['id']!s:<13} {state!s:<8} {entry['text']}")
         if state == "later":
             print(f"{'':22} ({entry['why']})")
         for name in entry["tests"] if isinstance(entry["tests"], list) else []:
-            print(f"{'':22} {name}")
+            print(f"{'':22} {name} (seed {seeds[name]})")
     counts = {status: sum(entry["status"] == status for entry in rows) for status in ("passed", "failed", "missing")}
     print(", ".join(f"{count} {status}" for status, count in counts.items()))
 

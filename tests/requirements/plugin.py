@@ -31,7 +31,8 @@ def proved_by(item: pytest.Item) -> list[str]:
 class Recorder:
     """Notes how each test went. Lives in the process that reports, not in the workers of pytest-xdist."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
         self._tree = table.fingerprint()
         self._tests: dict[str, table.Test] = {}
 
@@ -42,15 +43,19 @@ class Recorder:
         proves = dict(report.user_properties).get("proves") or ""
         test = self._tests.setdefault(name, table.Test(proves=str(proves).split(",") if proves else []))
         if test.outcome is None or RANK[report.outcome] > RANK[test.outcome]:
-            test.outcome = report.outcome
+            test.outcome, test.seed = report.outcome, self._seed
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if session.config.option.collectonly:
             for item in session.items:
                 self._tests.setdefault(item.nodeid.partition("[")[0], table.Test(proves=proved_by(item)))
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         record = table.read_record()
-        if record.tree == self._tree and self._tests:  # else somebody edited a file during the run
+        if record.tree != self._tree:
+            terminalreporter.write_line(
+                "A file was changed during the run, so nothing was recorded for `make requirements`."
+            )
+        elif self._tests:
             record.tests = self._tests | record.tests | {name: t for name, t in self._tests.items() if t.outcome}
             table.write_record(record)

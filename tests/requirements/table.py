@@ -50,6 +50,7 @@ class Test(msgspec.Struct, kw_only=True):
 
     proves: list[str]
     outcome: Literal["passed", "failed", "skipped"] | None = None
+    seed: int | None = None
 
 
 class Record(msgspec.Struct, kw_only=True):
