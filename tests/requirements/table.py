@@ -1,6 +1,7 @@
 """The requirements, from `table.yaml`, and the record of test runs."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,7 @@ import msgspec
 import yaml
 
 ROOT = Path(__file__).parents[2]
-BUILT_PAGES = ROOT / "src" / "frontdesk" / "pages"
+PACKAGE = ROOT / "src" / "frontdesk"
 RECORD = ROOT / "build" / "test-results.json"
 
 
@@ -81,10 +82,11 @@ def write_record(record: Record) -> None:
 def fingerprint() -> str:
     """A digest of all that decides how tests go: sources, pages, locks, documentation and tests."""
     digest = hashlib.sha256()
-    for folder in ("src", "ui", "tests", "docs", "examples", "benchmarks", "requirements"):
-        for file in sorted((ROOT / folder).rglob("*")):
-            built = "__pycache__" in file.parts or "node_modules" in file.parts or BUILT_PAGES in file.parents
-            if file.is_file() and not built:
-                digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
+    for name in ("src", "ui", "tests", "docs", "examples", "benchmarks", "requirements"):
+        for folder, inner, files in os.walk(ROOT / name):
+            built = {"__pycache__", "node_modules"} | ({"pages"} if Path(folder) == PACKAGE else set())
+            inner[:] = sorted(set(inner) - built)
+            for file in sorted(files):
+                digest.update(f"{folder}/{file}\0".encode() + (Path(folder) / file).read_bytes())
     digest.update((ROOT / "pyproject.toml").read_bytes() + (ROOT / "README.md").read_bytes())
     return digest.hexdigest()
