@@ -52,7 +52,7 @@ TOOLS = [
     ),
     mcp.Tool(
         name="ask",
-        description="Ask the front desk. It answers from its owner's documents, with sources, or says it does not know.",
+        description="Ask the desk. It answers from its owner's documents, with sources, or says it does not know.",
         input_schema={
             "type": "object",
             "properties": {

@@ -7,6 +7,7 @@ requests; each request has its own id and its own HTTP exchange, so answers cann
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
@@ -92,9 +93,9 @@ class Connection:
             await asyncio.gather(self._owner, return_exceptions=True)
             self._owner = None
 
-    async def changed(self) -> None:
-        """Return when the next listing or attempt to connect has ended, either way."""
-        await self._changed.wait()
+    def changed(self) -> Coroutine[Any, Any, bool]:
+        """Await it to wait until the next listing or attempt to connect, from now, has ended either way."""
+        return self._changed.wait()
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> mcp.CallToolResult:
         """Run a tool. It is sent a second time only if the server has said that it did not take the first.
@@ -204,8 +205,8 @@ class Connection:
         title = client.server_info.name if client.server_info else ""
         self._live = _Live(client)
         self._listed_at = self._clock.monotonic()
-        await self._listener.listed(self.address, title, tuple(tools[:MOST_TOOLS]))
         self.state, self.problem, self.protocol = "up", "", client.protocol_version
+        await self._listener.listed(self.address, title, tuple(tools[:MOST_TOOLS]))
         self._tell()
 
     async def _rest(self) -> bool:
@@ -227,13 +228,15 @@ class Connection:
         """Hear of changed tools where the 2026 protocol is spoken; earlier ones send it unasked to `_on_message`."""
         if client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
             return
-        with contextlib.suppress(MCPError, SubscriptionLost, TimeoutError):
+        try:
             async with client.listen(tools_list_changed=True) as changes:
-                try:
-                    async for _ in changes:
-                        self._look.set()
-                finally:
-                    self._look.set()  # the stream ended: perhaps the server did
+                self._look.set()  # for what changed between the listing and now
+                async for _ in changes:
+                    self._look.set()
+        except (MCPError, SubscriptionLost, TimeoutError):
+            pass  # the server does not tell of changes, or it is gone; the next listing shows which
+        finally:
+            self._look.set()
 
     async def _on_message(self, message: IncomingMessage) -> None:
         if isinstance(message, mcp.ToolListChangedNotification):
