@@ -27,6 +27,7 @@ from frontdesk.messages import (
     Inbound,
     Numbered,
     Passage,
+    PassageContext,
     Person,
     Role,
     Started,
@@ -169,8 +170,8 @@ class OneBook:
             end=25,
         )
 
-    async def around(self, passage: Passage, characters: int) -> tuple[str, str]:
-        return "# Hours\n", "\nWe close at six."
+    async def context(self, passage_id: str) -> PassageContext:
+        return PassageContext(passage=await self.passage(passage_id), before="# Hours\n", after="\nWe close at six.")
 
 
 class NoApprovals:

@@ -21,7 +21,6 @@ from frontdesk.channels.web import approvals, chat, conversations, files, memori
 from frontdesk.channels.web import desk as desk_face
 from frontdesk.console import audit, keys, overview, people, tools
 from frontdesk.console import conversations as all_conversations
-from frontdesk.console import knowledge as console_knowledge
 from frontdesk.console import models as console_models
 from frontdesk.console import usage as all_usage
 from frontdesk.errors import ShuttingDown
@@ -79,7 +78,16 @@ def _raw_routes(desk: Desk) -> Sequence[BaseRoute]:
     """The hot routes, and those that speak a protocol of their own."""
     store = desk.store
     return [
-        *openai_routes(desk.converse, desk.models, desk.embedder, store.requests, store.files, desk.clock, desk.ids),
+        *openai_routes(
+            desk.converse,
+            store.conversations,
+            desk.models,
+            desk.embedder,
+            store.requests,
+            store.files,
+            desk.clock,
+            desk.ids,
+        ),
         *health.routes(_checks(desk), with_metrics=desk.system.section(TelemetryOptions).metrics),
         Route("/mcp", endpoint=desk.mcp, methods=["GET", "POST", "DELETE"]),
     ]
@@ -105,7 +113,6 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         people.router(store.people, door.sign_in),
         keys.router(store.keys, store.people, door.identity, policy.scopes()),
         audit.router(store.audit),
-        console_knowledge.router(desk.knowledge, largest),
         tools.router(desk.toolbox),
         overview.router(
             store.turns, store.handoffs, store.feedback, store.calls, desk.models, desk.knowledge, store.people
@@ -142,7 +149,7 @@ def _checks(desk: Desk) -> dict[str, health.Check]:
     if redis is not None:
 
         async def ping() -> None:
-            await redis.ping()
+            await redis.execute_command("PING")  # pyright: ignore[reportUnknownMemberType]  # redis-py's loose types
 
         checks["redis"] = ping
     return checks

@@ -1,5 +1,6 @@
 """The rooms of a running desk, wired in the order in which they stand on each other."""
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator
@@ -19,9 +20,12 @@ from frontdesk.conversation.options import ConversationOptions
 from frontdesk.conversation.prompt import PromptWriter
 from frontdesk.conversation.summary import Summaries
 from frontdesk.conversation.turn import TurnParts
+from frontdesk.egress import Egress
 from frontdesk.gate.options import GateOptions
 from frontdesk.gate.signing import kept_secret
 from frontdesk.knowledge.library import Library
+from frontdesk.knowledge.options import EgressOptions, KnowledgeOptions
+from frontdesk.knowledge.readers import read
 from frontdesk.models.build import build as build_models
 from frontdesk.models.options import ModelsOptions
 from frontdesk.models.quote import QuoteModel
@@ -86,8 +90,8 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
     async with AsyncExitStack() as stack:
         secrets = _secrets(system)
         store = await open_store(system, secrets.desk, clock, ids, stack)
-        embedder = await _embedder(system)
-        library = await _knowledge(system, store, embedder, clock, ids, stack)
+        library = await _knowledge(system, store, clock, stack)
+        embedder = library.embedder
         models = build_models(
             system.section(ModelsOptions),
             clock=clock,
@@ -137,6 +141,22 @@ def _secrets(system: System) -> Secrets:
     )
 
 
+async def _knowledge(system: System, store: Store, clock: Clock, stack: AsyncExitStack) -> Library:
+    reach = system.section(EgressOptions)
+    egress = Egress(allow=reach.allow, seconds=reach.seconds, largest=reach.largest)
+    library = Library(store.passages, egress, system.section(KnowledgeOptions), clock)
+    await library.open_embedder()
+    await library.start()
+    stack.push_async_callback(library.close)
+    return library
+
+
+async def _read_file(name: str, media_type: str, data: bytes) -> str:
+    """The text of a file that somebody attached to a message. Raises `UnreadableDocument`."""
+    _, reading = await asyncio.to_thread(read, data, name=name, media_type=media_type)
+    return "\n\n".join(block.text for block in reading.blocks)
+
+
 def _turn_parts(
     system: System,
     store: Store,
@@ -155,7 +175,7 @@ def _turn_parts(
         toolbox=toolbox,
         approvals=approvals,
         memory=PersonMemory(store.memories, embedder),
-        prompts=PromptWriter(store.files, library.read_file, guards),
+        prompts=PromptWriter(store.files, _read_file, guards),
         summaries=Summaries(store.conversations, models),
         guards=guards,
         conversations=store.conversations,

@@ -106,6 +106,15 @@ class Library:
         await self._shelf.adopt(self._embedder.name)
         self._hybrid = Hybrid(self._shelf, self._embedder)
 
+    @property
+    def embedder(self) -> Embedder | None:
+        """What makes the vectors, once `open_embedder` has loaded it."""
+        return self._embedder
+
+    async def count(self) -> int:
+        """How many documents are known."""
+        return len(await self._shelf.digests())
+
     # --- search -------------------------------------------------------------
 
     async def search(self, question: str, *, limit: int = 6) -> Found:

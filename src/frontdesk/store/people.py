@@ -100,6 +100,12 @@ class People:
             rows = await connection.execute(sa.select(people).where(*where).order_by(people.c.id).limit(limit))
             return [_row(row) for row in rows]
 
+    async def count(self) -> int:
+        """How many people there are; visitors are not counted."""
+        query = sa.select(sa.func.count()).select_from(people).where(people.c.role != Role.VISITOR)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one()
+
     async def owner(self) -> PersonRow | None:
         """The first owner, or None at a desk that nobody owns yet."""
         return await self._one(people.c.role == Role.OWNER, people.c.state == "active")

@@ -6,20 +6,14 @@ from fastapi import APIRouter
 
 from frontdesk.api.errors import COMMON, described
 from frontdesk.api.fields import PathId, View, Who
-from frontdesk.messages import Passage
-
-AROUND = 600  # characters shown before and after
+from frontdesk.messages import PassageContext
 
 
 class Library(Protocol):
     """What this door needs of the knowledge."""
 
-    async def passage(self, passage_id: str) -> Passage:
-        """One passage. Raises `NotFound`."""
-        ...
-
-    async def around(self, passage: Passage, characters: int) -> tuple[str, str]:
-        """Up to so many characters of the document before and after the passage."""
+    async def context(self, passage_id: str) -> PassageContext:
+        """One passage with its surroundings. Raises `NotFound`."""
         ...
 
 
@@ -43,17 +37,17 @@ def router(library: Library) -> APIRouter:
     @routes.get("/{id}", responses=described(404))
     async def one(id: PathId, who: Who) -> PassageView:  # noqa: ARG001  # whoever may chat may read what is cited
         """What a citation stands on."""
-        passage = await library.passage(id)
-        before, after = await library.around(passage, AROUND)
+        found = await library.context(id)
+        passage = found.passage
         return PassageView(
             id=passage.id,
             document_id=passage.document_id,
             title=passage.title,
             source=passage.source,
             heading=passage.heading,
-            before=before,
+            before=found.before,
             text=passage.text,
-            after=after,
+            after=found.after,
         )
 
     return routes
