@@ -1,0 +1,94 @@
+"""Serving ASGI applications until somebody asks to stop; then letting running answers end."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+
+KEEP_ALIVE = 75  # seconds: longer than proxies keep a connection (60), so that they never send into a closing one
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """An application and the sockets that it answers on."""
+
+    app: ASGIApp
+    listeners: Sequence[socket.socket]
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to `serve`, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # pyright: ignore[reportIncompatibleMethodOverride] — a wider type of the same use
+        return contextlib.nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+async def serve(faces: Sequence[Face], *, drain_seconds: int, ready: Callable[[], None]) -> None:
+    """Answer until SIGTERM or SIGINT, then take no new connection, let running answers end and return.
+
+    `ready` is called once all faces listen. A second signal ends without waiting.
+    """
+    servers = [_Server(_config(face.app, drain_seconds)) for face in faces]
+
+    def stop() -> None:
+        for server in servers:
+            server.force_exit = server.should_exit
+            server.should_exit = True
+
+    with _signals(stop):
+        running = [
+            asyncio.create_task(server.serve(list(face.listeners)), name="http")
+            for server, face in zip(servers, faces, strict=True)
+        ]
+        try:
+            begun = asyncio.gather(*(server.listening.wait() for server in servers))
+            await asyncio.wait([begun, *running], return_when=asyncio.FIRST_COMPLETED)
+            if begun.done():
+                ready()
+            begun.cancel()
+            await asyncio.gather(*running)
+        finally:
+            stop()
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Generator[None]:
+    loop = asyncio.get_running_loop()
+    handled = (signal.SIGTERM, signal.SIGINT)
+    try:
+        for number in handled:
+            loop.add_signal_handler(number, stop)
+    except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread: whoever runs us stops us
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+def _config(app: ASGIApp, drain_seconds: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        access_log=False,  # telemetry writes one, by route
+        log_config=None,
+        proxy_headers=False,  # the gate alone decides whose X-Forwarded-For is believed
+        server_header=False,
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=drain_seconds,
+    )
