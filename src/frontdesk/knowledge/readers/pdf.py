@@ -53,7 +53,7 @@ def _running_lines(pages: Pages) -> frozenset[str]:
     counts: Counter[str] = Counter()
     for text in pages.texts:
         lines = [line for line in text.split("\n") if line.strip()]
-        counts.update({_shape(line) for line in lines[:2] + lines[-2:]})
+        counts.update({_shape(line) for line in lines[:1] + lines[-1:]})
     return frozenset(shape for shape, count in counts.items() if count >= _OFTEN * len(pages.texts))
 
 
