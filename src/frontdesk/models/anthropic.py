@@ -117,7 +117,7 @@ class AnthropicModel:
             if block.type == "text":
                 events.append(TextDelta(text=block.text))
             elif block.type == "tool_use":
-                arguments = bytes(block.input or b"{}").decode()
+                arguments = bytes(block.input).decode()
                 events.append(ToolCallDelta(index=index, id=block.id, name=block.name, arguments=arguments))
         reason = FINISHED.get(answer.stop_reason or "end_turn", "stop")
         return [*events, ModelDone(reason=reason, model=self.name, usage=answer.usage.usage())]
@@ -256,7 +256,7 @@ class _ContentBlock(msgspec.Struct, frozen=True):
     text: str = ""
     id: str | None = None
     name: str | None = None
-    input: msgspec.Raw | None = None
+    input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Delta(msgspec.Struct, frozen=True):

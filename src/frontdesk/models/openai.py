@@ -77,7 +77,7 @@ class OpenAIModel:
                 if data == b"[DONE]":
                     break
                 chunk = decoded(_CHUNK, data, self._where)
-                if chunk.error is not None:
+                if bytes(chunk.error) != b"null":
                     raise CallFailed("The provider failed within its answer", reason="server_error", where=self._where)
                 if chunk.usage is not None:
                     usage = _usage(chunk.usage)
@@ -262,7 +262,7 @@ class _Counted(msgspec.Struct, frozen=True):
 class _Chunk(msgspec.Struct, frozen=True):
     choices: list[_ChunkChoice] = []
     usage: _Counted | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _AnswerChoice(msgspec.Struct, frozen=True):

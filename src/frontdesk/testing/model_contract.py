@@ -39,7 +39,7 @@ PASSAGE = Passage(
 REQUEST = ModelRequest(
     messages=(Prompt(role="user", parts=(TextPart(text="When is the desk open?"),)),),
     passages=(PASSAGE,),
-    max_tokens=24,
+    max_tokens=8,
 )
 SOON = 60  # seconds in which a call must be over; local models load their weights first
 
