@@ -10,11 +10,25 @@ from pathlib import Path
 import vulture
 
 ROOT = Path(__file__).parents[1]
-ROUTES_AND_VERBS = ["@*.get", "@*.post", "@*.put", "@*.patch", "@*.delete", "@*.command*", "@*.group*", "@*validator*"]
+ROUTES_AND_VERBS = [
+    "@*.get",
+    "@*.post",
+    "@*.put",
+    "@*.patch",
+    "@*.delete",
+    "@*.command*",
+    "@*.group*",
+    "@*.tool*",
+    "@*validator*",
+]
 CALLED_BY_FRAMEWORKS = {
     "process_bind_param": "sqlalchemy.TypeDecorator",
     "process_result_value": "sqlalchemy.TypeDecorator",
     "connect_unix_socket": "httpcore.AsyncNetworkBackend",
+    "capture_signals": "uvicorn.Server",
+    "format_commands": "click.Group",
+    "format_help": "click.Command",
+    "readable": "io.RawIOBase",
 }
 
 
