@@ -9,7 +9,7 @@ Rows name people by id and hold no text of theirs, so they outlive an erasure wi
 """
 
 import hmac
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -106,23 +106,28 @@ class Audit:
 
     async def append(self, act: Act) -> AuditRow:
         """Store an act; it is durable when this returns."""
-        return await self._database.commit(lambda connection: self.append_with(connection, act))
+        [row] = await self._database.commit(lambda connection: self.append_with(connection, [act]))
+        return row
 
-    async def append_with(self, connection: AsyncConnection, act: Act) -> AuditRow:
-        """Store an act in a transaction of the caller's, so that both stand or neither does."""
+    async def append_with(self, connection: AsyncConnection, acts: Sequence[Act]) -> list[AuditRow]:
+        """Store acts in a transaction of the caller's, so that all stands or nothing does."""
         await self._begin_chain(connection)
         locked = sa.select(audit_head).where(audit_head.c.id == 1).with_for_update()
         head = (await connection.execute(locked)).mappings().one()
-        fields = msgspec.structs.asdict(act)
-        row = AuditRow(seq=int(head["count"]) + 1, at=self._clock.now(), hash="", **fields)
-        row = msgspec.structs.replace(row, hash=_row_hash(row, str(head["hash"])))
-        await connection.execute(sa.insert(audit).values(**msgspec.structs.asdict(row)))
+        seq, last, now = int(head["count"]), str(head["hash"]), self._clock.now()
+        rows: list[AuditRow] = []
+        for act in acts:
+            seq += 1
+            row = AuditRow(seq=seq, at=now, hash="", **msgspec.structs.asdict(act))
+            last = _row_hash(row, last)
+            rows.append(msgspec.structs.replace(row, hash=last))
+        await connection.execute(sa.insert(audit), [msgspec.structs.asdict(row) for row in rows])
         await connection.execute(
             sa.update(audit_head)
             .where(audit_head.c.id == 1)
-            .values(count=row.seq, hash=row.hash, signature=self._sign(row.seq, row.hash))
+            .values(count=seq, hash=last, signature=self._sign(seq, last))
         )
-        return row
+        return rows
 
     async def page(self, *, before: int | None = None, act: str = "", limit: int = 50) -> list[AuditRow]:
         """Newest first, older than row `before`; `act` keeps the acts that begin with it."""
