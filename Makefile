@@ -52,13 +52,21 @@ up: setup  ## run the desk on PORT until interrupted
 test: setup  ## run the tests
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-check: setup  ## lint, formats, types, layers, dead code, the tree, the pages' types
+check: lint types layers dead-code tree page-types  ## lint, types, layers, dead code, the tree, the pages' types
+
+.PHONY: lint types layers dead-code tree page-types
+lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+types: setup
 	$(BIN)/pyright
+layers: setup
 	$(BIN)/lint-imports
+dead-code: setup
 	$(BIN)/python tools/dead_code.py
+tree: setup
 	$(BIN)/python -m pytest -q -n 0 tests/test_repository.py
+page-types: setup
 	$(BIN)/python hatch_build.py check
 
 proof: setup  ## run every promise at its full figures; report with seeds in build/proof.txt
