@@ -3,6 +3,7 @@
 import pytest
 
 from frontdesk.messages import Role
+from frontdesk.store.database import metadata
 from frontdesk.testing.clock import FakeClock
 from tests.gate.conftest import Open
 from tests.gate.desk import FROM_PAGE, GateDesk
