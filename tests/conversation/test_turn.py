@@ -294,7 +294,7 @@ async def test_with_a_small_model_the_desk_says_when_it_does_not_know_and_offers
     assert desk.models.asked == []
 
 
-@pytest.mark.parametrize("said", ["Hello!", "Thanks a lot", "What is the capital of France?"])
+@pytest.mark.parametrize("said", ["Hello!", "Thanks a lot", "Write a poem about rain", "What do people mean by irony? Explain"])
 async def test_small_talk_and_open_questions_go_to_the_small_model_and_are_marked(desk: Desk, said: str) -> None:
     desk.models.strength = "small"
     desk.models.script = says("Hi.")

@@ -30,6 +30,12 @@ ASKS = re.compile(
     r"wer|was|wann|wo|warum|wie|welche\w*|ist|sind|kann|gibt|qué|quién|cuándo|dónde|cómo|cuál|por qué)\b",
     re.IGNORECASE,
 )
+OPEN = re.compile(
+    r"\b(?:what do you think|what would you|how would you|what should|should i|why do people|tell me (?:a|about)|write|"
+    r"explain|imagine|suggest|ideas?|translate|summari[sz]e|compose|draft|rephrase|schreib\w*|erkläre?|übersetze?|"
+    r"was hältst du|escribe|explica|traduce)\b",
+    re.IGNORECASE,
+)
 TOUCHES = 0.25  # from this confidence on a question is near the owner's subjects, so a small model must not guess
 MARK = re.compile(r"\[(\d{1,3})\]")
 QUOTE_LENGTH = 400
@@ -55,7 +61,8 @@ def choose(text: str, found: Found, *, strong: bool, quote_from: float, remember
         return Grounds(way="recall")
     if found.confidence >= quote_from:
         return Grounds(way="quote", passages=found.passages)
-    if ASKS.search(text) and (ABOUT_THE_DESK.search(text) or found.confidence >= TOUCHES):
+    is_open = OPEN.search(text) is not None and not ABOUT_THE_DESK.search(text) and found.confidence < TOUCHES
+    if ASKS.search(text) and not is_open:
         return Grounds(way="unknown")
     return Grounds(way="converse")
 
