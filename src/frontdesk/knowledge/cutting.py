@@ -60,7 +60,8 @@ def _gathered(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int, in
             continue
         if joined:
             size, more = _words(text[joined[-1][0] : joined[-1][1]]), _words(text[start:end])
-            if (size < GOAL and size + more <= LIMIT) or more < LIMIT // 8:
+            fits = (size < GOAL and size + more <= LIMIT) or more < LIMIT // 8
+            if fits and end - joined[-1][0] <= CHARACTERS:
                 joined[-1] = (joined[-1][0], end)
                 continue
         joined.append((start, end))
@@ -89,17 +90,18 @@ def _filled(text: str, seams: list[int], limit: int) -> Iterator[tuple[int, int]
 
 
 def _forced(text: str, start: int, end: int, limit: int) -> Iterator[tuple[int, int]]:
+    """Parts of at most `limit` words and `CHARACTERS` signs, cut between words if that is possible."""
     count = 0
-    for match in _WORD.finditer(text, start, end):
+    for word in _WORD.finditer(text, start, end):
         count += 1
-        if count > limit or match.end() - start > CHARACTERS:
-            cuts = [match.start()] if match.start() > start else []
-            for at in cuts:
-                yield start, at
-                start, count = at, 1
-            while match.end() - start > CHARACTERS:
-                yield start, start + CHARACTERS
-                start += CHARACTERS
+        if count <= limit and word.end() - start <= CHARACTERS:
+            continue
+        if word.start() > start:
+            yield start, word.start()
+            start, count = word.start(), 1
+        while word.end() - start > CHARACTERS:
+            yield start, start + CHARACTERS
+            start += CHARACTERS
     if start < end:
         yield start, end
 

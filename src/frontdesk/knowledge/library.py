@@ -237,6 +237,9 @@ class Library:
     async def _follow_folder(self, folder: Folder, origin: str, watcher: Watcher | None) -> set[str]:
         """Read what is new or changed; returns the sources that are there."""
         files = await asyncio.to_thread(folder.files)
+        for source in [source for source in self._problems if source.startswith(f"{folder.label}/")]:
+            if source not in files:
+                del self._problems[source]
         known = await self._shelf.digests()
         for number, (source, path) in enumerate(files.items()):
             if watcher is not None:

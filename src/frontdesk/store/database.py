@@ -129,6 +129,17 @@ class Database:
         self._queue.put_nowait(_Waiting(work, done))
         return await done
 
+    async def wipe(self) -> None:
+        """After deletions that must leave no byte: have the embedded database overwrite its journal as well.
+
+        Its deleted rows are overwritten at once, but the journal keeps their former pages until it is emptied.
+        PostgreSQL overwrites in its own time (autovacuum), and its journal ends with its retention.
+        """
+        if self.is_sqlite:
+            async with self._engine.connect() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection  # aiosqlite's, outside a begin
+                await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def close(self) -> None:
         """Finish the waiting works and disconnect."""
         if self._writer is not None:
@@ -209,6 +220,7 @@ def _sqlite_settings(connection: Any, _record: object) -> None:  # the driver's 
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
+        "secure_delete=ON",
         "foreign_keys=ON",
         "cache_size=-32000",
         "temp_store=MEMORY",

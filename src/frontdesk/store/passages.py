@@ -191,7 +191,9 @@ class Passages:
                 await connection.execute(sa.text("INSERT INTO passages_search(passages_search) VALUES ('optimize')"))
             return gone
 
-        return await self._database.commit(work)
+        count = await self._database.commit(work)
+        await self._database.wipe()
+        return count
 
     # --- passages -----------------------------------------------------------
 
