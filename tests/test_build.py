@@ -1,4 +1,4 @@
-"""Packages built from a checkout bring the pages, and what is installed from them needs no Node."""
+"""The pages pass their own tests, and packages built from a checkout bring them: who installs those needs no Node."""
 
 import subprocess
 import sys
@@ -9,6 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+
+def test_the_pages_pass_their_own_tests() -> None:
+    run = subprocess.run(
+        [sys.executable, ROOT / "hatch_build.py", "test"], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
 
 
 @pytest.mark.proof
