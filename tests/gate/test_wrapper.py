@@ -38,6 +38,7 @@ async def test_refusals_under_v1_have_the_shape_that_openai_clients_read(desk: G
         assert set(error) == {"message", "type", "param", "code"}
 
 
+@pytest.mark.proves("abuse-12")
 async def test_every_answer_carries_the_security_headers(open_gate: Open) -> None:
     desk = open_gate(production=True)
     async with desk.client() as client:

@@ -38,9 +38,9 @@ GET            /api/v1/desk                           public   -         -      
 
 POST           /api/v1/auth/link                      either   -         sign_in -      sign_in.link
 POST           /api/v1/auth/sign-in                   either   -         sign_in -      sign_in.password
-POST           /api/v1/auth/refresh                   either   -         sign_in -      -
+POST           /api/v1/auth/refresh                   either   -         -       -      -
 POST           /api/v1/auth/sign-out                  either   -         -       -      sign_in.out
-GET            /api/v1/auth/start/{provider}          either   -         sign_in -      -
+GET            /api/v1/auth/start/{provider}          either   -         -       -      -
 GET            /api/v1/auth/callback/{provider}       either   -         sign_in -      sign_in.provider
 GET            /api/v1/me                             visitor  -         -       -      -
 PATCH          /api/v1/me                             member   session   -       -      -

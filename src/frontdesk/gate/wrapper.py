@@ -96,7 +96,7 @@ class Gate:
             rules = None
         if rules is None or not arrival.host:
             raise nothing_here() if rules is None else BadRequest("The Host header is missing or wrong", where="Host")
-        found.rule = rule
+        found.rule = scope[RULE] = rule
         self._check_size(arrival, rule)
         found.headers += self._origins.check(arrival)
         if arrival.method == "OPTIONS" and rule is None:
@@ -113,7 +113,6 @@ class Gate:
         if found.caller is not None and found.caller.credential == "visitor" and not arrival.is_safe:
             await self._identity.settle(found.caller)
         scope[CALLER], scope[ADDRESS], scope[ORIGIN] = found.caller, arrival.address, self._own_origin(arrival)
-        scope[RULE] = rule
         return False
 
     def _check_size(self, arrival: Arrival, rule: Rule | None) -> None:
@@ -180,7 +179,7 @@ class Gate:
         if rule is None:
             raise ValueError("Only a call with a rule is handed on")
         body: BoundedBody | None = None
-        if not arrival.is_safe or b"transfer-encoding" in arrival.headers or b"content-length" in arrival.headers:
+        if scope["type"] == "http" and (not arrival.is_safe or _has_body(arrival)):
             body = BoundedBody(receive, limit=self._limit_of(rule), seconds=self._options.body_seconds)
         started = False
 
@@ -190,10 +189,10 @@ class Gate:
                 if body is not None and body.refused is not None:
                     return  # the answer to half a body; the refusal is sent instead
                 if message["type"] == "http.response.start":
-                    started = True
-                    message["headers"] = _merged(list(message.get("headers", ())), found.headers)
                     if rule.act != "-":
                         await self._record(rule, arrival, found, scope, int(message["status"]))
+                    message["headers"] = _merged(list(message.get("headers", ())), found.headers)
+                    started = True
             await send(message)
 
         try:
@@ -210,8 +209,7 @@ class Gate:
             return
         if found.rule is not None and found.rule.act != "-" and found.caller is not None and error.status == 403:
             await self._record(found.rule, arrival, found, scope, error.status)
-        has_body = arrival.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in arrival.headers
-        closing: Headers = [(b"connection", b"close")] if has_body else []
+        closing: Headers = [(b"connection", b"close")] if _has_body(arrival) else []
         await refuse(error, scope, send, found.headers + closing)
 
     async def _record(self, rule: Rule, arrival: Arrival, found: Pass, scope: Scope, status: int) -> None:
@@ -241,6 +239,10 @@ def _shows_cookie(arrival: Arrival) -> bool:
         return False
     cookies = arrival.headers.get(b"cookie", b"")
     return any(name in cookies for name in OWN_COOKIES)
+
+
+def _has_body(arrival: Arrival) -> bool:
+    return arrival.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in arrival.headers
 
 
 def _merged(own: Headers, added: Headers) -> Headers:
