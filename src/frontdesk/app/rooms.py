@@ -88,7 +88,7 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
     """
     clock, ids = clock or SystemClock(), ids or RandomIds()
     async with AsyncExitStack() as stack:
-        secrets = _secrets(system)
+        secrets = secrets_of(system)
         store = await open_store(system, secrets.desk, clock, ids, stack)
         library = await _knowledge(system, store, clock, stack)
         embedder = library.embedder
@@ -132,7 +132,8 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
             await desk.drain()
 
 
-def _secrets(system: System) -> Secrets:
+def secrets_of(system: System) -> Secrets:
+    """The keys of this desk; those that are missing are made."""
     options = system.section(GateOptions)
     system.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Secrets(
@@ -141,10 +142,15 @@ def _secrets(system: System) -> Secrets:
     )
 
 
-async def _knowledge(system: System, store: Store, clock: Clock, stack: AsyncExitStack) -> Library:
+def library_of(system: System, store: Store, clock: Clock) -> Library:
+    """The owner's knowledge, not started: it searches by words, and embeds and follows nothing by itself."""
     reach = system.section(EgressOptions)
     egress = Egress(allow=reach.allow, seconds=reach.seconds, largest=reach.largest)
-    library = Library(store.passages, egress, system.section(KnowledgeOptions), clock)
+    return Library(store.passages, egress, system.section(KnowledgeOptions), clock)
+
+
+async def _knowledge(system: System, store: Store, clock: Clock, stack: AsyncExitStack) -> Library:
+    library = library_of(system, store, clock)
     await library.open_embedder()
     await library.start()
     stack.push_async_callback(library.close)

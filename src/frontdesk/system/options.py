@@ -43,6 +43,9 @@ class HttpOptions(Section):
     frontend_port: Annotated[Port | None, Env("FRONTEND_PORT")] = Field(
         default=None, description="A second port that serves the same."
     )
+    example_tools_port: Annotated[Port | None, Env("MCP_EXAMPLE_PORT")] = Field(
+        default=None, description="Also run the example MCP server, here."
+    )
     drain_seconds: PositiveInt = Field(default=60, description="How long running streams may go on after a stop.")
 
 

@@ -58,7 +58,8 @@ def set_up(level: str = "INFO", *, as_json: bool = True, details: bool = False, 
     for handler in [handler for handler in root.handlers if isinstance(handler, _Bridge)]:
         root.removeHandler(handler)
     root.addHandler(_Bridge(lines, target))
-    root.setLevel(max(number, logging.INFO))  # other libraries' DEBUG quotes what passes through them
+    root.setLevel(max(number, logging.WARNING))  # below that, other libraries chat, and quote what passes through them
+    logging.getLogger("frontdesk").setLevel(number)
 
 
 class _Out:

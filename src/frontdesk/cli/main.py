@@ -1,0 +1,73 @@
+"""The command `frontdesk`. Each verb is a module of this package, imported only when it is asked for.
+
+Data go to stdout, messages to stderr. Exit codes: 0 done; 1 failed, or a problem was found; 2 wrong words, a wrong
+system file or setting; 3 a package is missing; 4 the port is taken; 130 interrupted.
+"""
+
+import os
+import sys
+
+import click
+
+from frontdesk import __version__
+from frontdesk.cli.shape import LazyGroup
+
+VERBS = {
+    "Run": {
+        "up": "Run the desk until it is stopped.",
+        "chat": "Ask the desk a question here in the terminal.",
+    },
+    "Set up": {
+        "init": "Write a system file to start from.",
+        "check": "Tell every mistake in the system file and the environment at once.",
+        "config": "Show each setting in effect and where it came from.",
+        "knowledge": "Add, list, remove and test what the desk knows.",
+    },
+    "Let people in": {
+        "people": "List and invite people, make sign-in links.",
+        "keys": "Create, list and revoke API keys.",
+    },
+    "Look after it": {
+        "doctor": "Find out what keeps the desk from working.",
+        "completion": "Print the completion of a shell.",
+        "version": "Print the version.",
+    },
+}
+EXAMPLES = """\
+frontdesk up                           run the desk
+frontdesk chat "What can you do?"      ask it something
+frontdesk knowledge add docs/          let it know your documents
+frontdesk keys create my-script        a key for the API"""
+
+
+@click.group(cls=LazyGroup, verbs=VERBS, examples=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", message="%(version)s")
+@click.pass_context
+def frontdesk(context: click.Context) -> None:
+    """A self-hosted AI front desk: one file describes it, one command runs it."""
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+
+
+def main() -> None:
+    """The entry point: runs the command and ends the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: list[str]) -> int:
+    """Run the command and tell errors on stderr. The exit code."""
+    try:
+        code = frontdesk.main(words, prog_name="frontdesk", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(err=True)
+        return 130
+    except BrokenPipeError:  # whoever read along has had enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 — so that the flush at exit has somewhere to go
+        return 0
+    except Exception as error:
+        from frontdesk.cli.trouble import tell
+
+        return tell(error)
+    return code if isinstance(code, int) else 0

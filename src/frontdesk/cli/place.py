@@ -1,0 +1,84 @@
+"""Which desk a command speaks of: the options that every verb shares."""
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from frontdesk.errors import FrontdeskError
+    from frontdesk.system.system import System
+
+P = ParamSpec("P")
+R = TypeVar("R")
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a desk lies: its home, its system file or blueprint, its environment file; None: as usual."""
+
+    home: Path | None
+    system: Path | None
+    blueprint: str | None
+    env_file: Path | None
+
+    @property
+    def folder(self) -> Path:
+        """The desk's home."""
+        from frontdesk.system.home import home_folder
+
+        return self.home.absolute() if self.home else home_folder()
+
+    @property
+    def file(self) -> Path | None:
+        """The system file: as named, or the home's own, if it has one. Raises `BadSystemFile` for no such blueprint."""
+        from frontdesk.system.home import SYSTEM_FILE, blueprint_file
+
+        if self.system:
+            return self.system
+        if self.blueprint:
+            return blueprint_file(self.blueprint)
+        own = self.folder / SYSTEM_FILE
+        return own if own.is_file() else None
+
+    def load(self, options: Mapping[str, object] | None = None) -> "System":
+        """The system. Raises `BadSystemFile` or `BadSetting` with every mistake."""
+        from frontdesk.system.load import together
+
+        system, problems = self.examine(options)
+        if system is None or problems:
+            raise together(problems)
+        return system
+
+    def examine(
+        self, options: Mapping[str, object] | None = None
+    ) -> "tuple[System | None, tuple[FrontdeskError, ...]]":
+        """The system and every mistake."""
+        from frontdesk.system.load import examine
+
+        env_file = self.env_file
+        if env_file is None and self.blueprint and (self.folder / ".env").is_file():
+            env_file = self.folder / ".env"
+        return examine(self.file, env_file=env_file, home=self.folder, options=options, variables=os.environ)
+
+
+def placed(command: Callable[Concatenate[Place, P], R]) -> Callable[..., R]:
+    """Give a command the options of a place, and the place as its first argument."""
+
+    @click.option("--home", type=FOLDER, help="The desk's folder (FRONTDESK_HOME).")
+    @click.option("--system", type=FILE, envvar="FRONTDESK_SYSTEM", help="The system file (FRONTDESK_SYSTEM).")
+    @click.option("--blueprint", metavar="NAME", help="Take a shipped blueprint instead of a system file.")
+    @click.option("--env-file", type=FILE, help="The environment file; else .env next to the system file.")
+    @functools.wraps(command)
+    def with_place(
+        home: Path | None, system: Path | None, blueprint: str | None, env_file: Path | None, **more: Any
+    ) -> R:
+        return command(Place(home, system, blueprint, env_file), **more)  # pyright: ignore[reportCallIssue] — click passes the rest by name
+
+    return with_place
