@@ -1,0 +1,24 @@
+"""`python -m benchmarks NAME [--quick] [--json]`: measures, prints, and exits 0 when every bar holds."""
+
+import argparse
+import importlib
+import sys
+
+from benchmarks.figures import Figure, as_json, as_table
+
+NAMES = ("gateway", "startup", "retrieval", "pages")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--quick", action="store_true", help="less exact, and done within five minutes")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    wanted = parser.parse_args()
+    figures: list[Figure] = importlib.import_module(f"benchmarks.{wanted.name}").run(wanted.quick)
+    print(as_json(wanted.name, figures) if wanted.json else as_table(figures))
+    return 0 if all(figure.ok for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
