@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from frontdesk.clock import SystemClock
-from frontdesk.errors import BudgetSpent, ModelRefused, ModelUnavailable, UnknownModel, Unprocessable
+from frontdesk.errors import BudgetSpent, MissingExtra, ModelRefused, ModelUnavailable, UnknownModel, Unprocessable
 from frontdesk.messages import ImagePart, ModelFacts, ModelRequest, Prompt, ToolCall
 from frontdesk.models.budget import DailyBudget
+from frontdesk.models.failures import CallFailed
 from frontdesk.models.member import Member
 from frontdesk.models.openai import OpenAIModel
 from frontdesk.models.options import BudgetOptions, CircuitOptions, Retry, TimeOuts
@@ -98,8 +99,6 @@ async def test_a_provider_that_asks_for_too_much_patience_is_passed_over() -> No
 async def test_waits_between_tries_double_and_vary() -> None:
     clock = FakeClock()
     router = router_of(model("a", clock=clock), clock=clock, retry=Retry(first_wait=1, longest_wait=100))
-    from frontdesk.models.failures import CallFailed
-
     problem = CallFailed("x", reason="server_error")
     for number in range(4):
         waits = {router._wait(problem, number) for _ in range(50)}
@@ -377,3 +376,17 @@ def test_a_request_is_never_changed() -> None:
     with pytest.raises(AttributeError):
         ask().account = "x"
     assert msgspec.structs.replace(ask(), account="x").account == "x"
+
+
+async def test_a_model_that_is_not_installed_is_passed_over_and_named_when_it_is_alone() -> None:
+    clock = FakeClock()
+
+    class Absent(ScriptedModel):
+        async def stream(self, request):
+            raise MissingExtra("not installed", hint="pip install it")
+            yield
+
+    absent = Absent("a", clock=clock)
+    assert (await hear(router_of(absent, model("b", clock=clock), clock=clock), ask())).text == "I am b."
+    with pytest.raises(MissingExtra):
+        await hear(router_of(absent, clock=clock), ask())

@@ -48,7 +48,7 @@ class Attempt:
         """The model's events, the last one a `ModelDone` with the usage and its price.
 
         Raises `BudgetSpent` before anything is asked, `CallFailed` for all that goes wrong with the model, and
-        `ModelRefused` where it does.
+        `ModelRefused`, `MissingExtra` or `BadSetting` where it does.
         """
         reservation = await self._reserve()
         member, began = self._member, self._clock.monotonic()

@@ -3,7 +3,7 @@
 The client is aiohttp. Measured on a loopback upstream, one process, ten connections, milliseconds of CPU for a whole
 answer / for a stream of 50 chunks: openai SDK 1.37 / 6.9, httpx2 with msgspec 0.46 / 1.06, aiohttp with msgspec 0.07 /
 0.40. The desk is to carry 260 such streams a second on two cores with everything else on; the SDK alone would use them
-up.
+up. The router with its watch, circuit, accounts and spans adds 0.14 / 0.35.
 """
 
 import asyncio

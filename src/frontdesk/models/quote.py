@@ -21,13 +21,32 @@ from frontdesk.models.wire import Parts
 from frontdesk.ports import Embedder
 
 MOST = 3  # quotes in an answer
-CLOSE = 0.88  # a further quote scores at least this part of the best
-COMPARED = 24  # units whose vectors are made: bounds the time of an answer to about 150 ms
-MEANING, WORDS, RANK = 0.5, 0.4, 0.1  # what a unit's score consists of
-ROOT = 5  # letters by which words are compared, so that inflected forms meet
+CLOSE = 0.9  # a further quote scores at least this part of the best
+NEAR = 0.55  # and one that goes on the best one's paragraph this part: the answer is often just beside it
+COMPARED = 12  # units whose vectors are made for a question; those of earlier questions are remembered
+REMEMBERED = 5_000  # vectors, about 8 MB
+PATIENCE = 2  # seconds for vectors on a busy machine; then the words alone decide
+MEANING, WORDS, RANK = 0.45, 0.35, 0.2  # what a unit's score consists of
+ROOT = 4  # letters by which words are compared, so that inflected forms meet
 
 WORD = re.compile(r"\w+")
 CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+# Words that say nothing about what a question is about, in the languages that visitors use most.
+COMMON = frozenset(
+    WORD.findall(
+        """
+        the and for are was were you your our they them their this that these those what when where which who why how
+        can could does did has have had will would should may might must not but with from into than then there here any
+        some all its his her she him about please
+        der die das den dem des ein eine einen einem einer und oder ist sind war ich sie wir ihr mein dein was wann wer
+        wie wenn kann können darf muss nicht mit von für auf aus bei nach zum zur über auch noch nur bitte
+        los las una unos unas que qué con por para como cómo cuando cuándo donde dónde quien quién está están son hay
+        les des une est sont vous nous mon mes votre qui que quoi quand comment pourquoi dans sur avec pour par pas
+        gli che chi come quando dove perché con per sono della delle
+        """
+    )
+)
 
 FACTS = ModelFacts(strength="extractive", context_tokens=1_000_000, tools=False, images=False, json_schema=False)
 
@@ -38,6 +57,7 @@ class QuoteModel:
     def __init__(self, name: str, embedder: Embedder | None) -> None:
         self._name = name
         self._embedder = embedder
+        self._vectors: dict[str, bytes] = {}
 
     @classmethod
     def build(cls, options: ModelOptions, parts: Parts) -> "QuoteModel":
@@ -78,12 +98,25 @@ class QuoteModel:
         if self._embedder is None:
             return scores
         nearest = sorted(range(len(candidates)), key=lambda index: -scores[index])[:COMPARED]
-        asked = np.frombuffer(await self._embedder.embed_query(question), dtype="<f4")
         texts = [candidates[index].in_context for index in nearest]
-        vectors = [np.frombuffer(vector, dtype="<f4") for vector in await self._embedder.embed_passages(texts)]
-        for index, meaning in zip(nearest, _spread([float(asked @ vector) for vector in vectors]), strict=True):
+        try:
+            async with asyncio.timeout(PATIENCE):
+                likeness = await self._likeness(self._embedder, question, texts)
+        except TimeoutError:
+            return scores
+        for index, meaning in zip(nearest, _spread(likeness), strict=True):
             scores[index] += MEANING * meaning
         return scores
+
+    async def _likeness(self, embedder: Embedder, question: str, texts: Sequence[str]) -> list[float]:
+        """Cosines between the question and each text."""
+        asked = np.frombuffer(await embedder.embed_query(question), dtype="<f4")
+        if new := list(dict.fromkeys(text for text in texts if text not in self._vectors)):
+            if len(self._vectors) + len(new) > REMEMBERED:
+                self._vectors.clear()
+            self._vectors.update(zip(new, await embedder.embed_passages(new), strict=True))
+        vectors = [self._vectors.get(text) for text in texts]
+        return [float(asked @ np.frombuffer(vector, dtype="<f4")) if vector else 0.0 for vector in vectors]
 
 
 class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,17 +155,26 @@ def _gap(before: _Run, after: _Run) -> str:
 def _chosen(candidates: Sequence[_Candidate], scores: Sequence[float]) -> list[int]:
     """The best unit and up to two that come close, no text twice, in reading order of the passages."""
     ranked = sorted(range(len(candidates)), key=lambda index: (-scores[index], index))
+    top = ranked[0]
     chosen: list[int] = []
     seen: set[str] = set()
     for index in ranked:
-        if chosen and (len(chosen) == MOST or scores[index] < CLOSE * scores[ranked[0]]):
-            break
+        bar = NEAR if _beside(candidates, index, top) else CLOSE
+        if len(chosen) == MOST or scores[index] < bar * scores[top]:
+            continue
         text = " ".join(candidates[index].unit.text.casefold().split())
         if text not in seen:
             seen.add(text)
             chosen.append(index)
     best = candidates[chosen[0]].passage
     return sorted(chosen, key=lambda index: (candidates[index].passage != best, index))
+
+
+def _beside(candidates: Sequence[_Candidate], index: int, top: int) -> bool:
+    """Whether the two are neighbouring sentences of one paragraph."""
+    if abs(index - top) != 1 or candidates[index].passage != candidates[top].passage:
+        return False
+    return _one_paragraph(candidates[min(index, top)].unit, candidates[max(index, top)].unit)
 
 
 def _runs(chosen: Sequence[int], candidates: Sequence[_Candidate]) -> list[_Run]:
@@ -147,7 +189,12 @@ def _runs(chosen: Sequence[int], candidates: Sequence[_Candidate]) -> list[_Run]
     previous = -2
     for index in wanted:
         one = candidates[index]
-        joins = index == previous + 1 and runs and runs[-1].passage == one.passage and _same_paragraph(runs[-1], one)
+        joins = (
+            index == previous + 1
+            and runs
+            and runs[-1].passage == one.passage
+            and _one_paragraph(runs[-1].last, one.unit)
+        )
         if joins:
             runs[-1] = msgspec.structs.replace(runs[-1], last=one.unit)
         else:
@@ -156,8 +203,9 @@ def _runs(chosen: Sequence[int], candidates: Sequence[_Candidate]) -> list[_Run]
     return runs
 
 
-def _same_paragraph(run: _Run, one: _Candidate) -> bool:
-    return run.last.kind == one.unit.kind == "sentence" and one.unit.start - run.last.end <= 2
+def _one_paragraph(first: Unit, second: Unit) -> bool:
+    """Whether the second goes on the first: sentences with at most a space or a line's end between them."""
+    return first.kind == second.kind == "sentence" and second.start - first.end <= 1
 
 
 def _context(passage: Passage) -> str:
@@ -188,7 +236,7 @@ def _words(text: str) -> list[str]:
     for word in WORD.findall(text.casefold()):
         if CJK.search(word):
             found.extend(word[at : at + 2] for at in range(max(1, len(word) - 1)))
-        elif len(word) > 2 or word.isdigit():
+        elif word.isdigit() or (len(word) > 2 and word not in COMMON):
             found.append(word[:ROOT])
     return found
 

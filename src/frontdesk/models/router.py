@@ -11,7 +11,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from frontdesk.errors import BudgetSpent, FrontdeskError, ModelUnavailable, UnknownModel, Unprocessable
+from frontdesk.errors import (
+    BadSetting,
+    BudgetSpent,
+    FrontdeskError,
+    MissingExtra,
+    ModelUnavailable,
+    UnknownModel,
+    Unprocessable,
+)
 from frontdesk.messages import (
     ImagePart,
     ModelChanged,
@@ -32,6 +40,8 @@ from frontdesk.models.member import Member
 from frontdesk.models.options import Retry
 from frontdesk.models.stitch import Stitch
 from frontdesk.ports import Clock, Ledger, Model
+
+PASSED_OVER = (CallFailed, BudgetSpent, MissingExtra, BadSetting)  # what stops one model and not the next
 
 
 class Router:
@@ -108,7 +118,7 @@ class Router:
         """See `ports.Model`. `ModelDone.usage` is the sum of all calls that this answer took.
 
         Raises `ModelUnavailable` when every model that can take the request failed, `Unprocessable` when none can,
-        `BudgetSpent` when money or tokens are what is missing.
+        `BudgetSpent`, `MissingExtra` or `BadSetting` when that is all that stands in the way.
         """
         answer = _Answer(request)
         candidates = self._candidates(request)
@@ -127,7 +137,7 @@ class Router:
                         async for event in events:
                             yield event
                     return
-                except (CallFailed, BudgetSpent) as error:
+                except PASSED_OVER as error:
                     problem = _Problem(member, error)
                     problems.append(problem)
                 spoke = answer.pieces > said
@@ -178,7 +188,7 @@ class Router:
         finally:
             answer.usage = added(answer.usage, attempt.usage)
 
-    def _wait(self, problem: CallFailed | BudgetSpent, number: int) -> float | None:
+    def _wait(self, problem: FrontdeskError, number: int) -> float | None:
         """Seconds until the same model may be asked again, or None when it should not be."""
         if not (isinstance(problem, CallFailed) and problem.again):
             return None
@@ -204,7 +214,7 @@ class _Problem(NamedTuple):
     """What went wrong with whom."""
 
     member: Member
-    error: CallFailed | BudgetSpent
+    error: FrontdeskError
 
     @property
     def reason(self) -> str:
@@ -292,8 +302,8 @@ def _resting(member: Member) -> CallFailed:
 
 
 def _summary(problems: Sequence[_Problem]) -> FrontdeskError:
-    """One error for all: the budget's where that is all there is, else how each model failed last."""
-    if problems and all(isinstance(problem.error, BudgetSpent) for problem in problems):
+    """One error for all: how each model failed last, or what stood in the way where none was even called."""
+    if problems and not any(isinstance(problem.error, CallFailed) for problem in problems):
         return problems[-1].error
     reasons = {problem.member.name: problem.reason.replace("_", " ") for problem in problems}
     waits = [problem.error.retry_after for problem in problems if problem.error.retry_after]
