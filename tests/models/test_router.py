@@ -390,3 +390,10 @@ async def test_a_model_that_is_not_installed_is_passed_over_and_named_when_it_is
     assert (await hear(router_of(absent, model("b", clock=clock), clock=clock), ask())).text == "I am b."
     with pytest.raises(MissingExtra):
         await hear(router_of(absent, clock=clock), ask())
+
+
+async def test_an_answer_that_another_process_began_is_not_begun_anew() -> None:
+    clock = FakeClock()
+    said = await hear(router_of(model("a", clock=clock), clock=clock), ask(continue_from="I am "))
+    assert said.text == "a."
+    assert said.changes == []

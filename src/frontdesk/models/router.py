@@ -154,15 +154,16 @@ class Router:
         self, member: Member, answer: "_Answer", problems: Sequence["_Problem"]
     ) -> AsyncGenerator[ModelEvent]:
         """One attempt; what it says is added to `answer`. Tool calls are handed on whole, when the model is done."""
+        request = answer.request_for(member)
         attempt = Attempt(
             member,
-            answer.request_for(member),
+            request,
             clock=self._clock,
             budget=self._budget,
             ledger=self._ledger,
             largest=self._largest,
         )
-        stitch = Stitch(answer.text)
+        stitch = Stitch(request.continue_from)
         calls: list[ToolCallDelta] = []
         try:
             async with aclosing(attempt.events()) as events:
