@@ -19,10 +19,11 @@ from frontdesk.channels.openai_api.routes import routes as openai_routes
 from frontdesk.channels.pages import Pages
 from frontdesk.channels.web import approvals, chat, conversations, files, memories, opinions, passages, usage
 from frontdesk.channels.web import desk as desk_face
-from frontdesk.console import audit, keys, overview, people, tools
+from frontdesk.console import audit, keys, knowledge, overview, people, tools
 from frontdesk.console import conversations as all_conversations
 from frontdesk.console import models as console_models
 from frontdesk.console import usage as all_usage
+from frontdesk.conversation.options import ConversationOptions
 from frontdesk.errors import ShuttingDown
 from frontdesk.gate.caller import RULE
 from frontdesk.gate.options import GateOptions
@@ -113,6 +114,12 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         people.router(store.people, door.sign_in),
         keys.router(store.keys, store.people, door.identity, policy.scopes()),
         audit.router(store.audit),
+        knowledge.router(
+            desk.knowledge,
+            largest=largest,
+            quote_confidence=desk.system.section(ConversationOptions).quote_confidence,
+            has_strong_model=lambda: desk.models.facts.strength == "strong",
+        ),
         tools.router(desk.toolbox),
         overview.router(
             store.turns, store.handoffs, store.feedback, store.calls, desk.models, desk.knowledge, store.people

@@ -135,6 +135,10 @@ class Library:
         """The documents, by age; `after` is the last id of the page before."""
         return await self._shelf.documents(query=query, limit=limit, after=after)
 
+    async def document(self, document_id: str) -> Document:
+        """One document. Raises `NotFound`."""
+        return await self._shelf.document(document_id)
+
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What could not be read when it was last looked at."""
