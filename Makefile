@@ -6,6 +6,7 @@ PYTHON ?= python3
 PORT ?= 8000
 JOBS ?= 2
 ARGS ?=
+BENCHMARKS ?= gateway startup retrieval pages
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -73,8 +74,8 @@ proof: setup  ## run every promise at its full figures; report with seeds in bui
 	$(BIN)/python -m pytest --full -n $(JOBS) $(ARGS)
 	$(BIN)/python -m tests.requirements | tee build/proof.txt
 
-bench: setup  ## run all benchmarks
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: setup  ## run the benchmarks (BENCHMARKS="gateway pages", ARGS=--quick)
+	@failed=0; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks $$name $(ARGS) || failed=1; done; exit $$failed
 
 requirements: setup  ## print every requirement with its tests (ARGS=--json)
 	@$(BIN)/python -m tests.requirements $(ARGS)
