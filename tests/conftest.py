@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "proof: takes minutes; runs in `make proof` and not in `make test`")
+    config.addinivalue_line("markers", "browser: needs Debian's Chromium")
     config.pluginmanager.register(plugin, "requirements")
     if not hasattr(config, "workerinput"):
         if config.option.seed is None:

@@ -20,6 +20,7 @@ from starlette.routing import Route
 import frontdesk
 from frontdesk.channels.pages import Pages
 from frontdesk.gate.origins import security_headers
+from tests.browser import fake_console
 
 PAGES = Path(frontdesk.__file__).parent / "pages"
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -157,6 +158,7 @@ class FakeDesk:
                 ("POST", "/api/v1/turns/{id}/stop"): self.stop,
                 ("GET", "/api/v1/conversations"): self.list,
                 ("GET", "/api/v1/conversations/{id}"): self.conversation,
+                ("GET", "/api/v1/console/conversations/{id}"): self.conversation,
                 ("PATCH", "/api/v1/conversations/{id}"): self.change,
                 ("DELETE", "/api/v1/conversations/{id}"): self.remove,
                 ("PUT", "/api/v1/messages/{id}/feedback"): self.keep,
@@ -171,7 +173,7 @@ class FakeDesk:
                 ("POST", "/api/v1/approvals/{id}"): self.approve,
             }.items()
         ]
-        return Starlette(routes=[*routes, *Pages(PAGES).routes()])
+        return Starlette(routes=[*routes, *fake_console.ROUTES, *Pages(PAGES).routes()])
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -294,7 +296,7 @@ class FakeDesk:
             if tag in ("turn.finished", "turn.failed"):
                 talk["running_turn_id"] = None
             await self.tell(turn, (tag, data))
-            if turn.stopped:
+            if tag in ("turn.finished", "turn.failed"):
                 return
 
     async def tell(self, turn: Turn, event: Event) -> None:

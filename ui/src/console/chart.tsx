@@ -5,6 +5,7 @@ import { words } from "./strings";
 import type { DayTokens } from "./usage";
 
 const HEIGHT = 260;
+const DAY = 86_400;
 
 /** Tokens as a bar for each day. What it shows stands in a sentence above it, the figures in the table beside it. */
 export function DayChart({ days, label, unit }: { days: DayTokens[]; label: string; unit: string }) {
@@ -46,7 +47,7 @@ function optionsFor(box: HTMLElement, unit: string): uPlot.Options {
     tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1000), "UTC"),
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
-    scales: { y: { range: (_, __, most) => [0, Math.max(most, 10) * 1.1] } },
+    scales: { x: { range: (_, from, to) => [from - DAY / 2, to + DAY / 2] }, y: { range: (_, __, most) => [0, Math.max(most, 10) * 1.1] } },
     axes: [
       { ...axis, grid: { show: false }, values: "{MMM} {D}" },
       { ...axis, size: 56, values: (_, splits) => splits.map((split) => compact.format(split)) },

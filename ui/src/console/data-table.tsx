@@ -73,16 +73,6 @@ export function DataTable<T extends { id: string }>({ label, columns, rows, name
   if (rows.length === 0) return <p className="empty">{empty}</p>;
   return (
     <>
-      {bulk && (
-        <div className="bulk row" aria-live="polite">
-          {chosen.length > 0 && (
-            <>
-              <span className="small muted">{words.chosen(chosen.length)}</span>
-              {bulk(chosen, () => setSelection(NONE))}
-            </>
-          )}
-        </div>
-      )}
       <div className="table-frame" tabIndex={0} role="region" aria-label={label}>
         <table>
           <thead>
@@ -132,6 +122,12 @@ export function DataTable<T extends { id: string }>({ label, columns, rows, name
           </tbody>
         </table>
       </div>
+      {bulk && chosen.length > 0 && (
+        <div className="bulk row" role="status">
+          <span className="small muted">{words.chosen(chosen.length)}</span>
+          {bulk(chosen, () => setSelection(NONE))}
+        </div>
+      )}
     </>
   );
 }

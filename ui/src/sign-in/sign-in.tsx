@@ -12,21 +12,23 @@ export function nextPath(search: string): string {
   return url.origin === location.origin && next.startsWith("/") ? url.pathname + url.search : "/";
 }
 
-/** The one-time token of a link (`#token=…`), taken out of the address so that it stays in no history. */
-function takeToken(): string | null {
-  const fragment = location.hash.slice(1);
-  if (!fragment) return null;
-  history.replaceState(null, "", location.pathname + location.search);
-  return new URLSearchParams(fragment).get("token") ?? fragment;
+/**
+ * The one-time token of a link (`#token=…`), or why a provider's sign-in failed (`#error=CODE`), taken out of the address
+ * so that it stays in no history.
+ */
+function takeFragment(): { token: string | null; error: string | null } {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  return { token: fragment.get("token"), error: fragment.get("error") };
 }
 
-const token = takeToken();
+const { token, error } = takeFragment();
 const enter = (): void => location.replace(nextPath(location.search));
 
 export function SignIn() {
   const desk = useAnswer<Desk>("/api/v1/desk");
   const [isEntering, setEntering] = useState(token !== null);
-  const [trouble, setTrouble] = useState<Trouble | null>(null);
+  const [trouble, setTrouble] = useState<Trouble | null>(error ? new Trouble(0, error, words.failed, words.failedHint) : null);
 
   useEffect(() => {
     document.title = words.title(desk.value?.name ?? "Frontdesk");

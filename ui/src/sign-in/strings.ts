@@ -12,6 +12,8 @@ export const words = {
   or: "or",
   linkUsed: "This link has been used or has run out",
   linkHint: "Sign in below, or ask an owner of the desk for a new link.",
+  failed: "The sign-in did not succeed",
+  failedHint: "Try again, or choose another way in.",
   none: "Ask an owner of this desk for a sign-in link.",
   openDesk: "Go on without signing in",
   trouble: { code: "Code", again: "Try again", request: "Request" },

@@ -61,7 +61,7 @@ function change(turn: Turn, event: TurnEvent): Partial<Turn> {
     case "turn.working":
       return { activity: { kind: event.activity, detail: event.detail } };
     case "text.added":
-      return { text: turn.text + event.text };
+      return { text: turn.text + event.text, activity: { kind: "writing", detail: "" } };
     case "sources.cited":
       return { citations: mergeCitations(turn.citations, event.citations) };
     case "tool.called":
