@@ -4,17 +4,18 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp) -> AsyncGenerator[str]:
+async def serve(app: ASGIApp, *, lifespan: Literal["on", "off"] = "off") -> AsyncGenerator[str]:
     """The application on a free port; yields its address, like `http://127.0.0.1:41234`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(
-            uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", proxy_headers=False)
+            uvicorn.Config(app, log_level="critical", lifespan=lifespan, ws="none", proxy_headers=False)
         )
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:

@@ -26,7 +26,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     `pieces` is the text as it is streamed (default: word by word). `fault` strikes after `fault_after` pieces of a
     stream: `hang` sends no more and keeps the line open, `cut` closes it, `malformed` sends an event that is no JSON,
     `flood` sends 10 MB in one event, `trickle` sends single bytes for ever, `error_event` says within the stream that
-    the provider failed. With another `status` than 200 an error body is sent. `delay` is seconds before each piece.
+    the provider failed. With another `status` than 200 an error body is sent. `delay` is seconds before each piece;
+    `hold` keeps back the pieces after the first until it is set.
     """
 
     text: str = "Hello from upstream."
@@ -42,6 +43,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int = 5
     thinking: str = ""
     delay: float = 0
+    hold: asyncio.Event | None = None
 
     def said(self) -> tuple[str, ...]:
         """The text in its pieces."""
@@ -161,6 +163,8 @@ class Upstream:
         for number, text in enumerate(reply.said(), start=1):
             if reply.delay:
                 await self._pause(reply.delay)
+            if reply.hold is not None and number > 1:
+                await reply.hold.wait()
             await _chunk(writer, self._wire.piece(text))
             if reply.fault is not None and number == reply.fault_after:
                 return await self._fault(writer, reply.fault)
