@@ -21,6 +21,7 @@ from frontdesk.channels.web import approvals, chat, conversations, files, memori
 from frontdesk.channels.web import desk as desk_face
 from frontdesk.console import audit, keys, knowledge, overview, people, tools
 from frontdesk.console import conversations as all_conversations
+from frontdesk.console import knowledge as console_knowledge
 from frontdesk.console import models as console_models
 from frontdesk.console import usage as all_usage
 from frontdesk.conversation.options import ConversationOptions
@@ -38,27 +39,8 @@ PAGES = Path(str(package_files(frontdesk))) / "pages"
 
 def application(desk: Desk) -> ASGIApp:
     """The desk as one ASGI application. It serves from the moment its lifespan has begun."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        async with desk.mcp.run():
-            yield
-
     policy = Policy()
-    app = FastAPI(
-        title="Frontdesk",
-        version=frontdesk.__version__,
-        description="The native API of a Frontdesk. The OpenAI-compatible one is under `/v1`.",
-        openapi_url="/api/v1/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lifespan,
-    )
-    app.router.routes[:0] = _raw_routes(desk)
-    for router in _routers(desk, policy):
-        app.include_router(router)
-    app.router.routes.extend(Pages(PAGES).routes())
-    errors.install(app)
+    app = routed(desk, policy)
     production = desk.system.environment == "production"
     options = desk.system.section(GateOptions)
     gate = Gate(
@@ -73,6 +55,31 @@ def application(desk: Desk) -> ASGIApp:
         production=production,
     )
     return Measured(gate, template=_template, new_id=lambda: desk.ids.new("req"))
+
+
+def routed(desk: Desk, policy: Policy) -> FastAPI:
+    """Every route of the desk, with nobody at the door yet."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        async with desk.mcp.run():
+            yield
+
+    app = FastAPI(
+        title="Frontdesk",
+        version=frontdesk.__version__,
+        description="The native API of a Frontdesk. The OpenAI-compatible one is under `/v1`.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.router.routes[:0] = _raw_routes(desk)
+    for router in _routers(desk, policy):
+        app.include_router(router)
+    app.router.routes.extend(Pages(PAGES).routes())
+    errors.install(app)
+    return app
 
 
 def _raw_routes(desk: Desk) -> Sequence[BaseRoute]:
@@ -115,6 +122,12 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         keys.router(store.keys, store.people, door.identity, policy.scopes()),
         audit.router(store.audit),
         knowledge.router(
+            desk.knowledge,
+            largest=largest,
+            quote_confidence=desk.system.section(ConversationOptions).quote_confidence,
+            has_strong_model=lambda: desk.models.facts.strength == "strong",
+        ),
+        console_knowledge.router(
             desk.knowledge,
             largest=largest,
             quote_confidence=desk.system.section(ConversationOptions).quote_confidence,
