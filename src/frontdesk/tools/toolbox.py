@@ -79,7 +79,7 @@ class Toolbox:
         await asyncio.gather(*(server.connection.close() for server in self._servers.values()))
 
     async def changed(self) -> None:
-        """Return when any server has been listed, found away or lost since this was called; without servers, at once."""
+        """Return when any server has been listed, found away or lost from now on; without servers, at once."""
         if not self._servers:
             return
         waits = [asyncio.ensure_future(server.connection.changed()) for server in self._servers.values()]
