@@ -21,7 +21,6 @@ from frontdesk.channels.web import approvals, chat, conversations, files, memori
 from frontdesk.channels.web import desk as desk_face
 from frontdesk.console import audit, keys, knowledge, overview, people, tools
 from frontdesk.console import conversations as all_conversations
-from frontdesk.console import knowledge as console_knowledge
 from frontdesk.console import models as console_models
 from frontdesk.console import usage as all_usage
 from frontdesk.conversation.options import ConversationOptions
@@ -97,7 +96,7 @@ def _raw_routes(desk: Desk) -> Sequence[BaseRoute]:
             desk.ids,
         ),
         *health.routes(_checks(desk), with_metrics=desk.system.section(TelemetryOptions).metrics),
-        Route("/mcp", endpoint=desk.mcp, methods=["GET", "POST", "DELETE"]),
+        Route("/mcp", endpoint=desk.mcp, methods=["POST"]),
     ]
 
 
@@ -122,12 +121,6 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         keys.router(store.keys, store.people, door.identity, policy.scopes()),
         audit.router(store.audit),
         knowledge.router(
-            desk.knowledge,
-            largest=largest,
-            quote_confidence=desk.system.section(ConversationOptions).quote_confidence,
-            has_strong_model=lambda: desk.models.facts.strength == "strong",
-        ),
-        console_knowledge.router(
             desk.knowledge,
             largest=largest,
             quote_confidence=desk.system.section(ConversationOptions).quote_confidence,

@@ -30,9 +30,8 @@ GET            /console                               public   -         -      
 GET            /console/{path:path}                   public   -         -       -      -
 GET            /c/{conversation_id}                   public   -         -       -      -
 GET            /assets/{path:path}                    public   -         -       -      -
-GET            /favicon.ico                           public   -         -       -      -
-GET            /favicon.svg                           public   -         -       -      -
-GET            /robots.txt                            public   -         -       -      -
+GET            /mark.svg                              public   -         -       -      -
+GET            /theme.js                              public   -         -       -      -
 GET            /api/v1/openapi.json                   public   -         -       -      -
 GET            /api/v1/desk                           public   -         -       -      -
 
