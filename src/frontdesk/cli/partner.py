@@ -149,7 +149,11 @@ def _refusal(url: str, status: int, body: bytes) -> Refused:
         problem = msgspec.json.decode(body, type=_ProblemBody).error
     except msgspec.MsgspecError:
         problem = _Problem(message=f"The answer has status {status}")
-    hint = problem.hint or ("frontdesk keys create NAME makes a key." if status == 401 else "")
+    hint = (
+        "`frontdesk keys create NAME` makes a key at that desk; hand it over with --key."
+        if status == 401
+        else problem.hint
+    )
     return Refused(f"The desk refuses: {problem.message}", where=f"{url} ({problem.code})", hint=hint)
 
 

@@ -48,12 +48,18 @@ def holder_of(port: int) -> str | None:
         return None
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            held = {os.readlink(handle) for handle in (process / "fd").iterdir()}
-            if held & inodes:
+            if any(_target(handle) in inodes for handle in (process / "fd").iterdir()):
                 return f"{(process / 'comm').read_text().strip()} (process {process.name})"
         except OSError:  # somebody else's process, or one that has just ended
             continue
     return None
+
+
+def _target(handle: Path) -> str:
+    try:
+        return os.readlink(handle)
+    except OSError:  # closed meanwhile
+        return ""
 
 
 def _listening(table: Path, port: int) -> set[str]:

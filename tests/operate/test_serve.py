@@ -1,0 +1,103 @@
+"""Serving, and ending well."""
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from frontdesk.operate.ports import address_of, listen
+from frontdesk.operate.serve import Face, serve
+
+PATIENCE = 20  # seconds for anything here to happen
+
+
+class Streaming:
+    """An application that streams one piece at once and the other when it is let go."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        await send({"type": "http.response.body", "body": b"first ", "more_body": True})
+        await self.go_on.wait()
+        await send({"type": "http.response.body", "body": b"last"})
+
+
+async def opened(app: Any, *, drain_seconds: int = PATIENCE) -> tuple[str, "asyncio.Task[None]"]:
+    listener, ready = listen("127.0.0.1", 0), asyncio.Event()
+    address = address_of(listener)
+    serving = asyncio.create_task(serve([Face(app, [listener])], drain_seconds=drain_seconds, ready=ready.set))
+    async with asyncio.timeout(PATIENCE):
+        await ready.wait()
+    return address, serving
+
+
+async def refused(address: str) -> bool:
+    try:
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            await client.get(address, timeout=PATIENCE)
+    except httpx2.ConnectError:
+        return True
+    return False
+
+
+@pytest.mark.proves("assistant-12")
+async def test_a_stop_lets_the_running_answer_end_and_takes_no_new_one() -> None:
+    app = Streaming()
+    address, serving = await opened(app)
+    async with (
+        asyncio.timeout(PATIENCE),
+        httpx2.AsyncClient(trust_env=False) as client,
+        client.stream("GET", address) as answer,
+    ):
+        pieces = answer.aiter_text()
+        got = await anext(pieces)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait({serving}, timeout=0.3)
+        assert not serving.done()
+        assert await refused(address)
+        app.go_on.set()
+        got += "".join([piece async for piece in pieces])
+    assert got == "first last"
+    async with asyncio.timeout(PATIENCE):
+        await serving
+
+
+async def test_an_answer_that_takes_too_long_is_cut_off() -> None:
+    address, serving = await opened(Streaming(), drain_seconds=1)
+    async with (
+        asyncio.timeout(PATIENCE),
+        httpx2.AsyncClient(trust_env=False) as client,
+        client.stream("GET", address) as answer,
+    ):
+        await anext(answer.aiter_text())
+        os.kill(os.getpid(), signal.SIGTERM)
+        await serving
+
+
+async def test_several_faces_open_and_close_together() -> None:
+    first, second = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
+    addresses, ready = [address_of(first), address_of(second)], asyncio.Event()
+    apps = [Streaming(), Streaming()]
+    for app in apps:
+        app.go_on.set()
+    faces = [Face(apps[0], [first]), Face(apps[1], [second])]
+    serving = asyncio.create_task(serve(faces, drain_seconds=PATIENCE, ready=ready.set))
+    async with asyncio.timeout(PATIENCE), httpx2.AsyncClient(trust_env=False) as client:
+        await ready.wait()
+        for address in addresses:
+            assert (await client.get(address)).text == "first last"
+        os.kill(os.getpid(), signal.SIGTERM)
+        await serving
+    assert [await refused(address) for address in addresses] == [True, True]
