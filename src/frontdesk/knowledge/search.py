@@ -16,6 +16,7 @@ K = 60  # of reciprocal rank fusion: how little the first ranks outweigh the nex
 CANDIDATES = 40  # from each of the two searches
 MOST_WORDS = 12  # of a question that are searched for, the rarest first
 MOST_HITS = 20_000  # passages that full text may have to rank; beyond, common words are left out
+ENOUGH = 0.9  # share of passages that must have vectors: a nearest one among few says nothing of the rest
 COMMON = 0.3  # share of passages from which on a word tells nothing
 
 
@@ -88,7 +89,7 @@ class Hybrid:
         return dict(list(chosen.items())[:MOST_WORDS])
 
     async def _nearest(self, question: str) -> Nearest:
-        if self._embedder is None or self._matrix is None or not len(self._matrix):
+        if self._embedder is None or self._matrix is None or len(self._matrix) < ENOUGH * max(1, self._passages):
             return Nearest()
         try:
             vector = await self._embedder.embed_query(question)
