@@ -1,4 +1,4 @@
-"""A real Chromium before a scripted desk. Each test has a browser of its own, so that no event loop is shared."""
+"""A real Chromium before a scripted desk: one browser for all tests, a window and a desk for each."""
 
 import asyncio
 import contextlib
@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
+import pytest_asyncio
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from frontdesk.channels.pages import Pages
 from tests.browser.fake_desk import PAGES, FakeDesk
@@ -73,6 +74,7 @@ class Visit:
 
     async def send(self, question: str) -> None:
         await self.page.locator("#composer").fill(question)
+        await expect(self.page.get_by_role("button", name="Send", exact=True)).to_be_enabled()
         await self.page.keyboard.press("Enter")
 
     @property
@@ -80,7 +82,7 @@ class Visit:
         return [url for url in self.requests if not url.startswith(self.address)]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium: str, built_pages: None) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -88,7 +90,7 @@ async def browser(chromium: str, built_pages: None) -> AsyncIterator[Browser]:
         await launched.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, desk: FakeDesk) -> AsyncIterator[Visit]:
     async with served(desk) as address:
         context = await browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")

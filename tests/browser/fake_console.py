@@ -23,6 +23,7 @@ PEOPLE = [
     {"id": "per_2", "name": "Grace", "role": "operator", "email": "grace@example.org", "state": "active"},
     {"id": "per_3", "name": "Alan", "role": "member", "email": None, "state": "blocked"},
 ]
+ACTS = [("keys.create", 201), ("people.change", 403), ("sign_in.link", 200)]
 TITLES = ["When do you open?", "Where is the parcel?", "How do I change my address?", "A table for four"]
 MODELS = [
     {"name": "large", "wire": "openai", "model": "gpt-4", "state": "closed", "calls": 412, "failures": 3},
@@ -142,7 +143,9 @@ ANSWERS: dict[str, Any] = {
                 "origin": "127.0.0.1",
                 "hash": "0" * 64,
             }
-            for number, (act, status) in enumerate([("keys.create", 201), ("people.change", 403), ("sign_in.link", 200)])
+            for number, (act, status) in enumerate(
+                [("keys.create", 201), ("people.change", 403), ("sign_in.link", 200)]
+            )
         ]
     ),
     "/api/v1/audit/verdict": {"whole": True, "rows": 40, "at": None, "reason": ""},
@@ -154,7 +157,9 @@ async def answer(request: Request) -> Response:
 
 
 async def created(request: Request) -> Response:
-    return JSONResponse({"person": PEOPLE[2], "link": "http://127.0.0.1:8000/sign-in#token=good", "key": "fd_ab12_secret"})
+    return JSONResponse(
+        {"person": PEOPLE[2], "link": "http://127.0.0.1:8000/sign-in#token=good", "key": "fd_ab12_secret"}
+    )
 
 
 async def tried(request: Request) -> Response:

@@ -1,6 +1,6 @@
 """A desk that plays scripted turns over the real contract: its pages, policy and stream frames are the real ones.
 
-What an answer says and how fast is decided by the question (`SCRIPTS`), so that a test can watch the page do each thing.
+What an answer says and how fast is decided by the question (`SCRIPTS`), so that a test can watch the page do each.
 """
 
 import asyncio
@@ -315,7 +315,8 @@ class FakeDesk:
             seq = after
             while cut is None or seq < cut:
                 async with turn.changed:
-                    await turn.changed.wait_for(lambda: len(turn.events) > seq)
+                    while len(turn.events) <= seq:
+                        await turn.changed.wait()
                 tag, data = turn.events[seq]
                 seq += 1
                 yield f"id: {seq}\nevent: {tag}\ndata: {json.dumps(data)}\n\n".encode()
@@ -357,11 +358,12 @@ class FakeDesk:
         return JSONResponse({"id": "kept_1"}, status_code=201)
 
     async def file(self, request: Request) -> Response:
-        form = await request.form()
-        upload: Any = form["file"]
-        facts = {"id": f"file_{next(self._number)}", "name": upload.filename, "media_type": upload.content_type}
+        async with request.form() as form:
+            upload: Any = form["file"]
+            facts = {"id": f"file_{next(self._number)}", "name": upload.filename, "media_type": upload.content_type}
+            size = upload.size
         self.kept[facts["id"]] = facts
-        return JSONResponse(facts | {"bytes": upload.size}, status_code=201)
+        return JSONResponse(facts | {"bytes": size}, status_code=201)
 
     async def passage(self, request: Request) -> Response:
         return JSONResponse(PASSAGE)
@@ -420,5 +422,3 @@ def message(id: str, parent: str | None, role: str, text: str) -> dict[str, Any]
 def problem(status: int, code: str, words: str) -> Response:
     error = {"code": code, "message": words, "where": None, "hint": "", "request_id": "req_1"}
     return JSONResponse({"error": error}, status_code=status)
-
-

@@ -6,7 +6,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 CONSOLE = ["", "conversations", "messages", "knowledge", "people", "keys", "tools", "models", "usage", "audit"]
 
@@ -81,8 +81,8 @@ async def test_nothing_scrolls_sideways_on_a_narrow_window(visit: Visit, width: 
 
 
 async def test_right_to_left_mirrors_the_page_and_keeps_code_as_it_is(visit: Visit) -> None:
-    await visit.page.add_init_script("document.documentElement.dir = 'rtl'")
     page = await visit.open()
+    await page.evaluate("document.documentElement.dir = 'rtl'")
     await visit.ask("Long")
     sidebar = await page.locator(".sidebar").bounding_box()
     assert sidebar is not None

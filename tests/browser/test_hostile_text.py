@@ -6,7 +6,7 @@ from playwright.async_api import expect
 from tests.browser.conftest import Visit
 from tests.browser.fake_desk import done, said
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 EVIL = "https://evil.example"
 HOSTILE = f"""

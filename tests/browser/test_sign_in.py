@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_a_signed_out_reader_is_sent_to_sign_in_and_back(visit: Visit) -> None:
@@ -36,7 +36,9 @@ async def test_a_spent_link_says_what_to_do(visit: Visit) -> None:
     assert "spent" not in page.url
 
 
-@pytest.mark.parametrize("next_page", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "next_page", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"]
+)
 async def test_sign_in_goes_nowhere_but_to_this_desk(visit: Visit, next_page: str) -> None:
     page = await visit.open(f"/sign-in?next={next_page}#token=good")
     await expect(page.locator(".welcome")).to_be_visible()
