@@ -6,6 +6,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Scope
 
@@ -30,9 +31,11 @@ from frontdesk.gate.options import GateOptions
 from frontdesk.gate.policy import Policy
 from frontdesk.gate.signing import derived_key
 from frontdesk.gate.wrapper import Gate
+from frontdesk.knowledge.options import KnowledgeOptions
 from frontdesk.system.options import DeskOptions, TelemetryOptions
 from frontdesk.telemetry.http import Measured
 
+FIRST_QUESTIONS = ("How do I add my own documents?", "Which models can I use?", "How do I invite people?")
 PAGES = Path(str(package_files(frontdesk))) / "pages"
 
 
@@ -72,6 +75,9 @@ def routed(desk: Desk, policy: Policy) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry=TelemetryConfig(
+            tracing=False, metrics=False, logs=False, auto_configure=False
+        ),  # it tells errors' words
     )
     app.router.routes[:0] = _raw_routes(desk)
     for router in _routers(desk, policy):
@@ -139,10 +145,11 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
 def _face(desk: Desk) -> desk_face.DeskView:
     about, gate = desk.system.section(DeskOptions), desk.system.section(GateOptions)
     facts = desk.models.facts
+    knows_itself = desk.system.section(KnowledgeOptions).own_documentation
     return desk_face.DeskView(
         name=about.name,
         greeting=about.greeting,
-        suggestions=list(about.suggestions),
+        suggestions=list(about.suggestions or (FIRST_QUESTIONS if knows_itself else ())),
         version=frontdesk.__version__,
         sign_in="open" if gate.visitors else "required",
         providers=[desk_face.ProviderView(id=each.id, name=each.name) for each in desk.door.providers.values()],

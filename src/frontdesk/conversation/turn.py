@@ -15,7 +15,7 @@ from frontdesk.conversation.memory import CLOSE, PersonMemory, Recalled, about_t
 from frontdesk.conversation.options import ConversationOptions
 from frontdesk.conversation.prompt import PromptWriter, tool_answer, window
 from frontdesk.conversation.summary import Summaries
-from frontdesk.errors import ModelUnavailable, ToolUnavailable
+from frontdesk.errors import BudgetSpent, ModelUnavailable, ToolUnavailable
 from frontdesk.messages import (
     ApprovalAsked,
     Citation,
@@ -125,7 +125,7 @@ class Turn:
         if strong:
             try:
                 return await self._write(history, choose_strong(found), recalled)
-            except ModelUnavailable as error:
+            except (ModelUnavailable, BudgetSpent) as error:
                 if self._log.text or self._tools:
                     raise
                 self._log.put(ModelSwitched(from_model=self._writer().name, to_model="quote", reason=error.what))
