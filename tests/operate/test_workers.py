@@ -12,7 +12,7 @@ from frontdesk.operate.workers import Supervisor
 
 def work(number):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    os.write(1, f"began {number} {os.getpid()}\n".encode())
+    os.write(1, f"began {number} {os.getpid()}\\n".encode())
     time.sleep(60)
     return 0
 
