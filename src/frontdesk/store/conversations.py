@@ -118,17 +118,27 @@ class Conversations:
         self._clock = clock
 
     async def page(
-        self, person_id: str | None, *, query: str = "", before: str | None = None, limit: int = 30, channel: str | None
+        self,
+        person_id: str | None,
+        *,
+        query: str = "",
+        before: str | None = None,
+        limit: int = 30,
+        channel: str | None = None,
+        but: tuple[str, ...] = (),
     ) -> tuple[list[Conversation], str | None]:
         """Newest first, and the cursor of the next page. `person_id` None means everybody's: for operators alone.
 
-        `query` keeps those whose title or messages hold the words; `before` is a cursor from an earlier page.
+        `query` keeps those whose title or messages hold the words; `before` is a cursor from an earlier page;
+        `channel` keeps one channel's, `but` leaves out those of others.
         """
         where: list[sa.ColumnElement[bool]] = []
         if person_id is not None:
             where.append(conversations.c.person_id == person_id)
         if channel is not None:
             where.append(conversations.c.channel == channel)
+        if but:
+            where.append(conversations.c.channel.not_in(but))
         if before is not None:
             moment, _, identity = before.partition("~")
             key = sa.tuple_(conversations.c.updated_at, conversations.c.id)

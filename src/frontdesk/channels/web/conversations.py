@@ -25,6 +25,9 @@ class ConversationChange(Body):
         return self
 
 
+ELSEWHERE = ("openai",)  # these callers keep their own history; a script of theirs would bury a person's
+
+
 def router(conversations: Conversations, turns: Turns, shelf: Shelf) -> APIRouter:
     """The routes of a person's conversations."""
     routes = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], responses=COMMON)
@@ -33,7 +36,7 @@ def router(conversations: Conversations, turns: Turns, shelf: Shelf) -> APIRoute
     async def page(who: Who, limit: Limit = 30, cursor: Cursor = None, query: Words = "") -> ConversationPage:
         """The caller's conversations, newest first."""
         found, following = await conversations.page(
-            who.person.id, query=query, before=cursor, limit=limit, channel=None
+            who.person.id, query=query, before=cursor, limit=limit, but=ELSEWHERE
         )
         return ConversationPage(items=[ConversationLine.model_validate(item) for item in found], next=following)
 
