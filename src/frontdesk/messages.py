@@ -404,6 +404,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="turn.started"):
+    """The first event: the ids of the turn, the question and the answer."""
+
     turn_id: str
     conversation_id: str
     message_id: str
@@ -418,34 +420,48 @@ class Working(msgspec.Struct, frozen=True, kw_only=True, tag="turn.working"):
 
 
 class TextAdded(msgspec.Struct, frozen=True, kw_only=True, tag="text.added"):
+    """The answer goes on with this text."""
+
     text: str
 
 
 class Cited(msgspec.Struct, frozen=True, kw_only=True, tag="sources.cited"):
+    """Sources of the answer so far; `number` is the mark `[1]` in its text."""
+
     citations: tuple[Citation, ...]
 
 
 class ToolCalled(msgspec.Struct, frozen=True, kw_only=True, tag="tool.called"):
+    """A tool of this server is called."""
+
     call: ToolCall
     server: str
 
 
 class ToolReturned(msgspec.Struct, frozen=True, kw_only=True, tag="tool.returned"):
+    """What the tool answered."""
+
     result: ToolResult
 
 
 class ApprovalAsked(msgspec.Struct, frozen=True, kw_only=True, tag="approval.asked"):
+    """The turn waits for a person's word on this call."""
+
     approval_id: str
     call: ToolCall
 
 
 class ModelSwitched(msgspec.Struct, frozen=True, kw_only=True, tag="model.switched"):
+    """Another model goes on, because the first one failed."""
+
     from_model: str
     to_model: str
     reason: str
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="turn.finished"):
+    """The last event of a turn that went well. `can_leave_message` offers to ask a person instead."""
+
     reply_id: str
     grounding: Grounding
     model: str
@@ -455,6 +471,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="turn.finished"):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="turn.failed"):
+    """The last event of a turn that did not: an error's code, words and hint. What was said before stays."""
+
     code: str
     message: str
     hint: str

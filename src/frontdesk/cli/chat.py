@@ -1,11 +1,8 @@
 """`frontdesk chat`"""
 
 import asyncio
-import importlib
-import signal
 import sys
-from collections.abc import Generator
-from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 
 import click
@@ -14,6 +11,7 @@ import msgspec
 from frontdesk.cli.output import json_option, note, print_json
 from frontdesk.cli.partner import Partner, elsewhere, here
 from frontdesk.cli.place import Place, placed
+from frontdesk.cli.prompt import on_interrupt, read_line
 from frontdesk.cli.shape import Verb
 from frontdesk.cli.trouble import tell
 from frontdesk.errors import FrontdeskError, TooLarge
@@ -54,8 +52,8 @@ ACTIVITIES = {
 @click.command(cls=Verb, examples=EXAMPLES)
 @placed
 @click.argument("question", nargs=-1)
-@click.option("--url", envvar="FRONTDESK_URL", help="Ask the desk that runs there (FRONTDESK_URL).")
-@click.option("--key", envvar="FRONTDESK_KEY", default="", help="Its API key (FRONTDESK_KEY).")
+@click.option("--url", envvar="FRONTDESK_URL", help="Ask the desk that runs at this address (FRONTDESK_URL).")
+@click.option("--key", envvar="FRONTDESK_KEY", default="", help="An API key of that desk (FRONTDESK_KEY).")
 @json_option
 def chat(place: Place, question: tuple[str, ...], url: str | None, key: str, as_json: bool) -> int:
     """Ask the desk a question here in the terminal: QUESTION, or `-` to read it from a pipe.
@@ -99,21 +97,23 @@ async def _once(opened: AbstractAsyncContextManager[Partner], text: str, as_json
 
 
 async def _talk(opened: AbstractAsyncContextManager[Partner]) -> int:
-    with suppress(ImportError):
-        importlib.import_module("readline")  # gives `input` a history and keys to edit with
     async with opened as partner:
         note("Ask anything. Ctrl+C stops an answer, Ctrl+D ends.")
         while True:
-            try:
-                text = (await asyncio.to_thread(input, click.style("\n› ", bold=True))).strip()
-            except (EOFError, KeyboardInterrupt):
+            text = await read_line(click.style("\n› ", bold=True))
+            if text is None:
                 return 0
-            if text:
-                await _listen(partner, text, Answer(shown=True))
+            if text.strip():
+                await _listen(partner, text.strip(), Answer(shown=True))
 
 
 async def _listen(partner: Partner, text: str, answer: "Answer") -> None:
-    with _interruptible(partner):
+    stopping: list[asyncio.Task[None]] = []  # kept here, or they might vanish before they are done
+
+    def stop() -> None:
+        stopping.append(asyncio.ensure_future(partner.stop()))
+
+    with on_interrupt(stop):
         async with aclosing(partner.ask(text)) as events:
             async for event in events:
                 match event:
@@ -142,27 +142,6 @@ async def _decide(partner: Partner, asked: ApprovalAsked, answer: "Answer") -> N
     answer.remark(f"{asked.call.name} wants to run with {asked.call.arguments}")
     approve = sys.stdin.isatty() and await asyncio.to_thread(click.confirm, "Let it run?", default=False, err=True)
     await partner.decide(asked.approval_id, approve=approve)
-
-
-@contextmanager
-def _interruptible(partner: Partner) -> Generator[None]:
-    """Ctrl+C stops the answer; a second one the program."""
-    loop = asyncio.get_running_loop()
-    stopping: list[asyncio.Task[None]] = []
-
-    def stop() -> None:
-        loop.remove_signal_handler(signal.SIGINT)
-        stopping.append(loop.create_task(partner.stop()))
-
-    try:
-        loop.add_signal_handler(signal.SIGINT, stop)
-    except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
 
 
 @dataclass(slots=True)

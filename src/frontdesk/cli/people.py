@@ -47,7 +47,13 @@ def list_people(place: Place, as_json: bool) -> None:
 @placed
 @click.argument("email")
 @click.option("--name", help="What they are called; else what stands before the @.")
-@click.option("--role", type=click.Choice(["member", "operator", "owner"]), default="member", show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice(["member", "operator", "owner"]),
+    default="member",
+    show_default=True,
+    help="What they may do.",
+)
 @json_option
 def invite(place: Place, email: str, name: str | None, role: str, as_json: bool) -> None:
     """Add somebody with the address EMAIL and print a link that signs them in, once."""

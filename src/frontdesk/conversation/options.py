@@ -8,8 +8,8 @@ from frontdesk.system.section import Section
 class ModerationRule(Section):
     """Text that the desk does not answer: a regular expression and the words of the refusal."""
 
-    pattern: str
-    reply: str
+    pattern: str = Field(description="A regular expression; case does not count.")
+    reply: str = Field(description="What the desk says instead of an answer.")
 
 
 class ConversationOptions(Section):

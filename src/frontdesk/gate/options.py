@@ -37,16 +37,28 @@ class GateOptions(Section):
         default_factory=list[str],
         description="E-mail addresses that may join through a provider without an invitation.",
     )
-    google_client_id: Annotated[str, Env("GOOGLE_CLIENT_ID")] = ""
-    google_client_secret: Annotated[SecretStr, Env("GOOGLE_CLIENT_SECRET", secret=True)] = SecretStr("")
-    github_client_id: Annotated[str, Env("GITHUB_CLIENT_ID")] = ""
-    github_client_secret: Annotated[SecretStr, Env("GITHUB_CLIENT_SECRET", secret=True)] = SecretStr("")
+    google_client_id: Annotated[str, Env("GOOGLE_CLIENT_ID")] = Field(
+        "", description="Id of the desk's OAuth client at Google; with its secret, people can sign in with Google."
+    )
+    google_client_secret: Annotated[SecretStr, Env("GOOGLE_CLIENT_SECRET", secret=True)] = Field(
+        SecretStr(""), description="That client's secret."
+    )
+    github_client_id: Annotated[str, Env("GITHUB_CLIENT_ID")] = Field(
+        "", description="Id of the desk's OAuth app at GitHub; with its secret, people can sign in with GitHub."
+    )
+    github_client_secret: Annotated[SecretStr, Env("GITHUB_CLIENT_SECRET", secret=True)] = Field(
+        SecretStr(""), description="That app's secret."
+    )
     oidc_issuer: Annotated[str, Env("OIDC_ISSUER")] = Field(
         "", description="Any OpenID Connect issuer, whose `/.well-known/openid-configuration` tells the rest."
     )
     oidc_name: Annotated[str, Env("OIDC_NAME")] = Field("Single sign-on", description="What its button says.")
-    oidc_client_id: Annotated[str, Env("OIDC_CLIENT_ID")] = ""
-    oidc_client_secret: Annotated[SecretStr, Env("OIDC_CLIENT_SECRET", secret=True)] = SecretStr("")
+    oidc_client_id: Annotated[str, Env("OIDC_CLIENT_ID")] = Field(
+        "", description="Id of the desk's client at that issuer."
+    )
+    oidc_client_secret: Annotated[SecretStr, Env("OIDC_CLIENT_SECRET", secret=True)] = Field(
+        SecretStr(""), description="That client's secret."
+    )
 
     secret_key: Annotated[
         SecretStr, Env("SECRET_KEY", secret=True, required_in_production=True, placeholders=PLACEHOLDERS, shortest=32)
@@ -58,9 +70,15 @@ class GateOptions(Section):
     access_minutes: int = Field(15, ge=1, le=60, description="How long an access token lives.")
     session_days: int = Field(30, ge=1, le=365, description="How long a session lives at most.")
 
-    rate_limit_enabled: Annotated[bool, Env("RATE_LIMIT_ENABLED")] = True
-    rate_limit_per_minute: Annotated[int, Env("RATE_LIMIT_PER_MINUTE")] = Field(60, ge=1)
-    rate_limit_per_hour: Annotated[int, Env("RATE_LIMIT_PER_HOUR")] = Field(1000, ge=1)
+    rate_limit_enabled: Annotated[bool, Env("RATE_LIMIT_ENABLED")] = Field(
+        True, description="Count calls and refuse those beyond the limits."
+    )
+    rate_limit_per_minute: Annotated[int, Env("RATE_LIMIT_PER_MINUTE")] = Field(
+        60, ge=1, description="Calls a minute of one person, or of one address where nobody is signed in."
+    )
+    rate_limit_per_hour: Annotated[int, Env("RATE_LIMIT_PER_HOUR")] = Field(
+        1000, ge=1, description="The same for an hour."
+    )
 
     max_body_bytes: int = Field(10 * MEGABYTE, ge=1024, description="The largest request body.")
     max_upload_bytes: int = Field(10 * MEGABYTE, ge=1024, description="The largest request body of a file upload.")

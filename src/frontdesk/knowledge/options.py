@@ -21,7 +21,9 @@ class EmbedderOptions(Section):
     base_url: Annotated[str, Env("EMBEDDING_BASE_URL")] = Field(
         default="https://api.openai.com/v1", description="The endpoint of kind `openai`."
     )
-    api_key: Annotated[str, Env("EMBEDDING_API_KEY", secret=True)] = ""
+    api_key: Annotated[str, Env("EMBEDDING_API_KEY", secret=True)] = Field(
+        default="", description="The key of that endpoint."
+    )
     dimensions: PositiveInt = Field(default=1536, description="Numbers in a vector of the `openai` endpoint.")
     batch: PositiveInt = Field(default=16, description="Passages embedded at once.")
 

