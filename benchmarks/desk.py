@@ -1,4 +1,4 @@
-"""Our own side: a desk in a fresh home, with authentication, limits and durable requests on, as anybody would run it."""
+"""Our own side: a desk in a fresh home, with authentication, limits and durable requests on."""
 
 import os
 import sqlite3
@@ -22,6 +22,7 @@ models:
   list: [{{name: scripted, wire: openai, model: scripted, base_url: "http://127.0.0.1:{upstream}/v1"}}]
   order: [scripted, quote]
 tools: {{discovery_urls: []}}
+knowledge: {{own_documentation: false}}
 """
 
 

@@ -1,7 +1,7 @@
 """The gateways that ours is measured beside, each in a cache folder of its own outside the checkout.
 
-LiteLLM runs with as many workers as there are cores, its own advice for production; Portkey is one Node process and has no
-such setting. Neither authenticates, limits or stores anything here.
+LiteLLM runs with as many workers as there are cores, its own advice for production; Portkey is one Node process and has
+no such setting. Neither authenticates, limits or stores anything here.
 """
 
 import os
@@ -55,9 +55,14 @@ def litellm(upstream: int) -> Generator[Gateway]:
     port = free_port()
     command = [folder / "bin" / "litellm", "--config", config, "--host", "127.0.0.1", "--port", str(port)]
     command += ["--num_workers", str(os.cpu_count() or 1), "--timeout_worker_healthcheck", "120"]
-    quiet = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
-    with running(command, quiet) as pid:
-        wait_for(port, seconds=120)
+    environment = {
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_MODE": "PRODUCTION",
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # its fastest way: nothing on
+    }
+    with running(command, environment) as pid:
+        wait_for(port, seconds=240)
         yield Gateway("LiteLLM", port, pid)
 
 

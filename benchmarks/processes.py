@@ -73,3 +73,26 @@ def memory_mb(session: int) -> float:
                 lines = (folder / "smaps_rollup").read_text().splitlines()
                 total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return total / 1024
+
+
+def cpu_seconds(session: int) -> float:
+    """Processor time that all processes of the session have used so far."""
+    ticks = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError):
+            if os.getsid(int(folder.name)) == session:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def settled(session: int, *, seconds: float) -> None:
+    """Return when the session's processes have come to rest after their start, or after `seconds`."""
+    deadline = time.monotonic() + seconds
+    before = cpu_seconds(session)
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        now = cpu_seconds(session)
+        if now - before < 0.1:
+            return
+        before = now
