@@ -276,10 +276,10 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `passages` carry the grounding as data: `quote` answers from them, other wires render them into the prompt.
     `continue_from` is text already shown to the reader: the model goes on after it and never repeats it.
-    `response_schema` asks for JSON that fits this JSON Schema. `max_tokens` bounds the answer. `streamed=False` says that
-    nobody reads along, so a wire may fetch the answer in one piece, at a fraction of the work. `account` is a key of the
-    asker's making (a turn's id, say) under which each model call that this request causes is booked. With `strong_only`
-    a weaker model must not stand in: the asker has a better way then than a small model's guess.
+    `response_schema` asks for JSON that fits this JSON Schema. `max_tokens` bounds the answer. `streamed=False` says
+    that nobody reads along, so a wire may fetch the answer in one piece, at a fraction of the work. `account` is a key
+    of the asker's making (a turn's id, say) under which each model call that this request causes is booked. With
+    `strong_only` a weaker model must not stand in: the asker has a better way then than a small model's guess.
     """
 
     messages: tuple[Prompt, ...]

@@ -86,7 +86,7 @@ class Models(Model, Protocol):
 
 
 class Ledger(Protocol):
-    """Is told of each model call that really happened, exactly once, also when it failed or nobody waited for its end."""
+    """Is told of each model call that really happened, exactly once, also when it failed or was cut off."""
 
     def called(self, account: str, model: str, usage: Usage) -> None:
         """`account` is the request's; `usage` is the provider's count, or an estimate where the call was cut short."""

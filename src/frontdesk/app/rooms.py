@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import httpx2
 from starlette.types import ASGIApp
 
 from frontdesk.app.door import Door, open_door
@@ -20,6 +21,8 @@ from frontdesk.conversation.options import ConversationOptions
 from frontdesk.conversation.prompt import PromptWriter
 from frontdesk.conversation.summary import Summaries
 from frontdesk.conversation.turn import TurnParts
+from frontdesk.delivery.delivery import WEBHOOK, Delivery, Webhook
+from frontdesk.delivery.options import DeliveryOptions
 from frontdesk.egress import Egress
 from frontdesk.gate.options import GateOptions
 from frontdesk.gate.signing import kept_secret
@@ -63,6 +66,7 @@ class Desk:
     approvals: Approvals
     converse: Conversation
     work: LocalWork
+    delivery: LocalWork
     mcp: DeskServer
 
     def asgi(self) -> ASGIApp:
@@ -77,7 +81,8 @@ class Desk:
 
     async def drain(self) -> None:
         """Take no new turns and let the running ones end, for as long as the system file allows."""
-        await self.work.drain(self.system.section(HttpOptions).drain_seconds)
+        seconds = self.system.section(HttpOptions).drain_seconds
+        await asyncio.gather(self.work.drain(seconds), self.delivery.drain(seconds))
 
 
 @asynccontextmanager
@@ -110,6 +115,7 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
         parts = _turn_parts(system, store, models, embedder, library, toolbox, approvals)
         converse, work = _conversation(parts, clock)
         await work.start()
+        delivery = await _delivery(system, store, clock, stack)
         desk = Desk(
             system=system,
             clock=clock,
@@ -124,6 +130,7 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
             approvals=approvals,
             converse=converse,
             work=work,
+            delivery=delivery,
             mcp=DeskServer(library, converse, ids),
         )
         try:
@@ -161,6 +168,16 @@ async def _read_file(name: str, media_type: str, data: bytes) -> str:
     """The text of a file that somebody attached to a message. Raises `UnreadableDocument`."""
     _, reading = await asyncio.to_thread(read, data, name=name, media_type=media_type)
     return "\n\n".join(block.text for block in reading.blocks)
+
+
+async def _delivery(system: System, store: Store, clock: Clock, stack: AsyncExitStack) -> LocalWork:
+    options = system.section(DeliveryOptions)
+    http = httpx2.AsyncClient(follow_redirects=False)
+    stack.push_async_callback(http.aclose)
+    delivery = Delivery(store.outbox, {WEBHOOK: Webhook(http, options)}, options)
+    work = LocalWork("letter", delivery.deliver, store.outbox.due, clock, parallel=8, every=2)
+    await work.start()
+    return work
 
 
 def _turn_parts(

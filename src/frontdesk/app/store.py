@@ -3,6 +3,8 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from frontdesk.delivery.delivery import WEBHOOK
+from frontdesk.delivery.options import DeliveryOptions
 from frontdesk.gate.signing import derived_key
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.audit import Audit
@@ -15,6 +17,7 @@ from frontdesk.store.handoffs import Handoffs
 from frontdesk.store.keys import Keys
 from frontdesk.store.memories import Memories
 from frontdesk.store.migrations import migrate
+from frontdesk.store.outbox import Outbox
 from frontdesk.store.passages import Passages
 from frontdesk.store.people import People
 from frontdesk.store.requests import Requests
@@ -40,6 +43,7 @@ class Store:
     files: Files
     memories: Memories
     handoffs: Handoffs
+    outbox: Outbox
     feedback: Feedback
     calls: Calls
     requests: Requests
@@ -50,7 +54,7 @@ class Store:
 
 async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Store:
     """Connect, bring the tables up to date; `stack` closes it. Raises `StoreUnavailable`, `StoreTooNew`."""
-    options = system.section(StoreOptions)
+    options, notices = system.section(StoreOptions), system.section(DeliveryOptions)
     database = await Database.open(system.database_url, pool_size=options.pool_size, max_overflow=options.max_overflow)
     stack.push_async_callback(database.close)
     await migrate(database)
@@ -66,7 +70,8 @@ async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stac
         turns=Turns(database, clock, ids),
         files=Files(database, clock, ids),
         memories=Memories(database, clock, ids),
-        handoffs=Handoffs(database, clock, ids),
+        handoffs=Handoffs(database, clock, ids, notice=WEBHOOK if notices.webhook_url else None),
+        outbox=Outbox(database, clock),
         feedback=Feedback(database, clock),
         calls=calls,
         requests=Requests(Rows(database), clock, ids),

@@ -11,6 +11,7 @@ from frontdesk.errors import NotFound
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.conversations import find
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.outbox import put
 
 handoffs = sa.Table(
     "handoffs",
@@ -45,9 +46,10 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Handoffs:
-    """Leaving messages, and settling them."""
+    """Leaving messages, and settling them. With a `notice` channel, each one goes out by it too."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, *, notice: str | None = None) -> None:
+        self._notice = notice
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -67,6 +69,17 @@ class Handoffs:
         async def work(connection: AsyncConnection) -> Handoff:
             await find(connection, conversation_id, person_id)
             await connection.execute(handoffs.insert(), msgspec.structs.asdict(handoff))
+            if self._notice is not None:
+                body = msgspec.json.encode({"type": "message_left", "message": handoff}).decode()
+                await put(
+                    connection,
+                    self._ids,
+                    handoff.created_at,
+                    key=f"handoff:{handoff.id}",
+                    channel=self._notice,
+                    person_id=person_id,
+                    body=body,
+                )
             return handoff
 
         return await self._database.commit(work)

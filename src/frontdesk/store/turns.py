@@ -17,6 +17,7 @@ from frontdesk.messages import Accepted, Citation, Failed, Finished, Grounding, 
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.conversations import Fault, ToolUse, conversations, find, messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.files import files
 from frontdesk.store.typed import Typed
 
 inbox = sa.Table(
@@ -106,8 +107,8 @@ class Turns:
     async def accept(self, inbound: Inbound) -> Accepted:
         """Store message, reply and turn in one transaction; the same (channel, external id) gives the same answer.
 
-        Raises `NotFound` for a conversation, parent or message that is not the person's, `Conflict` when the same
-        external id comes with another message.
+        Raises `NotFound` for a conversation, parent, message or file that is not the person's, `Conflict` when the
+        same external id comes with another message.
         """
 
         async def work(connection: AsyncConnection) -> Accepted:
@@ -263,6 +264,7 @@ class Turns:
 
     async def _store(self, connection: AsyncConnection, inbound: Inbound) -> Accepted:
         now = self._clock.now()
+        await _own_files(connection, inbound.file_ids, inbound.person_id)
         conversation_id, head_id = await self._conversation(connection, inbound, now)
         turn_id, reply_id = self._ids.new("turn"), self._ids.new("msg")
         message_id = inbound.regenerate or self._ids.new("msg")
@@ -358,6 +360,16 @@ async def _own_message(
         query = query.where(messages.c.role == role)
     if (await connection.execute(query)).scalar_one_or_none() is None:
         raise NotFound("There is no such message in this conversation", where=message_id)
+
+
+async def _own_files(connection: AsyncConnection, file_ids: tuple[str, ...], person_id: str) -> None:
+    if not file_ids:
+        return
+    query = sa.select(files.c.id).where(files.c.id.in_(file_ids), files.c.person_id == person_id)
+    own = set((await connection.execute(query)).scalars())
+    for file_id in file_ids:
+        if file_id not in own:
+            raise NotFound("There is no such file", where=file_id)
 
 
 async def _insert_events(connection: AsyncConnection, turn_id: str, events: list[Numbered]) -> None:

@@ -1,0 +1,1 @@
+"""Sending what stands in the outbox."""

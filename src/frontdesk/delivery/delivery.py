@@ -1,0 +1,86 @@
+"""Delivery: claim a letter, send it by its channel, settle it or put it off."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Protocol
+
+import httpx2
+import structlog
+
+from frontdesk.delivery.options import DeliveryOptions
+from frontdesk.store.outbox import Letter, Outbox
+
+log = structlog.get_logger("frontdesk.delivery")
+
+WEBHOOK = "webhook"
+LEASE = 60.0  # seconds; longer than any try
+
+
+class NotSent(Exception):  # a sender's report, not an error that anyone sees
+    """The letter was not taken. `final`: it never will be."""
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+
+
+class Sender(Protocol):
+    """Brings letters of one channel out of the house. Raises `NotSent`."""
+
+    async def send(self, letter: Letter) -> None: ...
+
+
+class Delivery:
+    """Sends letters of every channel that has a sender. `deliver` bears a letter that is done or taken."""
+
+    def __init__(self, outbox: Outbox, senders: Mapping[str, Sender], options: DeliveryOptions) -> None:
+        self._outbox = outbox
+        self._senders = senders
+        self._options = options
+
+    async def deliver(self, letter_id: str) -> None:
+        """Try to send the letter if it is due."""
+        letter = await self._outbox.claim(letter_id, LEASE)
+        if letter is None:
+            return
+        sender = self._senders.get(letter.channel)
+        try:
+            if sender is None:
+                raise NotSent("no sender is set up", final=True)
+            await sender.send(letter)
+        except NotSent as error:
+            await self._put_off(letter, error)
+        else:
+            await self._outbox.settle(letter, "sent")
+
+    async def _put_off(self, letter: Letter, error: NotSent) -> None:
+        log.warning("letter_not_sent", channel=letter.channel, reason=str(error))
+        if error.final or letter.attempts >= self._options.tries:
+            await self._outbox.settle(letter, "failed")
+        else:
+            await self._outbox.again(letter, self._options.first_wait * 2 ** (letter.attempts - 1))
+
+
+class Webhook:
+    """POSTs letters to the owner's address. A repetition after a lost answer bears the same `Idempotency-Key`."""
+
+    def __init__(self, http: httpx2.AsyncClient, options: DeliveryOptions) -> None:
+        self._http = http
+        self._options = options
+
+    async def send(self, letter: Letter) -> None:
+        body = letter.body.encode()
+        headers = {"Content-Type": "application/json", "Idempotency-Key": letter.key}
+        if self._options.webhook_secret:
+            digest = hmac.new(self._options.webhook_secret.encode(), body, hashlib.sha256).hexdigest()
+            headers["X-Frontdesk-Signature"] = f"sha256={digest}"
+        try:
+            answer = await self._http.post(
+                self._options.webhook_url, content=body, headers=headers, timeout=self._options.seconds
+            )
+        except httpx2.HTTPError as error:
+            raise NotSent(type(error).__name__) from error
+        if not answer.is_success:
+            hopeless = answer.status_code in (400, 401, 403, 404, 405, 410, 413, 422)
+            raise NotSent(f"answered {answer.status_code}", final=hopeless)

@@ -1,0 +1,128 @@
+"""Letters leave the house once, in the end, and bear their key."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from frontdesk.delivery.delivery import WEBHOOK, Delivery, Webhook
+from frontdesk.delivery.options import DeliveryOptions
+from frontdesk.errors import NotFound
+from frontdesk.messages import Inbound, Person, Role
+from frontdesk.store.database import Database
+from frontdesk.store.handoffs import Handoffs
+from frontdesk.store.outbox import Outbox
+from frontdesk.store.people import People
+from frontdesk.store.turns import Turns
+from frontdesk.testing.clock import CountingIds, FakeClock
+
+SECRET = "a shared word"
+
+
+@dataclass
+class Receiver:
+    """The owner's webhook: answers as told and keeps what it got."""
+
+    answers: list[int] = field(default_factory=list)
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def answer(self, request: Request) -> Response:
+        self.got.append((dict(request.headers), await request.body()))
+        return Response(status_code=self.answers.pop(0) if self.answers else 204)
+
+
+@dataclass
+class Post:
+    receiver: Receiver
+    outbox: Outbox
+    delivery: Delivery
+    handoffs: Handoffs
+    ada: Person
+    conversation_id: str
+
+
+@pytest.fixture
+async def post(database: Database, clock: FakeClock, ids: CountingIds) -> AsyncGenerator[Post]:
+    receiver = Receiver()
+    site = Starlette(routes=[Route("/hook", receiver.answer, methods=["POST"])])
+    options = DeliveryOptions(webhook_url="http://owner.test/hook", webhook_secret=SECRET, tries=3)
+    ada = (await People(database, clock, ids).add(name="Ada", role=Role.MEMBER)).person
+    inbound = Inbound(channel="web", external_id="1", person_id=ada.id, text="Hello")
+    accepted = await Turns(database, clock, ids).accept(inbound)
+    outbox = Outbox(database, clock)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=site)) as http:
+        delivery = Delivery(outbox, {WEBHOOK: Webhook(http, options)}, options)
+        handoffs = Handoffs(database, clock, ids, notice=WEBHOOK)
+        yield Post(receiver, outbox, delivery, handoffs, ada, accepted.conversation_id)
+
+
+async def test_a_message_left_for_a_person_goes_out_signed(post: Post) -> None:
+    await post.handoffs.leave(post.ada.id, post.conversation_id, "Please call me", "+49 30 1")
+    for letter_id in await post.outbox.due():
+        await post.delivery.deliver(letter_id)
+    (headers, body) = post.receiver.got[0]
+    assert b"Please call me" in body
+    digest = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    assert headers["x-frontdesk-signature"] == f"sha256={digest}"
+    assert headers["idempotency-key"].startswith("handoff:")
+    assert await post.outbox.count("sent") == 1
+
+
+async def test_a_message_that_was_not_kept_sends_nothing(post: Post) -> None:
+    with pytest.raises(NotFound):
+        await post.handoffs.leave("per_nobody", post.conversation_id, "Hello", "")
+    assert await post.outbox.due() == []
+
+
+async def test_a_receiver_that_is_away_is_tried_again_later_with_the_same_key(post: Post, clock: FakeClock) -> None:
+    post.receiver.answers = [503, 204]
+    await post.handoffs.leave(post.ada.id, post.conversation_id, "Hello", "")
+    (letter_id,) = await post.outbox.due()
+    await post.delivery.deliver(letter_id)
+    assert await post.outbox.due() == []
+    clock.advance(61)
+    await post.delivery.deliver(letter_id)
+    first, second = post.receiver.got
+    assert first[0]["idempotency-key"] == second[0]["idempotency-key"]
+    assert await post.outbox.count("sent") == 1
+
+
+@pytest.mark.parametrize(("answers", "tries"), [([404], 1), ([500, 500, 500], 3)])
+async def test_a_letter_that_cannot_be_sent_ends_as_failed(
+    post: Post, clock: FakeClock, answers: list[int], tries: int
+) -> None:
+    post.receiver.answers = list(answers)
+    await post.handoffs.leave(post.ada.id, post.conversation_id, "Hello", "")
+    for _ in range(5):
+        for letter_id in await post.outbox.due():
+            await post.delivery.deliver(letter_id)
+        clock.advance(3600)
+    assert len(post.receiver.got) == tries
+    assert await post.outbox.count("failed") == 1
+
+
+async def test_many_deliverers_send_a_letter_once(post: Post) -> None:
+    await post.handoffs.leave(post.ada.id, post.conversation_id, "Hello", "")
+    (letter_id,) = await post.outbox.due()
+    await asyncio.gather(*(post.delivery.deliver(letter_id) for _ in range(8)))
+    assert len(post.receiver.got) == 1
+
+
+async def test_a_deliverer_that_was_taken_over_from_settles_nothing(post: Post, clock: FakeClock) -> None:
+    await post.handoffs.leave(post.ada.id, post.conversation_id, "Hello", "")
+    (letter_id,) = await post.outbox.due()
+    stale = await post.outbox.claim(letter_id, 60)
+    assert stale is not None
+    clock.advance(61)
+    fresh = await post.outbox.claim(letter_id, 60)
+    assert fresh is not None
+    assert await post.outbox.settle(stale, "failed") is False
+    assert await post.outbox.settle(fresh, "sent") is True
