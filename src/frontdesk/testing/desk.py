@@ -1,8 +1,8 @@
 """A whole desk on loopback: real store, gate, channels and rooms; only the model is scripted.
 
-    async with served_desk(tmp_path, model=[Reply(text="We open at nine.")]) as served:
-        ann = await served.client()
-        said = await served.ask(ann, "When do you open?")
+async with served_desk(tmp_path, model=[Reply(text="We open at nine.")]) as served:
+    ann = await served.client()
+    said = await served.ask(ann, "When do you open?")
 """
 
 import asyncio
