@@ -25,7 +25,11 @@ export default defineConfig(({ mode }) => ({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: entries[mode] ?? {} },
+    rolldownOptions: {
+      input: entries[mode] ?? {},
+      // Radix marks its files "use client" for servers that render React; there is none here.
+      onLog: (level, log, report) => log.code === "MODULE_LEVEL_DIRECTIVE" || report(level, log),
+    },
   },
   test: { environment: "jsdom", include: ["src/**/*.test.ts"] },
 }));

@@ -87,7 +87,8 @@ ANSWERS: dict[str, Any] = {
                 ]
             )
         ]
-    ),
+    )
+    | {"problems": [], "notice": ""},
     "/api/v1/people": page([one | {"created_at": ago(days=30), "signed_in_at": ago(hours=2)} for one in PEOPLE]),
     "/api/v1/keys": page(
         [

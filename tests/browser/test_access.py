@@ -11,6 +11,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 CONSOLE = ["", "conversations", "messages", "knowledge", "people", "keys", "tools", "models", "usage", "audit"]
 
 
+OUTSIDE = """
+() => [...document.querySelectorAll("button, input, textarea, select, h1, p")]
+  .filter(each => each.checkVisibility({ visibilityProperty: true }) && !each.closest(".table-frame, .hidden-label, .skip"))
+  .filter(each => each.getBoundingClientRect().right > innerWidth + 1)
+  .map(each => each.outerHTML.slice(0, 80))
+"""
+
+
 async def violations(page: Page) -> list[str]:
     result = await Axe().run(page)
     return [
@@ -70,6 +78,7 @@ async def test_nothing_scrolls_sideways_on_a_narrow_window(visit: Visit, width: 
     page = visit.page
     await page.set_viewport_size({"width": width, "height": 640})
     await visit.open()
+    await visit.ask("A very long question without an end " * 9)
     await visit.ask("Long")
     paths = [page.url.removeprefix(visit.address), "/", "/sign-in", "/?view=memory", "/?view=usage"]
     for path in [*paths, *(f"/console/{name}" for name in CONSOLE if name)]:
@@ -78,6 +87,8 @@ async def test_nothing_scrolls_sideways_on_a_narrow_window(visit: Visit, width: 
         await page.wait_for_load_state("networkidle")
         overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert (path, overflow) == (path, 0)
+        outside = await page.evaluate(OUTSIDE)
+        assert (path, outside) == (path, [])
 
 
 async def test_right_to_left_mirrors_the_page_and_keeps_code_as_it_is(visit: Visit) -> None:

@@ -38,9 +38,9 @@ export function PassagePanel({ citation, onClose }: { citation: Citation; onClos
         {!value && loading && <Skeleton label={words.loading} lines={6} />}
         {value?.id === citation.passage_id && (
           <>
-            {value.before && <span className="muted">{value.before}</span>}
+            {value.before.trim() && <span className="muted">{value.before.trimStart()}</span>}
             {highlighted(value.text, citation.quote)}
-            {value.after && <span className="muted">{value.after}</span>}
+            <span className="muted">{value.after.trimEnd()}</span>
           </>
         )}
       </div>

@@ -93,12 +93,12 @@ export function TalkView({ desk, me, id, isNarrow, onMenu, onListChange }: Props
             {talk.trouble && <TroubleNote trouble={talk.trouble} words={words.trouble} onAgain={talk.reload} />}
           </div>
         </div>
+        {!end.isAtEnd && !isEmpty && (
+          <div className="to-end">
+            <IconButton icon="end" label={words.toEnd} onPress={end.go} />
+          </div>
+        )}
         <div className="foot">
-          {!end.isAtEnd && !isEmpty && (
-            <div className="to-end">
-              <IconButton icon="end" label={words.toEnd} onPress={end.go} />
-            </div>
-          )}
           <LineNotice isCut={talk.isCut} />
           <Composer
             conversationId={id}

@@ -23,7 +23,15 @@ export type Handoff = {
   created_at: string;
 };
 
-export type Document = { id: string; title: string; source: string; passages: number; updated_at: string };
+export type Document = { id: string; title: string; source: string; passages: number; embedded: number; updated_at: string };
+
+/** `problems` are documents that could not be read; `notice` says why search goes by words alone, if it does. */
+export type Documents = {
+  items: Document[];
+  next: string | null;
+  problems: { source: string; what: string; hint: string }[];
+  notice: string;
+};
 
 export type Try = {
   confidence: number;

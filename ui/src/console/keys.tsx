@@ -10,7 +10,7 @@ import { words } from "./strings";
 import { useList, usePageSize } from "./use-list";
 
 const text = words.keys;
-const SCOPES = ["chat", "knowledge", "models", "tools", "people", "audit"] as const;
+const SCOPES = ["chat", "knowledge", "tools", "console", "people", "keys", "audit"] as const;
 
 const moment = (at: string | null) => (at ? <When at={at} /> : words.never);
 

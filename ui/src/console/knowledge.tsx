@@ -2,7 +2,7 @@ import { useMemo, useRef, useState, type FormEvent } from "react";
 import { call, troubleOf, type Trouble } from "../shared/api";
 import { TroubleNote, When } from "../shared/parts";
 import { safeHref } from "../markdown/inline";
-import type { Document, Try } from "./contract";
+import type { Document, Documents, Try } from "./contract";
 import { DataTable, type Column } from "./data-table";
 import { ListEnd } from "./list-end";
 import { Confirm, Modal, Screen, Search, type Question } from "./parts";
@@ -16,7 +16,7 @@ const DOCUMENTS = "/api/v1/knowledge/documents";
 export function KnowledgeScreen({ route }: { route: Route }) {
   const [size, setSize] = usePageSize();
   const query = route.params.get("query") ?? "";
-  const list = useList<Document>(DOCUMENTS, { query, limit: size });
+  const list = useList<Document, Documents>(DOCUMENTS, { query, limit: size });
   const [trouble, setTrouble] = useState<Trouble | null>(null);
   const [news, setNews] = useState("");
   const [isUrlAsked, setUrlAsked] = useState(false);
@@ -80,7 +80,7 @@ export function KnowledgeScreen({ route }: { route: Route }) {
   return (
     <Screen
       page="knowledge"
-      sentence={list.items && text.sentence(list.items.length)}
+      sentence={list.items && text.sentence(list.items.length, list.hasMore)}
       trouble={trouble ?? list.trouble}
       loading={list.loading}
       onAgain={() => {
@@ -111,6 +111,19 @@ export function KnowledgeScreen({ route }: { route: Route }) {
       <p className="news small muted" role="status">
         {news}
       </p>
+      {list.page?.notice && <p className="small warn">{list.page.notice}</p>}
+      {list.page && list.page.problems.length > 0 && (
+        <section className="trouble" aria-label={text.problems}>
+          <h2>{text.problems}</h2>
+          <ul className="plain">
+            {list.page.problems.map((problem) => (
+              <li key={problem.source}>
+                <code>{problem.source}</code> {problem.what}. {problem.hint}
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
       <TryBox />
       <DataTable
         label={words.pages.knowledge}

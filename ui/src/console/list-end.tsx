@@ -1,8 +1,10 @@
 import { words } from "./strings";
 import { SIZES, type List } from "./use-list";
 
+type Props<T> = { list: Pick<List<T>, "items" | "hasMore" | "loading" | "more">; size: number; onSize: (size: number) => void };
+
 /** Below a list: more of it, and how many lines at first. */
-export function ListEnd<T>({ list, size, onSize }: { list: List<T>; size: number; onSize: (size: number) => void }) {
+export function ListEnd<T>({ list, size, onSize }: Props<T>) {
   if (!list.items?.length) return null;
   return (
     <div className="row list-end">

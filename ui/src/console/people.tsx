@@ -79,7 +79,7 @@ export function PeopleScreen({ route }: { route: Route }) {
   return (
     <Screen
       page="people"
-      sentence={list.items && text.sentence(list.items.length)}
+      sentence={list.items && text.sentence(list.items.length, list.hasMore)}
       trouble={trouble ?? list.trouble}
       loading={list.loading}
       onAgain={() => {

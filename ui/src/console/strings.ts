@@ -93,8 +93,13 @@ export const words = {
     showSettled: "Settled",
   },
   knowledge: {
-    sentence: (documents: number) =>
-      documents === 0 ? "The desk knows no document yet." : documents === 1 ? "One document." : `${documents} documents.`,
+    sentence: (documents: number, more: boolean) =>
+      documents === 0
+        ? "The desk knows no document yet."
+        : documents === 1
+          ? "The desk knows one document."
+          : `The desk knows ${documents}${more ? " or more" : ""} documents.`,
+    problems: "Could not be read",
     none: "Add a file or an address, and the desk answers from it.",
     name: "Document",
     source: "Source",
@@ -121,7 +126,8 @@ export const words = {
     noPassage: "No passage is near this question.",
   },
   people: {
-    sentence: (count: number) => (count === 1 ? "One person." : `${count} people.`),
+    sentence: (count: number, more: boolean) =>
+      count === 1 ? "One person may come in." : `${count}${more ? " or more" : ""} people may come in.`,
     name: "Name",
     email: "E-mail",
     role: "Role",
@@ -143,7 +149,8 @@ export const words = {
     you: "you",
   },
   keys: {
-    sentence: (count: number) => (count === 0 ? "No program may come in." : count === 1 ? "One key." : `${count} keys.`),
+    sentence: (count: number) => (
+      count === 0 ? "No program may come in." : count === 1 ? "One program may come in." : `${count} programs may come in.`),
     none: "A key lets a program use the desk's API. Make one, and give it to the program.",
     name: "Name",
     prefix: "Begins with",

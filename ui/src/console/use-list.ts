@@ -18,8 +18,10 @@ export function usePageSize(): [number, (size: number) => void] {
   ];
 }
 
-export type List<T> = {
+export type List<T, P extends Page<T> = Page<T>> = {
   items: T[] | null;
+  /** The newest page as it came, for what it says besides its items. */
+  page: P | null;
   hasMore: boolean;
   trouble: Trouble | null;
   loading: boolean;
@@ -28,9 +30,12 @@ export type List<T> = {
 };
 
 /** A list of the desk, page after page. */
-export function useList<T>(path: string, params: Record<string, string | number | undefined>): List<T> {
+export function useList<T, P extends Page<T> = Page<T>>(
+  path: string,
+  params: Record<string, string | number | undefined>,
+): List<T, P> {
   const [items, setItems] = useState<T[] | null>(null);
-  const [next, setNext] = useState<string | null>(null);
+  const [page, setPage] = useState<P | null>(null);
   const [trouble, setTrouble] = useState<Trouble | null>(null);
   const [loading, setLoading] = useState(true);
   const [round, setRound] = useState(0);
@@ -38,11 +43,11 @@ export function useList<T>(path: string, params: Record<string, string | number 
 
   const load = useCallback((address: string, before: T[], signal?: AbortSignal) => {
     setLoading(true);
-    call<Page<T>>(address, signal ? { signal } : {})
-      .then((page) => {
+    call<P>(address, signal ? { signal } : {})
+      .then((found) => {
         if (signal?.aborted) return;
-        setItems([...before, ...page.items]);
-        setNext(page.next);
+        setItems([...before, ...found.items]);
+        setPage(found);
         setTrouble(null);
         setLoading(false);
       })
@@ -59,8 +64,10 @@ export function useList<T>(path: string, params: Record<string, string | number 
     return () => abort.abort();
   }, [first, round, load]);
 
+  const next = page?.next ?? null;
   return {
     items,
+    page,
     hasMore: next !== null,
     trouble,
     loading,

