@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,6 +77,9 @@ class Database:
         self._engine = engine
         self._queue: asyncio.Queue[_Waiting[Any]] = asyncio.Queue()  # works of many result types share the queue
         self._writer: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()  # of this process's two writers on SQLite: neither then waits by polling
+        self._own_thread: ThreadPoolExecutor | None = None
+        self._own_engine: sa.Engine | None = None
 
     @classmethod
     async def open(cls, url: str, *, pool_size: int = 20, max_overflow: int = 40, lock_wait: float = 10) -> "Database":
@@ -92,6 +96,8 @@ class Database:
             raise
         if database.is_sqlite:
             database._writer = asyncio.create_task(database._write_batches(), name="store-writer")
+            database._own_thread = ThreadPoolExecutor(1, thread_name_prefix="store-rows")
+            database._own_engine = _sqlite_in_one_thread(url, lock_wait)
         return database
 
     @property
@@ -129,6 +135,18 @@ class Database:
         self._queue.put_nowait(_Waiting(work, done))
         return await done
 
+    async def commit_at_once(self, work: Callable[[sa.Connection], T]) -> T:
+        """`commit` for work that awaits nothing: on SQLite it changes threads once, not once for each statement."""
+        if self._own_thread is None or self._own_engine is None:
+            return await self._alone(lambda connection: connection.run_sync(work))
+        async with self._turn:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._own_thread, _begin_and_run, self._own_engine, work
+                )
+            except (DBAPIError, OSError) as error:
+                raise _translated(error) from error
+
     async def wipe(self) -> None:
         """After deletions that must leave no byte: have the embedded database overwrite its journal as well.
 
@@ -146,6 +164,9 @@ class Database:
             await self._queue.join()
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
+        if self._own_thread is not None and self._own_engine is not None:
+            await asyncio.get_running_loop().run_in_executor(self._own_thread, self._own_engine.dispose)
+            self._own_thread.shutdown()
         await self._engine.dispose()
 
     async def _alone(self, work: Work[T]) -> T:
@@ -163,7 +184,8 @@ class Database:
             batch = [await self._queue.get()]
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            await self._write(batch)
+            async with self._turn:
+                await self._write(batch)
             for _ in batch:
                 self._queue.task_done()
 
@@ -212,6 +234,21 @@ def _engine(url: str, pool_size: int, max_overflow: int, lock_wait: float) -> As
         pool_pre_ping=True,
         pool_timeout=lock_wait,
     )
+
+
+def _sqlite_in_one_thread(url: str, lock_wait: float) -> sa.Engine:
+    """One connection without a pool's care, for the thread that writes rows."""
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="sqlite"), poolclass=sa.StaticPool, connect_args={"timeout": lock_wait}
+    )
+    sa_event.listen(engine, "connect", _sqlite_settings)
+    sa_event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _begin_and_run(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
 
 
 def _sqlite_settings(connection: Any, _record: object) -> None:  # the driver's own connection, which has no types

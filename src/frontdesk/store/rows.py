@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import partial
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.store.database import Database
 
@@ -24,18 +23,22 @@ class Rows:
 
     async def write(self, statement: Statement, row: Row) -> None:
         """Execute `statement` with `row`; returns when it is durable. Raises as `Database.commit`."""
-        done = asyncio.get_running_loop().create_future()
+        await self.put(statement, row)
+
+    def put(self, statement: Statement, row: Row) -> asyncio.Future[None]:
+        """Hand over a row to be written with `statement`. The future is done when it is durable, or has what failed."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(statement, []).append((row, done))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write(), name="store-rows")
-        await done
+        return done
 
     async def _write(self) -> None:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, {}
                 try:
-                    await self._database.commit(partial(_execute, batch))
+                    await self._database.commit_at_once(partial(_execute, batch))
                 except Exception:  # one row spoiled the batch: each is written alone and meets its own error
                     await self._one_by_one(batch)
                 for _, done in (pair for pairs in batch.values() for pair in pairs):
@@ -48,12 +51,12 @@ class Rows:
         for statement, pairs in batch.items():
             for row, done in pairs:
                 try:
-                    await self._database.commit(partial(_execute, {statement: [(row, done)]}))
+                    await self._database.commit_at_once(partial(_execute, {statement: [(row, done)]}))
                 except Exception as error:
                     if not done.done():
                         done.set_exception(error)
 
 
-async def _execute(batch: Waiting, connection: AsyncConnection) -> None:
+def _execute(batch: Waiting, connection: sa.Connection) -> None:
     for statement, pairs in batch.items():
-        await connection.execute(statement, [row for row, _ in pairs])
+        connection.execute(statement, [row for row, _ in pairs])
