@@ -212,7 +212,7 @@ def native_app(database: Database, clock: Clock, ids: Ids, converse: ScriptedCon
         opinions.router(opinions_held, Handoffs(database, clock, ids)),
         files.router(uploads, max_bytes=100_000),
         memories.router(Memories(database, clock, ids), None),
-        usage.router(Calls(database, clock, ids)),
+        usage.router(Calls(database, Rows(database), clock, ids)),
         passages.router(OneBook()),
         approvals.router(NoApprovals()),
     ):
@@ -245,13 +245,14 @@ def openai_app(
     database: Database, clock: Clock, ids: Ids, converse: ScriptedConversation, rules: Sequence[Rule]
 ) -> Bench:
     """The OpenAI-compatible API over `database`; the model `scripted` says what `rules` tell it."""
-    model, calls = ScriptedModel(rules=rules, clock=clock), Calls(database, clock, ids)
+    rows = Rows(database)
+    model, calls = ScriptedModel(rules=rules, clock=clock), Calls(database, rows, clock, ids)
     every = routes(
         converse,
         Conversations(database, clock),
         Router([Member(model, clock=clock)], clock=clock, ledger=calls),
         WordCounter(),
-        Requests(Rows(database), clock, ids),
+        Requests(rows, clock, ids),
         Files(database, clock, ids),
         clock,
         ids,

@@ -58,7 +58,8 @@ async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stac
     database = await Database.open(system.database_url, pool_size=options.pool_size, max_overflow=options.max_overflow)
     stack.push_async_callback(database.close)
     await migrate(database)
-    calls = Calls(database, clock, ids)
+    rows = Rows(database)
+    calls = Calls(database, rows, clock, ids)
     stack.push_async_callback(calls.settled)
     return Store(
         database=database,
@@ -74,7 +75,7 @@ async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stac
         outbox=Outbox(database, clock),
         feedback=Feedback(database, clock),
         calls=calls,
-        requests=Requests(Rows(database), clock, ids),
+        requests=Requests(rows, clock, ids),
         passages=Passages(database, clock, ids),
         tool_ledger=ToolLedger(database, clock),
         approval_rows=ApprovalRows(database, clock),

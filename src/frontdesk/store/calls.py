@@ -2,14 +2,15 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.messages import Usage
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.rows import Rows
 
 calls = sa.Table(
     "model_calls",
@@ -29,6 +30,9 @@ calls = sa.Table(
     sa.Index("ix_model_calls_person_id_day", "person_id", "day"),
     sa.Index("ix_model_calls_day", "day"),
 )
+
+
+_BOOK = calls.insert()
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,12 +71,13 @@ def account(channel: str, person_id: str, turn_id: str = "") -> str:
 class Calls:
     """The ledger of model calls (`ports.Ledger`): told of each call at once, it stores them in the background."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, rows: Rows, clock: Clock, ids: Ids) -> None:
         self._database = database
+        self._rows = rows
         self._clock = clock
         self._ids = ids
+        self._booking: set[asyncio.Future[None]] = set()
         self._unstored: list[Call] = []
-        self._storing: asyncio.Task[None] | None = None
 
     def called(self, account: str, model: str, usage: Usage) -> None:
         """Book a call that happened. One without an account (a health check, say) is nobody's and not booked."""
@@ -83,25 +88,24 @@ class Calls:
         call = self.begin(person_id, channel, model, turn_id or None)
         spent = msgspec.structs.asdict(usage)
         self._unstored.append(msgspec.structs.replace(call, state="done", **spent))
-        if self._storing is None or self._storing.done():
-            self._storing = asyncio.create_task(self._store(), name="store-model-calls")
+        self._book()
 
     async def settled(self) -> None:
         """Return when every call that was booked is stored. Raises `StoreUnavailable`; the calls are kept for later."""
-        while self._unstored or (self._storing is not None and not self._storing.done()):
-            if self._storing is None or self._storing.done():
-                self._storing = asyncio.create_task(self._store(), name="store-model-calls")
-            await asyncio.shield(self._storing)
+        self._book()
+        await asyncio.gather(*self._booking)
 
-    async def _store(self) -> None:
-        while self._unstored:
-            batch = list(self._unstored)
+    def _book(self) -> None:
+        calls, self._unstored = self._unstored, []
+        for call in calls:
+            done = self._rows.put(_BOOK, msgspec.structs.asdict(call))
+            self._booking.add(done)
+            done.add_done_callback(partial(self._booked, call))
 
-            async def work(connection: AsyncConnection, batch: list[Call] = batch) -> None:
-                await connection.execute(calls.insert(), [msgspec.structs.asdict(call) for call in batch])
-
-            await self._database.commit(work)
-            del self._unstored[: len(batch)]
+    def _booked(self, call: Call, done: asyncio.Future[None]) -> None:
+        self._booking.discard(done)
+        if done.cancelled() or done.exception() is not None:
+            self._unstored.append(call)
 
     def begin(self, person_id: str, channel: str, model: str, turn_id: str | None = None) -> Call:
         """A call that is about to be made: not stored yet."""
@@ -116,14 +120,6 @@ class Calls:
             at=now,
             turn_id=turn_id,
         )
-
-    async def record(self, call: Call) -> None:
-        """Store the call as it is now."""
-
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(calls.insert(), msgspec.structs.asdict(call))
-
-        await self._database.commit(work)
 
     async def spent(self, person_id: str | None, days: int = 30) -> list[Spent]:
         """Sums by day and model of the last `days` days; of everybody when `person_id` is None."""
