@@ -18,10 +18,11 @@ LEASE = 60.0  # seconds; longer than any try
 
 
 class NotSent(Exception):  # a sender's report, not an error that anyone sees
-    """The letter was not taken. `final`: it never will be."""
+    """The letter was not taken, for `reason` (a name). `final`: it never will be."""
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)
+        self.reason = reason
         self.final = final
 
 
@@ -47,7 +48,7 @@ class Delivery:
         sender = self._senders.get(letter.channel)
         try:
             if sender is None:
-                raise NotSent("no sender is set up", final=True)
+                raise NotSent("no_sender", final=True)
             await sender.send(letter)
         except NotSent as error:
             await self._put_off(letter, error)
@@ -55,7 +56,7 @@ class Delivery:
             await self._outbox.settle(letter, "sent")
 
     async def _put_off(self, letter: Letter, error: NotSent) -> None:
-        log.warning("letter_not_sent", channel=letter.channel, reason=str(error))
+        log.warning("letter_not_sent", channel=letter.channel, reason_code=error.reason)
         if error.final or letter.attempts >= self._options.tries:
             await self._outbox.settle(letter, "failed")
         else:
@@ -83,4 +84,4 @@ class Webhook:
             raise NotSent(type(error).__name__) from error
         if not answer.is_success:
             hopeless = answer.status_code in (400, 401, 403, 404, 405, 410, 413, 422)
-            raise NotSent(f"answered {answer.status_code}", final=hopeless)
+            raise NotSent(f"status_{answer.status_code}", final=hopeless)

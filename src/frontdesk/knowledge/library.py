@@ -98,7 +98,7 @@ class Library:
             self._embedder = await asyncio.to_thread(self._make_embedder)
         except FrontdeskError as error:
             self.notice = f"{error} {error.hint}".strip()
-            log.warning("search goes by words alone", reason=str(error), hint=error.hint)
+            log.warning("search_goes_by_words_alone", code=error.code)
             return
         if self._embedder is None:
             self.notice = "No embedder is chosen: search goes by words alone."
@@ -183,7 +183,7 @@ class Library:
         folders = folders_of(self._options)
         for folder in folders:
             if not await asyncio.to_thread(folder.path.is_dir):
-                log.warning("a knowledge folder is away; what came from it is kept", folder=str(folder.path))
+                log.warning("knowledge_folder_away", path=str(folder.path))
                 continue
             present = await self._follow_folder(folder, folder.origin, watcher)
             await self._forget(_vanished(folder, present))
@@ -274,7 +274,7 @@ class Library:
 
     def _note(self, source: str, digest: str, error: FrontdeskError) -> None:
         self._problems[source] = (digest, Problem(source=source, what=error.what, hint=error.hint))
-        log.warning("a document is not known", source=source, reason=error.what)
+        log.warning("document_not_known", code=error.code, path=source)
 
     async def _forget(self, is_gone: Callable[[Document], bool]) -> None:
         gone = [document.id for document in await self._shelf.documents() if is_gone(document)]
@@ -295,7 +295,7 @@ class Library:
             try:
                 await self.embed_pending()
             except FrontdeskError as error:
-                log.warning("embedding is put off", reason=str(error))
+                log.warning("embedding_put_off", code=error.code)
                 await self._clock.sleep(RETRY_SECONDS)
                 continue
             await self._work.wait()
@@ -305,7 +305,7 @@ class Library:
             try:
                 await look()
             except FrontdeskError as error:
-                log.warning("knowledge could not be refreshed", reason=str(error))
+                log.warning("knowledge_not_refreshed", code=error.code)
             await self._clock.sleep(seconds)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import logging
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -26,7 +25,7 @@ from frontdesk.tools.results import bounded, text_of
 
 LARGEST_TOOL = 65_536  # characters of a tool's description and schema together; larger ones are left out
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 tracer = trace.get_tracer("frontdesk.tools")
 
 
@@ -108,7 +107,7 @@ class Toolbox:
         name = await self._ledger.server_name(address, server_slug(server.wanted_name or title))
         told = {tool.name: made for tool in reversed(tools) if (made := _record(address, name, tool)) is not None}
         if len(told) < len(tools):
-            log.warning("%s: %d tools are left out: too large, or named twice", address, len(tools) - len(told))
+            log.warning("tools_left_out", server=name, count=len(tools) - len(told))
         accept = any(fnmatchcase(address, pattern) for pattern in self._options.auto_approve_servers)
         records = await self._ledger.seen(address, tuple(told.values()), accept=accept)
         schemas = {tool.name: tool.input_schema for tool in tools}
@@ -120,7 +119,7 @@ class Toolbox:
         )
         waiting = sum(1 for record in records if record.state in ("new", "changed"))
         if waiting:
-            log.warning("%s: %d tools wait for an operator's approval", address, waiting)
+            log.warning("tools_wait_for_approval", server=name, count=waiting)
         self._count()
 
     def lost(self, address: str) -> None:
