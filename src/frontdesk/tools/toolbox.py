@@ -8,6 +8,7 @@ from typing import Any
 
 import mcp_types as mcp
 import msgspec
+import structlog
 from opentelemetry import trace
 
 from frontdesk.errors import ToolUnavailable
