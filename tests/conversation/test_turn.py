@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from frontdesk.conversation import words
-from frontdesk.errors import ModelUnavailable, NotFound
+from frontdesk.errors import ModelUnavailable, NotFound, NotFound
 from frontdesk.messages import (
     ApprovalAsked,
     Cited,
@@ -130,6 +130,20 @@ async def test_readers_who_come_and_go_do_not_stop_a_turn(desk: Desk) -> None:
     go_on.set()
     rest = [item async for item in desk.converse.follow(accepted.turn_id, after=seen)]
     assert text(rest).endswith("Two.")
+
+
+async def test_a_reader_of_a_conversation_that_is_deleted_is_told_so(desk: Desk) -> None:
+    async def script(request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        yield TextDelta(text="I begin ")
+        await asyncio.Event().wait()
+
+    desk.models.script = script
+    accepted = await desk.converse.accept(desk.said("Tell me everything"))
+    with pytest.raises(NotFound):
+        async with asyncio.timeout(10):
+            async for item in desk.converse.follow(accepted.turn_id):
+                if isinstance(item.event, TextAdded):
+                    await desk.conversations.delete(accepted.conversation_id, desk.ada.id)
 
 
 async def test_stop_ends_the_turn_with_what_was_said(desk: Desk) -> None:

@@ -49,6 +49,7 @@ class Conversation:
                     seen = item.seq
                     if is_last(item.event):
                         return
+                await self._parts.turns.owner(turn_id)  # raises when the conversation has been deleted meanwhile
                 while (item := await _next(live)) is not None:
                     if item.seq <= seen:
                         continue
