@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 KEEP_ALIVE = 75  # seconds: longer than proxies keep a connection (60), so that they never send into a closing one
+
+# Seconds after which a busy thread lets another one run. The database works in threads of its own: with Python's 5 ms a
+# busy loop keeps each commit waiting so long (measured: ten writers at once, median 3.9 ms a commit against 0.5 ms).
+THREAD_TURN = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ async def serve(faces: Sequence[Face], *, drain_seconds: int, ready: Callable[[]
 
     `ready` is called once all faces listen. A second signal ends without waiting.
     """
+    sys.setswitchinterval(THREAD_TURN)
     servers = [_Server(_config(face.app, drain_seconds)) for face in faces]
 
     def stop() -> None:
