@@ -59,8 +59,10 @@ OTHER_ROUTES = {
     "POST /mcp": "The desk as an MCP server, with the tools `search_knowledge` and `ask`.",
 }
 GROUPS = {"/v1": "OpenAI-compatible", "/mcp": "MCP", "/api/v1": "Its own description"}
+PAGES = "Pages and health"
 
 Entry = tuple[str, str]  # what it is called, what it means
+Route = tuple[str, str, str]  # method and path, what it does, who may call it
 
 
 def pages() -> dict[str, str]:
@@ -225,14 +227,14 @@ def api_page() -> str:
         "Where a scope is named, an API key needs it; a person who is signed in in the browser needs none.",
     ]
     for group, routes in route_groups().items():
-        lines += [f"## {group}", "\n".join(f"- `{name}`: {text}" for name, text in routes)]
+        lines += [f"## {group}", "\n".join(f"- `{name}`: {text} {callers}" for name, text, callers in routes)]
     return page(*lines)
 
 
-def route_groups() -> dict[str, list[Entry]]:
-    """Every route of the policy with its description, native ones by tag. One without a description has only callers."""
+def route_groups() -> dict[str, list[Route]]:
+    """Every route of the policy, native ones by tag."""
     document = asyncio.run(_openapi())
-    groups: dict[str, list[Entry]] = defaultdict(list)
+    groups: dict[str, list[Route]] = defaultdict(list)
     for rule in Policy().rules:
         for method in rule.methods:
             operation = document["paths"].get(rule.path, {}).get(method.lower())
@@ -241,11 +243,9 @@ def route_groups() -> dict[str, list[Entry]]:
                 group = operation["tags"][0].capitalize()
                 text = " ".join(operation.get("description", "").split("\n\n")[0].split())
             else:
-                group = next(
-                    (group for start, group in GROUPS.items() if rule.path.startswith(start)), "Pages and health"
-                )
+                group = next((group for start, group in GROUPS.items() if rule.path.startswith(start)), PAGES)
                 text = OTHER_ROUTES.get(name, "")
-            groups[group].append((name, f"{text} {_callers(rule)}".strip()))
+            groups[group].append((name, text, _callers(rule)))
     return groups
 
 
@@ -274,8 +274,8 @@ def errors_page() -> str:
 
     return page(
         "# Errors",
-        "Every error has a code that never changes its meaning, and an HTTP status. With the code come the message, the "
-        "place (`where`) and what to do (`hint`); the id of the request (`request_id`) finds it in the log.",
+        "Every error has a code that never changes its meaning, and an HTTP status. With the code come the message, "
+        "the place (`where`) and what to do (`hint`); the id of the request (`request_id`) finds it in the log.",
         "\n".join(item(error) for error in errors()),
     )
 
