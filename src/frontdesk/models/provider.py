@@ -35,6 +35,7 @@ REASONS: dict[int, Reason] = {
     413: "too_long",
     429: "rate_limited",
 }
+KEY_HEADERS = ("authorization", "x-api-key")
 
 
 class Provider:
@@ -46,6 +47,8 @@ class Provider:
     def __init__(self, base_url: str, headers: dict[str, str], *, connect: float) -> None:
         self._base = base_url.rstrip("/")
         self._headers = {"content-type": "application/json", "accept-encoding": "identity", **headers}
+        shown = (value.removeprefix("Bearer ") for name, value in headers.items() if name.lower() in KEY_HEADERS)
+        self._keys = [key for key in shown if key]
         self._connect = connect
         self._session: aiohttp.ClientSession | None = None
 
@@ -115,6 +118,8 @@ class Provider:
             detail = _message(await asyncio.wait_for(self._read(response, LARGEST_ERROR), 5))
         except (TimeoutError, CallFailed, aiohttp.ClientError):
             detail = ""
+        for key in self._keys:
+            detail = detail.replace(key, "[key]")  # some providers repeat it, and people see this text
         text = f"The provider answered {response.status}" + (f": {detail}" if detail else "")
         reason = REASONS.get(response.status)
         if reason is None and response.status >= 500:

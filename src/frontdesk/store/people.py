@@ -190,7 +190,7 @@ class People:
         await self._set(person_id, signed_in_at=self._clock.now())
 
     async def erase(self, person_id: str) -> None:
-        """Delete the person and every row that belongs to them, in one transaction.
+        """Delete the person and every row that belongs to them, in one transaction; no byte of them stays.
 
         `Conflict` for the last active owner, `NotFound` when there is no such person.
         """
@@ -201,6 +201,7 @@ class People:
 
         if await self._database.commit(work) == 0:
             raise NotFound("There is no such person", where=person_id)
+        await self._database.wipe()
 
     async def issue_link(self, person_id: str, *, lifetime: timedelta) -> str:
         """A one-time token that signs the person in. Only its hash is stored; an earlier unused one stops working."""

@@ -1,0 +1,118 @@
+"""Two real processes on one database, and what remains true when they are killed or paused."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+import sqlalchemy as sa
+
+from frontdesk.store.conversations import messages
+from frontdesk.store.database import Database
+from frontdesk.store.turns import OPEN, inbox, turn_events, turns
+from frontdesk.testing.desk import EVENTS
+from frontdesk.testing.upstream import OpenAIWire, Reply, Upstream
+from tests.scenarios.processes import Process, process
+
+ANSWER = "We open at nine and close at five."
+SENDERS = 8
+DRAIN_SECONDS = 60
+
+
+@asynccontextmanager
+async def two_processes(folder: Path, url: str, model: str) -> AsyncGenerator[tuple[Process, Process]]:
+    """Both on the database at `url`, with leases of a second."""
+    settings = {"conversation.lease_seconds": 1.0, "models.circuit.failures": 1_000_000}
+    async with AsyncExitStack() as stack:
+        first, second = [
+            await stack.enter_async_context(
+                process(folder / name, model=model, settings=settings, variables={"DATABASE_URL": url})
+            )
+            for name in ("first", "second")
+        ]
+        yield first, second
+
+
+async def acknowledged(number: int, processes: Sequence[Process], key: str) -> None:
+    """Send message `number`, as a client that tries again until somebody says that it has it."""
+    body, headers = {"text": f"Question {number}"}, EVENTS | {"Idempotency-Key": str(number)}
+    for desk in itertools.cycle(processes):
+        try:
+            async with (
+                desk.program(key, timeout=10) as client,
+                client.stream("POST", "/api/v1/chat", json=body, headers=headers) as sent,
+            ):
+                if sent.status_code == 200:
+                    return
+        except httpx2.TransportError:
+            pass
+        await asyncio.sleep(0.05)
+
+
+async def drained(database: Database) -> None:
+    """Return when no turn is open."""
+    query = sa.select(sa.func.count()).select_from(turns).where(turns.c.state.in_(OPEN))
+    async with asyncio.timeout(DRAIN_SECONDS):
+        while True:
+            async with database.read() as connection:
+                if (await connection.execute(query)).scalar_one() == 0:
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def each_answered_once(database: Database, count: int) -> None:
+    """`count` messages came in, and each has one whole answer whose events are numbered without a gap."""
+    async with database.read() as connection:
+        assert (await connection.execute(sa.select(sa.func.count()).select_from(inbox))).scalar_one() == count
+        rows = (await connection.execute(sa.select(messages.c.role, messages.c.state, messages.c.text))).all()
+        numbers = sa.select(
+            turn_events.c.turn_id, sa.func.count(), sa.func.min(turn_events.c.seq), sa.func.max(turn_events.c.seq)
+        ).group_by(turn_events.c.turn_id)
+        numbered = (await connection.execute(numbers)).all()
+    replies = [(row.state, row.text) for row in rows if row.role == "assistant"]
+    assert replies == [("complete", ANSWER)] * count
+    assert sorted(row.text for row in rows if row.role == "user") == sorted(f"Question {n}" for n in range(count))
+    assert len(numbered) == count
+    assert all((least, most) == (1, number) for _, number, least, most in numbered)
+
+
+@pytest.mark.proves("promise-1")
+async def test_no_message_is_lost_or_doubled_when_processes_are_killed(
+    empty_database_url: str, tmp_path: Path, chance: random.Random, size: Callable[[int, int], int]
+) -> None:
+    count, between_kills = size(60, 15_000), size(20, 100)
+    acks = asyncio.Semaphore(0)
+    numbers = iter(range(count))
+    async with (
+        Upstream(OpenAIWire(), [Reply(text=ANSWER, delay=0.02)]) as upstream,
+        two_processes(tmp_path, empty_database_url, upstream.url) as processes,
+    ):
+        key = await processes[0].key()
+
+        async def send() -> None:
+            for number in numbers:
+                await acknowledged(number, processes, key)
+                acks.release()
+
+        async def kill() -> None:
+            for _ in range(count // between_kills):
+                for _ in range(between_kills):
+                    await acks.acquire()
+                victim = chance.choice(processes)
+                await victim.kill()
+                await victim.start()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(kill())
+            for _ in range(SENDERS):
+                group.create_task(send())
+        database = await Database.open(empty_database_url)
+        try:
+            await drained(database)
+            await each_answered_once(database, count)
+        finally:
+            await database.close()
