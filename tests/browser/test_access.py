@@ -13,7 +13,8 @@ CONSOLE = ["", "conversations", "messages", "knowledge", "people", "keys", "tool
 
 OUTSIDE = """
 () => [...document.querySelectorAll("button, input, textarea, select, h1, p")]
-  .filter(each => each.checkVisibility({ visibilityProperty: true }) && !each.closest(".table-frame, .hidden-label, .skip"))
+  .filter(each => each.checkVisibility({ visibilityProperty: true }))
+  .filter(each => !each.closest(".table-frame, .hidden-label, .skip"))
   .filter(each => each.getBoundingClientRect().right > innerWidth + 1)
   .map(each => each.outerHTML.slice(0, 80))
 """

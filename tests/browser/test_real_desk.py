@@ -14,9 +14,7 @@ from frontdesk.testing.upstream import Reply
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-RULES = (
-    b"# House rules\n\n## Opening hours\n\nThe desk is open from nine to six on weekdays. On Saturdays it closes at one."
-)
+RULES = b"# House rules\n\n## Opening hours\n\nThe desk is open from nine to six on weekdays, till one on Saturdays."
 CONSOLE = ["", "conversations", "messages", "knowledge", "people", "keys", "tools", "models", "usage", "audit"]
 
 
