@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.peers import Gateway
-from benchmarks.processes import free_port, running, wait_for
+from benchmarks.processes import free_port, running, wait_until_ready
 
 FRONTDESK = Path(sys.executable).with_name("frontdesk")
 
@@ -43,7 +43,7 @@ def desk(upstream: int, *, workers: int) -> Generator[tuple[Gateway, Path]]:
         ).stdout.strip()
         command = [FRONTDESK, "up", *place, "--port", str(port), "--workers", str(workers)]
         with running(command, {}, log=home / "up.log") as pid:
-            wait_for(port, seconds=60)
+            wait_until_ready(f"http://127.0.0.1:{port}/ready", seconds=60)
             yield Gateway("Frontdesk", port, pid, headers={"authorization": f"Bearer {key}"}), home
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,16 @@ def wait_for(port: int, *, seconds: float) -> None:
                 return
         time.sleep(0.02)
     raise TimeoutError(f"Nothing listens on port {port} after {seconds:g} s; see the logs in {cache()}")
+
+
+def wait_until_ready(address: str, *, seconds: float) -> None:
+    """Return when GET `address` is answered with 200. Raises `TimeoutError`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"{address} did not answer within {seconds:g} s")
 
 
 def memory_mb(session: int) -> float:
