@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from frontdesk.testing.desk import EVENTS, FROM_A_PAGE, events
+from frontdesk.testing.desk import EVENTS, FROM_A_PAGE, events, served_desk
 from frontdesk.testing.serve import serve
 from frontdesk.testing.upstream import OpenAIWire, Received, Reply, Upstream
 from tests.scenarios.processes import Process, process
@@ -172,3 +172,17 @@ def files_with(canaries: tuple[str, ...], folder: Path) -> list[str]:
             words = (canary.rpartition(" ")[2] for canary in canaries)
             holding += [f"{path.name}: {word}" for word in words if word.encode() in data]
     return holding
+
+
+@pytest.mark.proves("abuse-20")
+async def test_a_deleted_conversation_leaves_no_byte_and_its_key_is_free_again(tmp_path: Path) -> None:
+    async with served_desk(tmp_path) as served:
+        ann = await served.client()
+        key = {"Idempotency-Key": "a-key"}
+        asked = await ann.post("/api/v1/chat", json={"text": OPINION}, headers=key)
+        assert files_with((OPINION,), tmp_path)
+        await ann.delete(f"/api/v1/conversations/{asked.json()['conversation_id']}")
+        assert files_with((OPINION,), tmp_path) == []
+        again = await ann.post("/api/v1/chat", json={"text": "Something else"}, headers=key)
+        assert again.status_code == 200
+        assert again.json()["turn_id"] != asked.json()["turn_id"]

@@ -91,7 +91,7 @@ async def test_no_message_is_lost_or_doubled_when_processes_are_killed(
         Upstream(OpenAIWire(), [Reply(text=ANSWER, delay=0.02)]) as upstream,
         two_processes(tmp_path, empty_database_url, upstream.url) as processes,
     ):
-        key = await processes[0].key()
+        key = await processes[1].key()  # a later link replaces an earlier one
 
         async def send() -> None:
             for number in numbers:

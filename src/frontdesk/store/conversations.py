@@ -196,13 +196,14 @@ class Conversations:
         await self._change(conversation_id, person_id, head_id=head_id)
 
     async def delete(self, conversation_id: str, person_id: str) -> None:
-        """Remove it with its messages, turns and events. Raises `NotFound`."""
+        """Remove it with its messages, turns and events, to the last byte. Raises `NotFound`."""
 
         async def work(connection: AsyncConnection) -> None:
             await find(connection, conversation_id, person_id)
             await connection.execute(conversations.delete().where(conversations.c.id == conversation_id))
 
         await self._database.commit(work)
+        await self._database.wipe()
 
     async def keep_summary(self, conversation_id: str, summary: str, upto: str) -> None:
         """Store what the older part of the branch, up to and with message `upto`, was about."""

@@ -74,10 +74,11 @@ class Memories:
         await self._one(own.values(text=text, vector=vector, updated_at=self._clock.now()), memory_id)
 
     async def forget(self, person_id: str, memory_id: str) -> None:
-        """Erase a fact. Raises `NotFound`."""
+        """Erase a fact to the last byte. Raises `NotFound`."""
         await self._one(
             memories.delete().where(memories.c.id == memory_id, memories.c.person_id == person_id), memory_id
         )
+        await self._database.wipe()
 
     async def _one(self, change: sa.Update | sa.Delete, memory_id: str) -> None:
         async def work(connection: AsyncConnection) -> None:

@@ -26,7 +26,7 @@ inbox = sa.Table(
     sa.Column("channel", sa.Text, primary_key=True),
     sa.Column("external_id", sa.Text, primary_key=True),
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("turn_id", sa.Text, nullable=False),
+    sa.Column("turn_id", sa.Text, sa.ForeignKey("turns.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("message", Typed[Inbound](Inbound), nullable=False),
     sa.Column("received_at", UtcDateTime, nullable=False),
 )

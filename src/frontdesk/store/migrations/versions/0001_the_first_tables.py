@@ -153,18 +153,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_identities_person_id"), "identities", ["person_id"], unique=False)
     op.create_table(
-        "inbox",
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("external_id", sa.Text(), nullable=False),
-        sa.Column("person_id", sa.Text(), nullable=False),
-        sa.Column("turn_id", sa.Text(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
-        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_inbox_person_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("channel", "external_id", name=op.f("pk_inbox")),
-    )
-    op.create_index(op.f("ix_inbox_person_id"), "inbox", ["person_id"], unique=False)
-    op.create_table(
         "memories",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("person_id", sa.Text(), nullable=False),
@@ -363,6 +351,20 @@ def upgrade() -> None:
     op.create_index("ix_turns_conversation_id_created_at", "turns", ["conversation_id", "created_at"], unique=False)
     op.create_index(op.f("ix_turns_person_id"), "turns", ["person_id"], unique=False)
     op.create_index("ix_turns_state_lease_until", "turns", ["state", "lease_until"], unique=False)
+    op.create_table(
+        "inbox",
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.Text(), nullable=False),
+        sa.Column("turn_id", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_inbox_person_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_inbox_turn_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("channel", "external_id", name=op.f("pk_inbox")),
+    )
+    op.create_index(op.f("ix_inbox_person_id"), "inbox", ["person_id"], unique=False)
+    op.create_index(op.f("ix_inbox_turn_id"), "inbox", ["turn_id"], unique=False)
     op.create_table(
         "feedback",
         sa.Column("message_id", sa.Text(), nullable=False),
