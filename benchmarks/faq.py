@@ -1,10 +1,10 @@
 """Questions with known answers: the FAQs of free software's manuals, from Debian's documentation packages.
 
-Nobody wrote these questions for us. An entry's question is its heading; the heading is taken out of the indexed text, and
-so is every other paragraph that repeats a question (tables of contents), so that a question can only be answered from
+Nobody wrote these questions for us. An entry's question is its heading; the heading is taken out of the indexed text,
+and so is every other paragraph that repeats a question (tables of contents), so that a question can only be answered from
 the answer's own words. The packages are downloaded by `apt-get download` into a cache folder and unpacked there with
 `dpkg-deb`; nothing of them is part of this project. Licences: Python documentation PSF-2.0, Debian FAQ GPL-2+, Perl
-documentation Artistic or GPL-1+, R FAQ GPL-2+, Zsh manual MIT-like.
+documentation Artistic or GPL-1+, R FAQ GPL-2+, Zsh manual MIT-like, Privoxy and Fetchmail FAQs GPL-2+.
 """
 
 import os
@@ -23,8 +23,10 @@ PACKAGES = {
     "perl": "perl-doc",
     "r": "r-doc-html",
     "zsh": "zsh-doc",
+    "privoxy": "privoxy",
+    "fetchmail": "fetchmail",
 }
-_NUMBER = re.compile(r"^(?:\d+\.)*\d+[.:]?\s+")
+_NUMBER = re.compile(r"^(?:[A-Z]\d+\.|(?:\d+\.)*\d+[.:]?)\s+")
 _POD_MARKUP = re.compile(r"[A-Z]<<?\s?(?:[^<>|]*\|)?([^<>]*?)\s?>>?")
 
 
@@ -82,7 +84,9 @@ def _html(root: Path, *patterns: str) -> Iterator[tuple[Path, Reading]]:
 
 def _python(root: Path) -> Iterator[tuple[Path, Reading]]:
     base = "python3.11/html"
-    return _html(root, f"{base}/faq/[!i]*.html", f"{base}/faq/installed.html", f"{base}/tutorial/*.html", f"{base}/howto/*.html")
+    return _html(
+        root, f"{base}/faq/[!i]*.html", f"{base}/faq/installed.html", f"{base}/tutorial/*.html", f"{base}/howto/*.html"
+    )
 
 
 def _debian(root: Path) -> Iterator[tuple[Path, Reading]]:
@@ -96,7 +100,17 @@ def _zsh(root: Path) -> Iterator[tuple[Path, Reading]]:
 
 
 def _perl(root: Path) -> Iterator[tuple[Path, Reading]]:
-    names = ("perlfaq[1-9]", "perlintro", "perlsyn", "perldata", "perlre", "perlsub", "perlref", "perlrequick", "perlreftut")
+    names = (
+        "perlfaq[1-9]",
+        "perlintro",
+        "perlsyn",
+        "perldata",
+        "perlre",
+        "perlsub",
+        "perlref",
+        "perlrequick",
+        "perlreftut",
+    )
     for name in names:
         for path in sorted(root.glob(f"usr/share/perl/*.*.*/pod/{name}.pod")):
             yield path, Reading(path.stem, tuple(_pod(path.read_text(encoding="utf-8", errors="replace"))))
@@ -108,6 +122,8 @@ _READ = {
     "perl": _perl,
     "zsh": _zsh,
     "r": lambda root: _html(root, "r-doc-html/manual/R-FAQ.html"),
+    "privoxy": lambda root: _html(root, "privoxy/faq/*.html"),
+    "fetchmail": lambda root: _html(root, "fetchmail/fetchmail-FAQ.html"),
 }
 
 

@@ -64,12 +64,14 @@ async def test_more_and_rarer_words_rank_higher(store: Passages) -> None:
 async def test_any_word_may_be_searched_for(store: Passages, word: str) -> None:
     await store.put(draft("a.md", "plain words"))
     assert await found(store, word) == []
-    assert await store.frequencies([word]) == {word: 0}
+    assert await store.frequencies([word], bound=9) == {word: 0}
 
 
 async def test_frequencies_count_the_passages_that_hold_a_word_in_any_form(store: Passages) -> None:
     await store.put(draft("a.md", "one bell", "two bells", "no sound"))
-    assert await store.frequencies(["bell", "sound", "drum"]) == {"bell": 2, "sound": 1, "drum": 0}
+    assert await store.frequencies(["bell", "sound", "drum"], bound=9) == {"bell": 2, "sound": 1, "drum": 0}
+    assert await store.frequencies(["bell"], bound=1) == {"bell": 1}
+    assert await store.frequencies([], bound=1) == {}
 
 
 async def test_putting_a_source_again_replaces_its_document_and_keeps_what_did_not_change(store: Passages) -> None:

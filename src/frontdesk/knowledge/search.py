@@ -1,8 +1,13 @@
-"""Hybrid search: full text and nearest vectors, fused by rank (Cormack, Clarke, Büttcher 2009)."""
+"""Hybrid search: full text and nearest vectors, fused by rank (Cormack, Clarke, Büttcher 2009).
+
+`K` and `BY_VECTOR` were chosen on the tuning questions of `benchmarks/calibration.py`.
+"""
 
 import asyncio
 import math
 from collections.abc import Iterable, Mapping
+
+import msgspec
 
 from frontdesk.errors import ModelUnavailable
 from frontdesk.knowledge.confidence import Evidence, coverage
@@ -12,12 +17,15 @@ from frontdesk.knowledge.words import subject
 from frontdesk.messages import Found, Passage
 from frontdesk.ports import Embedder
 
-K = 60  # of reciprocal rank fusion: how little the first ranks outweigh the next
+K = 10  # of reciprocal rank fusion: how little the first ranks outweigh the next
+BY_VECTOR = 1.5  # what a rank among the nearest vectors counts, against one by words
 CANDIDATES = 40  # from each of the two searches
 MOST_WORDS = 12  # of a question that are searched for, the rarest first
-MOST_HITS = 20_000  # passages that full text may have to rank; beyond, common words are left out
+MOST_HITS = 6_000  # passages that full text may have to rank; beyond, common words are left out
 ENOUGH = 0.9  # share of passages that must have vectors: a nearest one among few says nothing of the rest
 COMMON = 0.3  # share of passages from which on a word tells nothing
+COUNTED = 20_000  # passages up to which a word's frequency is counted
+GROWN = 0.05  # share by which the shelf may change before frequencies are counted anew
 
 
 class Hybrid:
@@ -28,6 +36,7 @@ class Hybrid:
         self._embedder = embedder
         self._matrix = Matrix(shelf, embedder.dimensions) if embedder else None
         self._frequencies: dict[str, int] = {}
+        self._counted_in = 0  # passages, when the frequencies were counted
         self._stamp = -1
         self._passages = 0
 
@@ -39,11 +48,8 @@ class Hybrid:
     async def look(self, question: str, limit: int) -> tuple[list[Passage], Evidence]:
         """The best passages with what speaks for them."""
         await self._follow()
-        rarity = await self._rarity(subject(question))
-        by_words, nearest = await asyncio.gather(
-            self._shelf.match(self._affordable(rarity), CANDIDATES), self._nearest(question)
-        )
-        scores = fused([[seq for seq, _ in by_words], [seq for seq, _ in nearest.pairs]])
+        (rarity, by_words), nearest = await asyncio.gather(self._by_words(question), self._nearest(question))
+        scores = fused(((1.0, by_words), (BY_VECTOR, [seq for seq, _ in nearest.pairs])))
         best = sorted(scores, key=lambda seq: -scores[seq])[: max(limit, CANDIDATES // 4)]
         found = await self._shelf.passages(best)
         passages = [_scored(found[seq], scores[seq]) for seq in best if seq in found]
@@ -53,7 +59,7 @@ class Hybrid:
             standing=(nearest.pairs[0][1] - nearest.mean) / nearest.deviation if nearest.deviation else 0.0,
             coverage=share,
             missing=missing,
-            agreement=_agreement([seq for seq, _ in by_words[:5]], [seq for seq, _ in nearest.pairs[:5]]),
+            agreement=len({*by_words[:5]} & {seq for seq, _ in nearest.pairs[:5]}) / 5,
         )
         return passages[:limit], evidence
 
@@ -61,17 +67,25 @@ class Hybrid:
         stamp = await self._shelf.stamp()
         if stamp != self._stamp:
             state = await self._shelf.state()
-            self._frequencies.clear()
             self._stamp, self._passages = state.stamp, state.passages
+            if abs(self._passages - self._counted_in) > GROWN * self._counted_in:
+                self._frequencies.clear()
+                self._counted_in = self._passages
         if self._matrix is not None:
             await self._matrix.refresh(stamp)
+
+    async def _by_words(self, question: str) -> tuple[dict[str, float], list[int]]:
+        """The rarity of the question's words, and the passages that hold them, best first."""
+        rarity = await self._rarity(subject(question))
+        matches = await self._shelf.match(self._affordable(rarity), CANDIDATES)
+        return rarity, [seq for seq, _ in matches]
 
     async def _rarity(self, words: Iterable[str]) -> dict[str, float]:
         """Each word's inverse document frequency, as BM25 counts it, over the greatest possible: 0 to 1."""
         wanted = list(words)
         unknown = [word for word in wanted if word not in self._frequencies]
         if unknown:
-            self._frequencies |= await self._shelf.frequencies(unknown)
+            self._frequencies |= await self._shelf.frequencies(unknown, bound=COUNTED)
         top = _inverse(0, self._passages)
         return {word: _inverse(self._frequencies.get(word, 0), self._passages) / top for word in wanted}
 
@@ -98,32 +112,18 @@ class Hybrid:
         return await asyncio.to_thread(self._matrix.nearest, vector, CANDIDATES)
 
 
-def fused(rankings: Iterable[list[int]]) -> dict[int, float]:
-    """Each number's score: the sum over rankings of 1 / (K + its rank)."""
+def fused(rankings: Iterable[tuple[float, list[int]]]) -> dict[int, float]:
+    """Each number's score: the sum over the weighted rankings of weight / (K + its rank)."""
     scores: dict[int, float] = {}
-    for ranking in rankings:
+    for weight, ranking in rankings:
         for rank, seq in enumerate(ranking, 1):
-            scores[seq] = scores.get(seq, 0.0) + 1 / (K + rank)
+            scores[seq] = scores.get(seq, 0.0) + weight / (K + rank)
     return scores
 
 
-def _agreement(one: list[int], other: list[int]) -> float:
-    return len(set(one) & set(other)) / 5
-
-
 def _inverse(count: int, every: int) -> float:
-    return math.log(1 + (every - count + 0.5) / (count + 0.5))
+    return math.log(1 + max(0.0, every - count + 0.5) / (count + 0.5))
 
 
 def _scored(passage: Passage, score: float) -> Passage:
-    return Passage(
-        id=passage.id,
-        document_id=passage.document_id,
-        title=passage.title,
-        source=passage.source,
-        heading=passage.heading,
-        text=passage.text,
-        start=passage.start,
-        end=passage.end,
-        score=score,
-    )
+    return msgspec.structs.replace(passage, score=score)

@@ -99,8 +99,13 @@ _SQLITE_MATCH = sa.text(
     "SELECT rowid, -bm25(passages_search, 2.0, 2.0, 1.0) AS score FROM passages_search"
     " WHERE passages_search MATCH :words ORDER BY score DESC LIMIT :limit"
 )
-_SQLITE_COUNT = sa.text("SELECT count(*) FROM passages_search WHERE passages_search MATCH :words")
-_POSTGRES_COUNT = sa.text("SELECT count(*) FROM passages WHERE search @@ to_tsquery('english', :words)")
+_SQLITE_COUNT = (
+    "(SELECT count(*) FROM (SELECT 1 FROM passages_search WHERE passages_search MATCH :word{n} LIMIT :bound) AS t{n})"
+)
+_POSTGRES_COUNT = (
+    "(SELECT count(*) FROM"
+    " (SELECT 1 FROM passages WHERE search @@ to_tsquery('english', :word{n}) LIMIT :bound) AS t{n})"
+)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,14 +236,17 @@ class Passages:
         async with self._database.read() as connection:
             return await connection.scalar(sa.select(knowledge_state.c.stamp)) or 0
 
-    async def frequencies(self, words: Iterable[str]) -> dict[str, int]:
-        """In how many passages each word stands, in any of its forms."""
+    async def frequencies(self, words: Iterable[str], *, bound: int) -> dict[str, int]:
+        """In how many passages each word stands, in any of its forms; counting ends at `bound`."""
+        wanted = list(dict.fromkeys(words))
+        if not wanted:
+            return {}
         count = _SQLITE_COUNT if self._database.is_sqlite else _POSTGRES_COUNT
+        counts = sa.text("SELECT " + ", ".join(count.format(n=n) for n in range(len(wanted))))
+        values: dict[str, object] = {f"word{n}": self._quoted(word) for n, word in enumerate(wanted)}
         async with self._database.read() as connection:
-            return {
-                word: await connection.scalar(count, {"words": self._quoted(word)}) or 0
-                for word in dict.fromkeys(words)
-            }
+            row = (await connection.execute(counts, values | {"bound": bound})).one()
+        return dict(zip(wanted, map(int, row), strict=True))
 
     async def match(self, weights: Mapping[str, float], limit: int) -> list[tuple[int, float]]:
         """The passages that hold any of the words, best first, with a score.
