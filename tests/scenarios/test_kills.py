@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+import signal
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -14,8 +15,8 @@ import sqlalchemy as sa
 from frontdesk.store.conversations import messages
 from frontdesk.store.database import Database
 from frontdesk.store.turns import OPEN, inbox, turn_events, turns
-from frontdesk.testing.desk import EVENTS
-from frontdesk.testing.upstream import OpenAIWire, Reply, Upstream
+from frontdesk.testing.desk import EVENTS, events
+from frontdesk.testing.upstream import OpenAIWire, Received, Reply, Upstream
 from tests.scenarios.processes import Process, process
 
 ANSWER = "We open at nine and close at five."
@@ -84,7 +85,7 @@ async def each_answered_once(database: Database, count: int) -> None:
 async def test_no_message_is_lost_or_doubled_when_processes_are_killed(
     empty_database_url: str, tmp_path: Path, chance: random.Random, size: Callable[[int, int], int]
 ) -> None:
-    count, between_kills = size(60, 15_000), size(20, 100)
+    count, between_kills = size(40, 15_000), size(20, 100)
     acks = asyncio.Semaphore(0)
     numbers = iter(range(count))
     async with (
@@ -116,3 +117,45 @@ async def test_no_message_is_lost_or_doubled_when_processes_are_killed(
             await each_answered_once(database, count)
         finally:
             await database.close()
+
+
+@pytest.mark.proves("promise-5")
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
+async def test_a_process_that_was_paused_past_its_leases_writes_nothing(
+    empty_database_url: str, tmp_path: Path, size: Callable[[int, int], int]
+) -> None:
+    count, go_on = size(3, 100), asyncio.Event()
+
+    def provider(_: Received) -> Reply:
+        asked = len(upstream.received)
+        return Reply(pieces=("We open ", "at nine and close at five."), hold=go_on if asked <= count else None)
+
+    async with (
+        Upstream(OpenAIWire(), provider) as upstream,
+        two_processes(tmp_path, empty_database_url, upstream.url) as (first, second),
+    ):
+        key = await second.key()
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                group.create_task(begun(first, key, number))
+        first.send(signal.SIGSTOP)
+        database = await Database.open(empty_database_url)
+        try:
+            await drained(database)
+            go_on.set()
+            first.send(signal.SIGCONT)
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while first.log.read_text().count("lease_lost") < count:  # noqa: ASYNC110 a file
+                    await asyncio.sleep(0.05)
+            await each_answered_once(database, count)
+        finally:
+            await database.close()
+
+
+async def begun(desk: Process, key: str, number: int) -> None:
+    """Send message `number` and return when its answer has begun."""
+    body = {"text": f"Question {number}"}
+    async with desk.program(key) as client, client.stream("POST", "/api/v1/chat", json=body, headers=EVENTS) as sent:
+        async for event in events(sent):
+            if event.tag == "text.added":
+                return

@@ -168,7 +168,7 @@ class Conversations:
         query = (
             sa.select(messages)
             .where(messages.c.conversation_id == conversation_id)
-            .order_by(messages.c.created_at, messages.c.id)
+            .order_by(messages.c.created_at, messages.c.role.desc(), messages.c.id)  # a question before its answer
         )
         async with self._database.read() as connection:
             return [_message(row) for row in (await connection.execute(query)).mappings()]
