@@ -223,6 +223,7 @@ def _engine(url: str, pool_size: int, max_overflow: int, lock_wait: float) -> As
             pool_size=8,
             max_overflow=8,
             connect_args={"timeout": lock_wait},  # the busy timeout: also held while WAL mode is being set
+            hide_parameters=True,
         )
         sa_event.listen(engine.sync_engine, "connect", _sqlite_settings)
         sa_event.listen(engine.sync_engine, "begin", _sqlite_begin)
@@ -233,13 +234,17 @@ def _engine(url: str, pool_size: int, max_overflow: int, lock_wait: float) -> As
         max_overflow=max_overflow,
         pool_pre_ping=True,
         pool_timeout=lock_wait,
+        hide_parameters=True,  # people's words stand in no error, and so in no log
     )
 
 
 def _sqlite_in_one_thread(url: str, lock_wait: float) -> sa.Engine:
     """One connection without a pool's care, for the thread that writes rows."""
     engine = sa.create_engine(
-        sa.make_url(url).set(drivername="sqlite"), poolclass=sa.StaticPool, connect_args={"timeout": lock_wait}
+        sa.make_url(url).set(drivername="sqlite"),
+        poolclass=sa.StaticPool,
+        connect_args={"timeout": lock_wait},
+        hide_parameters=True,
     )
     sa_event.listen(engine, "connect", _sqlite_settings)
     sa_event.listen(engine, "begin", _sqlite_begin)

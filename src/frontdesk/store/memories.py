@@ -4,9 +4,10 @@ from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontdesk.errors import NotFound
+from frontdesk.errors import Conflict, NotFound
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
 
@@ -69,9 +70,12 @@ class Memories:
         return await self._database.commit(work)
 
     async def change(self, person_id: str, memory_id: str, text: str, *, vector: bytes | None = None) -> None:
-        """Correct a fact. Raises `NotFound`."""
+        """Correct a fact. Raises `NotFound`, and `Conflict` when another one says the same."""
         own = memories.update().where(memories.c.id == memory_id, memories.c.person_id == person_id)
-        await self._one(own.values(text=text, vector=vector, updated_at=self._clock.now()), memory_id)
+        try:
+            await self._one(own.values(text=text, vector=vector, updated_at=self._clock.now()), memory_id)
+        except IntegrityError as error:
+            raise Conflict("The desk remembers this already", where="text") from error
 
     async def forget(self, person_id: str, memory_id: str) -> None:
         """Erase a fact to the last byte. Raises `NotFound`."""
