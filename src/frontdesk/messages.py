@@ -1,6 +1,5 @@
 """The value types that flow through the house: frozen, without I/O."""
 
-import unicodedata
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -222,21 +221,6 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     decided_by: str | None = None
-
-    @property
-    def unusual_letters(self) -> tuple[str, ...]:
-        """What can deceive the eye of whoever approves: `U+0430 CYRILLIC SMALL LETTER A`, each once, in order.
-
-        Invisible characters, and letters of another script inside a word of Latin ones.
-        """
-        odd: dict[str, None] = {}
-        for word in f"{self.tool} {self.arguments}".split():
-            scripts = {letter: unicodedata.name(letter, "").partition(" ")[0] for letter in word if letter.isalpha()}
-            for letter in word:
-                mixed = "LATIN" in scripts.values() and scripts.get(letter, "LATIN") != "LATIN"
-                if mixed or unicodedata.category(letter) in ("Cf", "Cc", "Co", "Cs", "Zl", "Zp"):
-                    odd[f"U+{ord(letter):04X} {unicodedata.name(letter, 'without a name')}"] = None
-        return tuple(odd)
 
 
 # --- what models read -------------------------------------------------------

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from frontdesk.conversation import words
-from frontdesk.errors import ModelUnavailable, NotFound, NotFound
+from frontdesk.errors import ModelUnavailable, NotFound
 from frontdesk.messages import (
     ApprovalAsked,
     Cited,
@@ -139,11 +139,14 @@ async def test_a_reader_of_a_conversation_that_is_deleted_is_told_so(desk: Desk)
 
     desk.models.script = script
     accepted = await desk.converse.accept(desk.said("Tell me everything"))
+
+    async def read() -> None:
+        async for item in desk.converse.follow(accepted.turn_id):
+            if isinstance(item.event, TextAdded):
+                await desk.conversations.delete(accepted.conversation_id, desk.ada.id)
+
     with pytest.raises(NotFound):
-        async with asyncio.timeout(10):
-            async for item in desk.converse.follow(accepted.turn_id):
-                if isinstance(item.event, TextAdded):
-                    await desk.conversations.delete(accepted.conversation_id, desk.ada.id)
+        await asyncio.wait_for(read(), 10)
 
 
 async def test_stop_ends_the_turn_with_what_was_said(desk: Desk) -> None:
@@ -308,7 +311,7 @@ async def test_with_a_small_model_the_desk_says_when_it_does_not_know_and_offers
     assert desk.models.asked == []
 
 
-@pytest.mark.parametrize("said", ["Hello!", "Thanks a lot", "Write a poem about rain", "What do people mean by irony? Explain"])
+@pytest.mark.parametrize("said", ["Hello!", "Thanks a lot", "Write a poem about rain", "Explain what irony is"])
 async def test_small_talk_and_open_questions_go_to_the_small_model_and_are_marked(desk: Desk, said: str) -> None:
     desk.models.strength = "small"
     desk.models.script = says("Hi.")

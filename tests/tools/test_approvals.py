@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from datetime import timedelta
 
 import pytest
 
+from frontdesk.channels.web.approvals import unusual_letters
 from frontdesk.errors import Conflict, NotFound
-from frontdesk.messages import Approval, Person, Role, ToolCall
+from frontdesk.messages import Person, Role, ToolCall
 from frontdesk.store.database import Database
 from frontdesk.store.people import People
 from frontdesk.store.tools import ApprovalRows
@@ -151,27 +151,12 @@ async def test_what_only_looks_like_the_approved_call_is_denied(shown: str, appr
 
 
 @pytest.mark.proves("abuse-16")
-def test_letters_that_deceive_the_eye_are_named(clock: FakeClock) -> None:
-    def unusual(arguments: str) -> tuple[str, ...]:
-        now = clock.now()
-        return Approval(
-            id="apr_1",
-            turn_id="turn_1",
-            person_id="per_1",
-            call_id="call_1",
-            tool="shop__pay",
-            arguments=arguments,
-            digest="",
-            state="pending",
-            created_at=now,
-            expires_at=now + timedelta(seconds=1),
-        ).unusual_letters
-
-    assert unusual('{"to": "paypal"}') == ()
-    assert unusual('{"to": "Grüße an Zoë"}') == ()
-    assert unusual('{"an": "Привет"}') == ()
-    assert unusual('{"to":"p\u0430ypal"}') == ("U+0430 CYRILLIC SMALL LETTER A",)
-    assert unusual('{"to": "a\u202eb"}') == ("U+202E RIGHT-TO-LEFT OVERRIDE",)
+def test_letters_that_deceive_the_eye_are_named() -> None:
+    assert unusual_letters('{"to": "paypal"}') == []
+    assert unusual_letters('{"to": "Grüße an Zoë"}') == []
+    assert unusual_letters('{"an": "Привет"}') == []
+    assert unusual_letters('{"to":"p\u0430ypal"}') == ["U+0430 CYRILLIC SMALL LETTER A"]
+    assert unusual_letters('{"to": "a\u202eb"}') == ["U+202E RIGHT-TO-LEFT OVERRIDE"]
 
 
 # --- races ------------------------------------------------------------------------

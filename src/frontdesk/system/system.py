@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel
 
-from frontdesk.errors import BadSetting, FrontdeskError
+from frontdesk.errors import FrontdeskError
 from frontdesk.system.environment import Environment
 from frontdesk.system.options import DeskOptions, StoreOptions
 from frontdesk.system.section import Env, Path, Section, bindings, key_of
@@ -95,13 +95,6 @@ class System:
         """
         found = self.environment_variables.get(name)
         return None if found is None or is_placeholder(found.value) else found.value
-
-    def require(self, name: str, *, purpose: str) -> str:
-        """As `variable`. Raises `BadSetting` when it is not set."""
-        value = self.variable(name)
-        if value is None:
-            raise BadSetting(f"{name} is not set; {purpose}", where=name, hint=f"Set {name}, or {name}_FILE to a file.")
-        return value
 
     def source_of(self, path: str) -> Origin:
         """Where the value at `path` (`http.port`) came from."""

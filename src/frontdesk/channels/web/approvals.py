@@ -1,5 +1,6 @@
 """Tool calls that wait for the caller's word."""
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
@@ -48,6 +49,12 @@ class ApprovalView(View):
     created_at: datetime
     expires_at: datetime
 
+    @classmethod
+    def of(cls, approval: Approval) -> "ApprovalView":
+        """The approval with what its reader should look at twice."""
+        own = {name: getattr(approval, name) for name in cls.model_fields if name != "unusual_letters"}
+        return cls(**own, unusual_letters=unusual_letters(f"{approval.tool} {approval.arguments}"))
+
 
 class ApprovalList(View):
     """What waits for the caller, oldest first."""
@@ -63,12 +70,27 @@ def router(approvals: Decisions) -> APIRouter:
     @routes.get("")
     async def pending(who: Who) -> ApprovalList:
         """Tool calls that wait for the caller's word."""
-        return ApprovalList(items=[ApprovalView.model_validate(one) for one in await approvals.pending(who.person)])
+        return ApprovalList(items=[ApprovalView.of(one) for one in await approvals.pending(who.person)])
 
     @routes.post("/{id}", responses=described(404, 409))
     async def decide(id: PathId, body: DecisionBody, who: Who) -> ApprovalView:
         """Approve or deny a call. It binds to the digest: other arguments would need another approval."""
         settled = await approvals.decide(id, who.person, approve=body.decision == "approve", digest=body.digest)
-        return ApprovalView.model_validate(settled)
+        return ApprovalView.of(settled)
 
     return routes
+
+
+def unusual_letters(text: str) -> list[str]:
+    """What can deceive the eye of whoever approves: `U+0430 CYRILLIC SMALL LETTER A`, each once, in order.
+
+    Invisible characters, and letters of another script inside a word of Latin ones.
+    """
+    odd: dict[str, None] = {}
+    for word in text.split():
+        scripts = {letter: unicodedata.name(letter, "").partition(" ")[0] for letter in word if letter.isalpha()}
+        for letter in word:
+            mixed = "LATIN" in scripts.values() and scripts.get(letter, "LATIN") != "LATIN"
+            if mixed or unicodedata.category(letter) in ("Cf", "Cc", "Co", "Cs", "Zl", "Zp"):
+                odd[f"U+{ord(letter):04X} {unicodedata.name(letter, 'without a name')}"] = None
+    return list(odd)
