@@ -1,14 +1,29 @@
 """The routes of an application, as the policy must name them."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, WebSocketRoute
+
+from frontdesk.gate.policy import Policy
 
 
 def routes_of(app: Starlette) -> list[tuple[str, str]]:
     """Each (method, path template) that the application answers; a mount counts as the method `mount`."""
     return sorted({call for route in app.routes for leaf in _leaves(route) for call in _calls(leaf)})
+
+
+def missing(policy: Policy, routes: Iterable[tuple[str, str]]) -> list[str]:
+    """Those of `routes` (method, path template) that no line of the policy covers with the very same template."""
+    known = {(method, _shape(rule.path)) for rule in policy.rules for method in rule.methods}
+    known |= {("HEAD", path) for method, path in known if method == "GET"}
+    return sorted(f"{method} {path}" for method, path in routes if (method, _shape(path)) not in known)
+
+
+def _shape(path: str) -> str:
+    """The template without its parameters' names."""
+    return re.sub(r"\{\w+(:path)?\}", r"{\1}", path)
 
 
 def _leaves(route: BaseRoute) -> Iterator[object]:

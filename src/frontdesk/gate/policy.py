@@ -148,11 +148,6 @@ class Policy:
         """The names that an API key's scopes are chosen from."""
         return tuple(sorted({rule.scope for rule in self.rules} - {"-", "session"}))
 
-    def missing(self, routes: Iterable[tuple[str, str]]) -> list[str]:
-        """Those of `routes` (method, path template) that no line covers with the very same template."""
-        known = {(method, _shape(rule.path)) for rule in self.rules for method in _with_head(rule.methods)}
-        return sorted(f"{method} {path}" for method, path in routes if (method, _shape(path)) not in known)
-
     def _add(self, rule: Rule) -> None:
         if "{" in rule.path:
             rules = self._templates.setdefault(rule.path, (_expression(rule.path), {}))[1]
@@ -202,8 +197,3 @@ def _expression(path: str) -> re.Pattern[str]:
         pattern += re.escape(path[at : parameter.start()]) + (".+" if parameter.group(2) else "[^/]+")
         at = parameter.end()
     return re.compile(pattern + re.escape(path[at:]))
-
-
-def _shape(path: str) -> str:
-    """The template without its parameters' names."""
-    return _PARAMETER.sub(lambda parameter: "{}" if parameter.group(2) is None else "{:path}", path)
