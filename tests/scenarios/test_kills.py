@@ -38,9 +38,9 @@ async def two_processes(folder: Path, url: str, model: str) -> AsyncGenerator[tu
         yield first, second
 
 
-async def acknowledged(number: int, processes: Sequence[Process], key: str) -> None:
-    """Send message `number`, as a client that tries again until somebody says that it has it."""
-    body, headers = {"text": f"Question {number}"}, EVENTS | {"Idempotency-Key": str(number)}
+async def acknowledged(number: int, processes: Sequence[Process], key: str, **more: str) -> str:
+    """Send message `number`, as a client that tries again until somebody says that it has it; its conversation's id."""
+    body, headers = {"text": f"Question {number}"} | more, EVENTS | {"Idempotency-Key": str(number)}
     for desk in itertools.cycle(processes):
         try:
             async with (
@@ -48,10 +48,12 @@ async def acknowledged(number: int, processes: Sequence[Process], key: str) -> N
                 client.stream("POST", "/api/v1/chat", json=body, headers=headers) as sent,
             ):
                 if sent.status_code == 200:
-                    return
+                    async for event in events(sent):
+                        return str(event.data["conversation_id"])
         except httpx2.TransportError:
             pass
         await asyncio.sleep(0.05)
+    raise AssertionError("unreachable: it tries for ever")
 
 
 async def drained(database: Database) -> None:
@@ -81,8 +83,8 @@ async def each_answered_once(database: Database, count: int) -> None:
     assert all((least, most) == (1, number) for _, number, least, most in numbered)
 
 
-@pytest.mark.proves("promise-1")
-async def test_no_message_is_lost_or_doubled_when_processes_are_killed(
+@pytest.mark.proves("promise-1", "promise-2", "promise-20")
+async def test_no_message_is_lost_or_doubled_when_processes_are_killed_and_copies_come(
     empty_database_url: str, tmp_path: Path, chance: random.Random, size: Callable[[int, int], int]
 ) -> None:
     count, between_kills = size(40, 15_000), size(20, 100)
@@ -96,7 +98,9 @@ async def test_no_message_is_lost_or_doubled_when_processes_are_killed(
 
         async def send() -> None:
             for number in numbers:
-                await acknowledged(number, processes, key)
+                copies = chance.randint(1, 3)
+                ways = [chance.sample(processes, 2) for _ in range(copies)]
+                await asyncio.gather(*(acknowledged(number, way, key) for way in ways))
                 acks.release()
 
         async def kill() -> None:
@@ -115,8 +119,58 @@ async def test_no_message_is_lost_or_doubled_when_processes_are_killed(
         try:
             await drained(database)
             await each_answered_once(database, count)
+            if database.is_sqlite:
+                async with database.read() as connection:
+                    assert (await connection.execute(sa.text("PRAGMA integrity_check"))).scalar_one() == "ok"
         finally:
             await database.close()
+
+
+@pytest.mark.proves("promise-4")
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
+async def test_messages_of_a_conversation_are_answered_in_order_one_at_a_time(
+    empty_database_url: str, tmp_path: Path, chance: random.Random, size: Callable[[int, int], int]
+) -> None:
+    conversations, each = size(3, 200), size(5, 50)
+    async with (
+        Upstream(OpenAIWire(), [Reply(text=ANSWER, delay=0.01)]) as upstream,
+        two_processes(tmp_path, empty_database_url, upstream.url) as processes,
+    ):
+        key = await processes[1].key()
+
+        async def converse(number: int) -> None:
+            name: str | None = None
+            for message in range(each):
+                more = {"conversation_id": name} if name else {}
+                name = await acknowledged(number * each + message, chance.sample(processes, 2), key, **more)
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(conversations):
+                group.create_task(converse(number))
+            await processes[0].kill()
+            group.create_task(processes[0].start())
+        database = await Database.open(empty_database_url)
+        try:
+            await drained(database)
+            await each_answered_once(database, conversations * each)
+            await in_order(database)
+        finally:
+            await database.close()
+
+
+async def in_order(database: Database) -> None:
+    """In each conversation a turn began after the one before it had ended."""
+    began = sa.select(turn_events.c.turn_id, sa.func.min(turn_events.c.at).label("at")).group_by(turn_events.c.turn_id)
+    first = began.subquery()
+    query = (
+        sa.select(turns.c.conversation_id, first.c.at, turns.c.finished_at)
+        .join(first, first.c.turn_id == turns.c.id)
+        .order_by(turns.c.conversation_id, turns.c.created_at, turns.c.id)
+    )
+    async with database.read() as connection:
+        rows = (await connection.execute(query)).all()
+    for before, after in itertools.pairwise(rows):
+        assert before.conversation_id != after.conversation_id or before.finished_at <= after.at
 
 
 @pytest.mark.proves("promise-5")

