@@ -87,8 +87,9 @@ requirements: setup  ## print every requirement with its tests (ARGS=--json)
 screenshots: setup  ## take the pictures of the documentation anew
 	$(BIN)/python -m docs.screenshots $(ARGS)
 
-docs: setup  ## build the documentation into site/
-	$(BIN)/zensical build $(ARGS)
+docs: setup  ## write the reference from the code, build the documentation into site/
+	$(BIN)/python tools/reference.py
+	$(BIN)/zensical build --strict $(ARGS)
 
 migration: setup  ## draft the next database revision (NAME="what changes")
 	$(BIN)/python tools/migration.py "$(NAME)"

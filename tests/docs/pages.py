@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,8 +51,8 @@ def spans() -> list[Example]:
 
 def anchors(name: str) -> set[str]:
     """The names under which the headings of a page can be linked to."""
-    tokens = _PARSER.parse(text(name))
-    return {_slug(after.content) for token, after in zip(tokens, tokens[1:], strict=False) if token.type == "heading_open"}
+    pairs = pairwise(_PARSER.parse(text(name)))
+    return {_slug(after.content) for token, after in pairs if token.type == "heading_open"}
 
 
 def _examples() -> Iterator[Example]:
