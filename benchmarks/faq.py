@@ -1,10 +1,13 @@
 """Questions with known answers: the FAQs of free software's manuals, from Debian's documentation packages.
 
 Nobody wrote these questions for us. An entry's question is its heading; the heading is taken out of the indexed text,
-and so is every other paragraph that repeats a question (tables of contents), so that a question can only be answered from
-the answer's own words. The packages are downloaded by `apt-get download` into a cache folder and unpacked there with
-`dpkg-deb`; nothing of them is part of this project. Licences: Python documentation PSF-2.0, Debian FAQ GPL-2+, Perl
-documentation Artistic or GPL-1+, R FAQ GPL-2+, Zsh manual MIT-like, Privoxy and Fetchmail FAQs GPL-2+.
+and so is every other paragraph that repeats a question (tables of contents): a question can only be answered from the
+answer's own words. Entries whose answer is shorter than a line or two say nothing without their question ("Yes.") and
+are not asked.
+
+The packages are downloaded by `apt-get download` into a cache folder (`FRONTDESK_BENCHMARK_CACHE`) and unpacked there
+with `dpkg-deb`; nothing of them is part of this project. Licences: Python documentation PSF-2.0, Debian FAQ GPL-2+,
+Perl documentation Artistic or GPL-1+, R FAQ GPL-2+, Zsh manual MIT-like, Privoxy and Fetchmail FAQs GPL-2+.
 """
 
 import os
@@ -26,6 +29,7 @@ PACKAGES = {
     "privoxy": "privoxy",
     "fetchmail": "fetchmail",
 }
+SHORTEST = 150  # characters of an answer that is asked for
 _NUMBER = re.compile(r"^(?:[A-Z]\d+\.|(?:\d+\.)*\d+[.:]?)\s+")
 _POD_MARKUP = re.compile(r"[A-Z]<<?\s?(?:[^<>|]*\|)?([^<>]*?)\s?>>?")
 
@@ -168,7 +172,7 @@ def _manual(name: str, reading: Reading) -> Manual:
     entries = [
         Entry(question, name, start, end)
         for (question, start, _), end in zip(starts, ends, strict=True)
-        if question and end - start > 40
+        if question and end - start >= SHORTEST
     ]
     title = reading.title if not reading.title.endswith("?") else name
     return Manual(name, Reading(title, tuple(kept)), tuple(entries))

@@ -1,21 +1,20 @@
 """How well and how fast the knowledge is searched.
 
-Quality, on questions that nobody wrote for us (see `faq.py`): the Python and Debian FAQs are the library, whose entries'
-questions have an answer in it, those of the Privoxy and Fetchmail FAQs have none. The search's settings and the weights
-of its confidence were chosen on other manuals (R, Zsh, Perl; `calibration.py`), so these questions are held out.
+Quality, on questions that nobody wrote for us (see `faq.py`): the Python and Debian FAQs are the library, whose
+entries' questions have an answer in it; those of the Privoxy and Fetchmail FAQs have none. The search's settings and
+the weights of its confidence were chosen on other manuals (R, Zsh, Perl; `calibration.py`), never on these.
 
-Speed: 100,000 passages made of the manuals' sentences, in SQLite, with the embedder in the loop; ingest of the manuals
-from files, until they are found by words and until they have their vectors.
+Speed: 100,000 passages made of the manuals' sentences, in SQLite, with the embedder in the loop; filling the library
+with the manuals, until they are found by words and until they have their vectors.
 """
 
 import asyncio
 import random
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -59,7 +58,8 @@ async def quality(known: Sequence[Manual], strange: Sequence[Entry], embedder: E
     async with opened(embedder) as (library, shelf):
         reading, embedding, passages = await fill(library, shelf, known)
         entries = [entry for manual in known for entry in manual.entries]
-        ranks, sure = [], []
+        ranks: list[int | None] = []
+        sure: list[bool] = []
         for entry in entries:
             found = await library.search(entry.question, limit=10)
             ranks.append(rank(entry, found))
@@ -171,7 +171,7 @@ async def _enlarge(shelf: Passages, embedder: Embedder, known: Sequence[Manual],
 
 
 @asynccontextmanager
-async def opened(embedder: Embedder) -> Any:
+async def opened(embedder: Embedder | None) -> AsyncGenerator[tuple[Library, Passages]]:
     """A fresh library in SQLite, and its shelf."""
     with tempfile.TemporaryDirectory(prefix="frontdesk-benchmark-") as folder:
         database = await Database.open(f"sqlite:///{Path(folder) / 'desk.db'}")

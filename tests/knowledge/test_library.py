@@ -350,5 +350,7 @@ async def sources(library: Library) -> list[str]:
 
 async def until(holds: Callable[[list[Document]], bool], library: Library) -> None:
     async with asyncio.timeout(10):
-        while not holds(await library.documents()):
+        documents = await library.documents()
+        while not holds(documents):
             await asyncio.sleep(0.01)
+            documents = await library.documents()

@@ -71,6 +71,7 @@ class Library:
         self._hybrid = Hybrid(shelf, None)
         self._tasks: list[asyncio.Task[None]] = []
         self._work = asyncio.Event()
+        self._looked = asyncio.Event()
         self._problems: dict[str, tuple[str, Problem]] = {}
         self.notice = ""  # why search goes by words alone, if it does
 
@@ -82,6 +83,10 @@ class Library:
         if watch:
             self._tasks.append(asyncio.create_task(self._watch_folders(), name="knowledge-folders"))
             self._tasks.append(asyncio.create_task(self._watch_pages(), name="knowledge-pages"))
+
+    async def ready(self) -> None:
+        """Wait until the folders have been looked at once since `start`, so that their words can be found."""
+        await self._looked.wait()
 
     async def close(self) -> None:
         """Stop the background work; what is under way is taken up at the next start."""
@@ -282,7 +287,13 @@ class Library:
             await self._shelf.remove(gone)
 
     async def _watch_folders(self) -> None:
-        await self._again_and_again(self.sync, self._options.refresh_seconds)
+        await self._again_and_again(self._look, self._options.refresh_seconds)
+
+    async def _look(self) -> None:
+        try:
+            await self.sync()
+        finally:
+            self._looked.set()
 
     async def _watch_pages(self) -> None:
         if self._options.urls:

@@ -53,13 +53,10 @@ class Hybrid:
         best = sorted(scores, key=lambda seq: -scores[seq])[: max(limit, CANDIDATES // 4)]
         found = await self._shelf.passages(best)
         passages = [_scored(found[seq], scores[seq]) for seq in best if seq in found]
-        share, missing = coverage(rarity, passages)
         evidence = Evidence(
             similarity=nearest.pairs[0][1] if nearest.pairs else 0.0,
             standing=(nearest.pairs[0][1] - nearest.mean) / nearest.deviation if nearest.deviation else 0.0,
-            coverage=share,
-            missing=missing,
-            agreement=len({*by_words[:5]} & {seq for seq, _ in nearest.pairs[:5]}) / 5,
+            coverage=coverage(rarity, passages),
         )
         return passages[:limit], evidence
 
