@@ -27,7 +27,7 @@ NAME = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:_FILE)?")
 SETTING = re.compile(rf"(?:{'|'.join(kinds())})(?:\.[a-z_]+)+")
 ADDRESS = re.compile(r"(?:(GET|POST|PUT|PATCH|DELETE) )?(/(?:api/v1|v1|mcp|health|ready|metrics)[\w/{}.:-]*)")
 CALL = re.compile(r"(?:^|\| |\$\()(?:[A-Z_]+=\S+ )*(frontdesk [^|<>)]+)")
-OURS_TO_NAME = {"YOUR_DESK", "KEY"}  # what readers put their own words for
+READERS_OWN = {"YOUR_DESK", "KEY"}  # what readers put their own words for
 
 
 # --- system files -----------------------------------------------------------
@@ -54,7 +54,7 @@ def test_every_setting_that_the_pages_name_exists() -> None:
 
 def test_every_variable_that_the_pages_name_exists() -> None:
     known = {binding.env.name for name, kind in kinds().items() for binding in bindings((name,), kind)}
-    known |= {name for name, _ in reference.variables()} | set(reference.IGNORED) | OURS_TO_NAME
+    known |= {name for name, _ in reference.variables()} | set(reference.IGNORED) | READERS_OWN
     known |= {f"{name}_FILE" for name in known}
     named = [(str(span), span.text) for span in spans() if NAME.fullmatch(span.text)]
     named += [(str(block), name) for block in blocks("console") for name in ASSIGNMENT.findall(block.text)]

@@ -11,11 +11,21 @@ import pytest
 
 from frontdesk.app.rooms import library_of, secrets_of
 from frontdesk.app.store import open_store
+from frontdesk.cli.partner import here
 from frontdesk.clock import RandomIds, SystemClock
 from frontdesk.conversation.options import ConversationOptions
 from frontdesk.knowledge.folders import own_documentation
 from frontdesk.knowledge.library import Library
-from frontdesk.messages import ModelRequest, Passage, Prompt, TextDelta, TextPart
+from frontdesk.messages import (
+    Finished,
+    Grounding,
+    ModelRequest,
+    Passage,
+    Prompt,
+    TextAdded,
+    TextDelta,
+    TextPart,
+)
 from frontdesk.models.quote import QuoteModel
 from frontdesk.system.load import load
 from tests.docs.pages import DOCS, written
@@ -96,3 +106,13 @@ def test_every_question_names_a_page_that_exists() -> None:
 
 def test_a_new_desk_finds_its_own_documentation() -> None:
     assert own_documentation() == DOCS
+
+
+async def test_the_first_question_at_a_fresh_home_is_answered_from_the_documentation(tmp_path: Path) -> None:
+    settings = {"tools.discovery_urls": [], "knowledge.embedder.kind": "none"}
+    async with here(load(home=tmp_path, options=settings, variables={})) as partner:
+        events = [event async for event in partner.ask("How do I add my own documents?")]
+    said = "".join(event.text for event in events if isinstance(event, TextAdded))
+    assert "frontdesk knowledge add" in said
+    assert isinstance(events[-1], Finished)
+    assert events[-1].grounding is Grounding.QUOTED

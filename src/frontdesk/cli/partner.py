@@ -82,6 +82,7 @@ async def here(system: System) -> AsyncGenerator[Partner]:
 
     async with open_desk(system) as desk:
         owner = await person_of(desk.store, None)
+        await desk.knowledge.ready()
         yield Here(desk, owner.person)
 
 
