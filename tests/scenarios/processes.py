@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
@@ -23,9 +23,12 @@ KEYS = {"SECRET_KEY": "s" * 40, "JWT_SECRET_KEY": "j" * 40}  # shared by process
 
 
 class Process:
-    """A `frontdesk up` in the folder `home`, whose system file is written from `settings`."""
+    """A `frontdesk up` in the folder `home`, whose system file is written from `settings`.
 
-    def __init__(self, home: Path, settings: Mapping[str, object], variables: Mapping[str, str]) -> None:
+    Its model is the provider at `model`, or one that answers by itself.
+    """
+
+    def __init__(self, home: Path, model: str, settings: Mapping[str, object], variables: Mapping[str, str]) -> None:
         self.home = home
         self.address = ""
         self.link = ""
@@ -33,7 +36,8 @@ class Process:
         self._variables = {"PATH": os.environ["PATH"], "PORT": "0", **KEYS, **variables}
         self._process: asyncio.subprocess.Process | None = None
         home.mkdir(parents=True, exist_ok=True)
-        (home / "system.yaml").write_text(yaml.safe_dump(nested(settings)))
+        chosen = settings_for(model or NOWHERE) | ({} if model else SCRIPTED) | dict(settings)
+        (home / "system.yaml").write_text(yaml.safe_dump(nested(chosen)))
 
     async def start(self) -> None:
         """Return when it listens."""
@@ -118,10 +122,10 @@ async def process(
     settings: Mapping[str, object] | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Process]:
-    """A desk that has started. Its model is the provider at `model`, or one that answers by itself."""
-    chosen = settings_for(model or NOWHERE) | ({} if model else SCRIPTED) | dict(settings or {})
-    async with AsyncExitStack() as stack:
-        desk = Process(home, chosen, variables or {})
-        stack.push_async_callback(desk.close)
+    """A desk that has started."""
+    desk = Process(home, model, settings or {}, variables or {})
+    try:
         await desk.start()
         yield desk
+    finally:
+        await desk.close()

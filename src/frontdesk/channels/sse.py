@@ -9,10 +9,14 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 import msgspec
+import structlog
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from frontdesk.errors import StoreUnavailable
 from frontdesk.messages import Numbered
+
+log = structlog.get_logger("frontdesk.channels")
 
 PING_SECONDS: Final = 15
 WAITING: Final = 256  # frames that wait for a slow reader before their source is held back
@@ -30,9 +34,12 @@ def frame(numbered: Numbered) -> bytes:
 
 
 async def frames(events: AsyncIterator[Numbered]) -> AsyncGenerator[bytes]:
-    """A turn's events as frames."""
-    async for numbered in events:
-        yield frame(numbered)
+    """A turn's events as frames. Where the store goes away the stream ends, and its reader resumes it later."""
+    try:
+        async for numbered in events:
+            yield frame(numbered)
+    except StoreUnavailable:
+        log.warning("stream_cut")
 
 
 class EventStream(StreamingResponse):
