@@ -6,8 +6,8 @@ answer's own words. Entries whose answer is shorter than a line or two say nothi
 are not asked.
 
 The packages are downloaded by `apt-get download` into a cache folder (`FRONTDESK_BENCHMARK_CACHE`) and unpacked there
-with `dpkg-deb`; nothing of them is part of this project. Licences: Python documentation PSF-2.0, Debian FAQ GPL-2+,
-Perl documentation Artistic or GPL-1+, R FAQ GPL-2+, Zsh manual MIT-like, Privoxy and Fetchmail FAQs GPL-2+.
+with `dpkg-deb`; nothing of them is part of this project. Each package's
+licence is in its `usr/share/doc/*/copyright`.
 """
 
 import os
