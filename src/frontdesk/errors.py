@@ -178,6 +178,14 @@ class StoreTooNew(FrontdeskError):
     default_hint = "Install the version that wrote it, or a newer one; or restore a backup of the older version."
 
 
+class Overloaded(FrontdeskError):
+    """More waits than the desk can answer soon. Nothing was taken; `retry_after` says when to come back (seconds)."""
+
+    code = "overloaded"
+    status = 503
+    default_hint = "Try again after the time in Retry-After."
+
+
 class ShuttingDown(FrontdeskError):
     """The process is draining; another one, or the same after its restart, will serve."""
 

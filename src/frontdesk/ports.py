@@ -207,3 +207,8 @@ class Dispatcher(Protocol):
     """Hands work to whichever process runs it. It only says that a row is ready; the database is the truth."""
 
     async def ready(self, kind: str, row_id: str) -> None: ...
+
+    @property
+    def backlog(self) -> int:
+        """Rows that were handed in and are not done."""
+        ...

@@ -203,7 +203,7 @@ async def make_desk(database: Database, clock: FakeClock, ids: CountingIds, name
         guards=guards,
         conversations=conversations,
         turns=turns,
-        options=ConversationOptions(),
+        options=ConversationOptions(most_waiting=20),
     )
     rooms: list[Conversation] = []
     work = LocalWork("turn", lambda turn_id: rooms[0].run(turn_id), turns.waiting, clock)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from frontdesk.conversation import words
-from frontdesk.errors import ModelUnavailable, NotFound
+from frontdesk.errors import ModelUnavailable, NotFound, Overloaded
 from frontdesk.messages import (
     ApprovalAsked,
     Cited,
@@ -186,6 +186,28 @@ async def test_messages_of_one_conversation_are_answered_in_order(desk: Desk) ->
             assert [item async for item in desk.converse.follow(accepted.turn_id)]
     asked = [request.messages[-1].text for request in desk.models.asked]
     assert asked == ["One", *(f"More {number}" for number in range(2, 6))]
+
+
+@pytest.mark.proves("promise-18")
+async def test_beyond_its_backlog_the_desk_turns_messages_away_and_recovers(desk: Desk) -> None:
+    go_on = asyncio.Event()
+
+    async def script(request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        await go_on.wait()
+        yield TextDelta(text="Yes.")
+        yield ModelDone(reason="stop", model="played")
+
+    desk.models.script = script
+    most = desk.parts.options.most_waiting
+    accepted = [await desk.converse.accept(desk.said("Hello", str(number))) for number in range(most)]
+    with pytest.raises(Overloaded) as refused:
+        await desk.converse.accept(desk.said("Hello", "one too many"))
+    assert refused.value.retry_after
+    go_on.set()
+    async with asyncio.timeout(30):
+        for one in accepted:
+            assert [item async for item in desk.converse.follow(one.turn_id)]
+    assert text(await desk.ask("Hello", "one too many")) == "Yes."
 
 
 # --- what dies ------------------------------------------------------------------------------------------------------

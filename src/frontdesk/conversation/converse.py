@@ -11,7 +11,7 @@ from frontdesk.conversation import words
 from frontdesk.conversation.feed import Feeds
 from frontdesk.conversation.log import TurnLog
 from frontdesk.conversation.turn import Turn, TurnParts
-from frontdesk.errors import FrontdeskError, StoreUnavailable
+from frontdesk.errors import FrontdeskError, Overloaded, StoreUnavailable
 from frontdesk.messages import Accepted, Failed, Finished, Grounding, Inbound, Numbered, TextAdded
 from frontdesk.ports import Clock, Dispatcher
 from frontdesk.store.conversations import Fault
@@ -20,6 +20,7 @@ from frontdesk.store.turns import Lease, LostLease, is_last
 log = structlog.get_logger("frontdesk.conversation")
 tracer = trace.get_tracer("frontdesk")
 
+BREATHER = 5.0  # seconds that whoever was turned away is asked to wait
 LOOK_AGAIN = 1.0  # seconds after which a follower reads the database, in case the turn runs in another process
 
 
@@ -35,6 +36,8 @@ class Conversation:
         self._running: dict[str, TurnLog] = {}
 
     async def accept(self, inbound: Inbound) -> Accepted:
+        if self._dispatcher.backlog >= self._parts.options.most_waiting:
+            raise Overloaded("The desk has more to answer than it can right now", retry_after=BREATHER)
         accepted = await self._parts.turns.accept(inbound)
         if accepted.is_new:
             await self._dispatcher.ready("turn", accepted.turn_id)

@@ -33,5 +33,8 @@ class ConversationOptions(Section):
         default=15, description="After which silence another process takes a turn over."
     )
     parallel_turns: PositiveInt = Field(default=64, description="Turns that one process works on at once.")
+    most_waiting: PositiveInt = Field(
+        default=1000, description="Turns in hand beyond which new messages are turned away for a while."
+    )
     guards: list[str] = Field(default=["secrets", "pii", "moderation"], description="Plug-ins of `frontdesk.guards`.")
     moderation: list[ModerationRule] = Field(default=[], description="What is refused, and with which words.")

@@ -289,8 +289,7 @@ class Turns:
                 },
             )
         reply = {"id": reply_id, "parent_id": message_id, "role": "assistant", "state": "running", "turn_id": turn_id}
-        after = {"created_at": now + timedelta(microseconds=1)}  # lists by time put the answer below its question
-        await connection.execute(messages.insert(), row | reply | after | {"text": ""})
+        await connection.execute(messages.insert(), row | reply | {"text": ""})
         await connection.execute(
             turns.insert(),
             row

@@ -65,8 +65,8 @@ class LocalWork:
         return self._draining
 
     @property
-    def running(self) -> int:
-        """How many rows are in hand."""
+    def backlog(self) -> int:
+        """How many rows are in hand, those included that wait for a place."""
         return len(self._tasks)
 
     async def _one(self, row_id: str) -> None:
