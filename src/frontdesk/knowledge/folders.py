@@ -9,13 +9,18 @@ from frontdesk.knowledge.options import KnowledgeOptions
 from frontdesk.knowledge.readers import suffixes
 
 OWN = "Frontdesk documentation"
+LISTS = ("reference",)  # pages to look things up in; among a newcomer's answers they stand in the way of the guides
 
 
 class Folder(msgspec.Struct, frozen=True, kw_only=True):
-    """A folder of documents. `label` begins the source of each, so that readers see no path of the machine."""
+    """A folder of documents. `label` begins the source of each, so that readers see no path of the machine.
+
+    What lies in the folder's own folders of the names in `leave_out` is not read.
+    """
 
     label: str
     path: Path
+    leave_out: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -31,6 +36,8 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True):
             inside = path.relative_to(root)
             if path.suffix.lower() not in known or any(part.startswith(".") for part in inside.parts):
                 continue
+            if inside.parts[0] in self.leave_out:
+                continue
             if path.is_file() and path.resolve().is_relative_to(root):
                 found[f"{self.label}/{inside.as_posix()}"] = path
         return found
@@ -42,7 +49,7 @@ def folders_of(options: KnowledgeOptions) -> list[Folder]:
     folders = [Folder(label=_label(path, paths), path=path) for path in dict.fromkeys(paths)]
     own = own_documentation()
     if options.own_documentation and own is not None:
-        folders.append(Folder(label=OWN, path=own))
+        folders.append(Folder(label=OWN, path=own, leave_out=LISTS))
     return folders
 
 

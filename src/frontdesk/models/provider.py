@@ -36,6 +36,7 @@ REASONS: dict[int, Reason] = {
     429: "rate_limited",
 }
 KEY_HEADERS = ("authorization", "x-api-key")
+SHORTEST_KEY = 8  # characters; masking a shorter one would tear words apart
 
 
 class Provider:
@@ -48,7 +49,7 @@ class Provider:
         self._base = base_url.rstrip("/")
         self._headers = {"content-type": "application/json", "accept-encoding": "identity", **headers}
         shown = (value.removeprefix("Bearer ") for name, value in headers.items() if name.lower() in KEY_HEADERS)
-        self._keys = [key for key in shown if key]
+        self._keys = [key for key in shown if len(key) >= SHORTEST_KEY]
         self._connect = connect
         self._session: aiohttp.ClientSession | None = None
 

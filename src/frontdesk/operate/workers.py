@@ -10,6 +10,7 @@ from types import FrameType
 
 RESTARTS = 5  # of one place within a minute, before the whole desk gives up
 MINUTE = 60.0
+ENDED_WELL = (0, -signal.SIGTERM, -signal.SIGINT)  # by our signal, if it came before the process could listen for it
 
 
 class Supervisor:
@@ -42,7 +43,7 @@ class Supervisor:
     def _ended(self, number: int, code: int) -> int:
         del self._processes[number]
         if self._stopping:
-            return 0 if code == 0 else 1
+            return 0 if code in ENDED_WELL else 1
         now = time.monotonic()
         self._deaths = [death for death in self._deaths if now - death < MINUTE] + [now]
         if len(self._deaths) > RESTARTS * self._count:
