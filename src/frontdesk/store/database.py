@@ -7,11 +7,13 @@ each work has its own transaction; the server groups the commits. Either way `co
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -56,6 +58,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 
 
 ATTEMPTS = 3  # of a work that lost a deadlock on PostgreSQL
+POLL = 0.0003  # seconds between two tries to become the one writer of SQLite
 BATCH = 256  # works in one SQLite transaction: bounds how long a reader of the result waits
 
 
@@ -144,7 +147,7 @@ class Database:
                 return await asyncio.get_running_loop().run_in_executor(
                     self._own_thread, _begin_and_run, self._own_engine, work
                 )
-            except (DBAPIError, OSError) as error:
+            except (DBAPIError, sqlite3.Error, OSError) as error:
                 raise _translated(error) from error
 
     async def wipe(self) -> None:
@@ -247,7 +250,7 @@ def _sqlite_in_one_thread(url: str, lock_wait: float) -> sa.Engine:
         hide_parameters=True,
     )
     sa_event.listen(engine, "connect", _sqlite_settings)
-    sa_event.listen(engine, "begin", _sqlite_begin)
+    sa_event.listen(engine, "begin", partial(_sqlite_begin_soon, lock_wait))
     return engine
 
 
@@ -274,6 +277,22 @@ def _sqlite_settings(connection: Any, _record: object) -> None:  # the driver's 
 def _sqlite_begin(connection: sa.Connection) -> None:
     mode = "DEFERRED" if connection.get_execution_options().get("reading") else "IMMEDIATE"
     connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _sqlite_begin_soon(lock_wait: float, connection: sa.Connection) -> None:
+    """Begin to write as soon as another process has ended. SQLite's own waiting sleeps up to 100 ms at a time."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA busy_timeout=0")
+    patience = time.monotonic() + lock_wait
+    while True:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+            time.sleep(POLL)
+        else:
+            return
 
 
 # SQLite result codes (sqlite.org/rescode.html) and PostgreSQL SQLSTATE classes (appendix A of its manual) that speak
