@@ -131,7 +131,12 @@ class FakeDesk:
         self.pause = pause
         self.scripts = SCRIPTS | (scripts or {})
         self.role = "owner"
+        self.name = "Ada"
+        self.password = "correct horse"
         self.signed_in = True
+        self.is_last_owner = False
+        self.refresh_token = ""  # what the next refresh takes; one that comes twice ends the session
+        self.refreshes = 0
         self.hold_after: int | None = None
         self.release = asyncio.Event()
         self.cut_after: int | None = None
@@ -149,6 +154,11 @@ class FakeDesk:
             for (method, path), handler in {
                 ("GET", "/api/v1/desk"): self.facts,
                 ("GET", "/api/v1/me"): self.me,
+                ("PATCH", "/api/v1/me"): self.rename,
+                ("DELETE", "/api/v1/me"): self.erase,
+                ("PUT", "/api/v1/me/password"): self.set_password,
+                ("GET", "/api/v1/me/export"): self.export,
+                ("GET", "/api/v1/auth/start/{id}"): self.start,
                 ("POST", "/api/v1/auth/refresh"): self.refresh,
                 ("POST", "/api/v1/auth/link"): self.link,
                 ("POST", "/api/v1/auth/sign-in"): self.sign_in,
@@ -210,11 +220,49 @@ class FakeDesk:
     async def me(self, request: Request) -> Response:
         if not self.signed_in:
             return problem(401, "not_signed_in", "This needs somebody who is signed in")
-        person = {"id": "per_1", "name": "Ada", "role": self.role, "email": "ada@example.org"}
-        return JSONResponse({"person": person, "credential": "session", "scopes": ["*"]})
+        return JSONResponse({"person": self.person, "credential": "session", "scopes": ["*"]})
+
+    @property
+    def person(self) -> dict[str, Any]:
+        return {"id": "per_1", "name": self.name, "role": self.role, "email": "ada@example.org"}
+
+    async def rename(self, request: Request) -> Response:
+        self.name = (await request.json())["name"]
+        return await self.me(request)
+
+    async def set_password(self, request: Request) -> Response:
+        body = await request.json()
+        if body["current"] != self.password:
+            return problem(401, "not_signed_in", "The current password is wrong", where="current")
+        self.password = body["password"]
+        return Response(status_code=204)
+
+    async def export(self, request: Request) -> Response:
+        return JSONResponse({"person": self.person, "memories": self.memories})
+
+    async def erase(self, request: Request) -> Response:
+        if self.is_last_owner:
+            return problem(409, "conflict", "The desk needs an owner")
+        self.signed_in = False
+        return Response(status_code=204)
+
+    async def start(self, request: Request) -> Response:
+        return Response(status_code=303, headers={"Location": request.query_params["next"]})
 
     async def refresh(self, request: Request) -> Response:
-        return problem(401, "not_signed_in", "Sign in again")
+        """Trade the token in the cookie for the next one, as slowly as a busy desk does."""
+        shown = request.cookies.get("fd_refresh", "")
+        self.refreshes += 1
+        if not shown or shown != self.refresh_token:
+            self.signed_in, self.refresh_token = False, ""
+            return problem(401, "not_signed_in", "Sign in again")
+        self.refresh_token = f"token_{self.refreshes}"
+        next_token = self.refresh_token
+        await asyncio.sleep(0.3)
+        self.signed_in = True
+        answer = JSONResponse({})
+        answer.set_cookie("fd_refresh", next_token, path="/api/v1/auth", httponly=True, samesite="strict")
+        return answer
 
     async def link(self, request: Request) -> Response:
         if (await request.json())["token"] != "good":
@@ -223,7 +271,7 @@ class FakeDesk:
         return JSONResponse({})
 
     async def sign_in(self, request: Request) -> Response:
-        if (await request.json())["password"] != "correct horse":
+        if (await request.json())["password"] != self.password:
             return problem(401, "not_signed_in", "The address or the password is wrong")
         self.signed_in = True
         return JSONResponse({})
@@ -419,6 +467,6 @@ def message(id: str, parent: str | None, role: str, text: str) -> dict[str, Any]
     }
 
 
-def problem(status: int, code: str, words: str) -> Response:
-    error = {"code": code, "message": words, "where": None, "hint": "", "request_id": "req_1"}
+def problem(status: int, code: str, words: str, *, where: str | None = None) -> Response:
+    error = {"code": code, "message": words, "where": where, "hint": "", "request_id": "req_1"}
     return JSONResponse({"error": error}, status_code=status)

@@ -54,7 +54,7 @@ async def test_axe_finds_nothing_on_the_chat_page(visit: Visit, scheme: str) -> 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/sign-in", "/?view=memory", "/?view=usage"])
+@pytest.mark.parametrize("path", ["/sign-in", "/?view=memory", "/?view=usage", "/?view=account"])
 async def test_axe_finds_nothing_on_the_small_pages(visit: Visit, path: str, scheme: str) -> None:
     await visit.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page = await visit.open(path)
@@ -81,7 +81,7 @@ async def test_nothing_scrolls_sideways_on_a_narrow_window(visit: Visit, width: 
     await visit.open()
     await visit.ask("A very long question without an end " * 9)
     await visit.ask("Long")
-    paths = [page.url.removeprefix(visit.address), "/", "/sign-in", "/?view=memory", "/?view=usage"]
+    paths = [page.url.removeprefix(visit.address), "/", "/sign-in", "/?view=memory", "/?view=usage", "/?view=account"]
     for path in [*paths, *(f"/console/{name}" for name in CONSOLE if name)]:
         await visit.open(path)
         await page.locator("main").wait_for()

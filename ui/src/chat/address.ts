@@ -1,12 +1,12 @@
 import { useEffect, useState } from "react";
 
-export type Place = { view: "talk"; id: string | null } | { view: "memory" } | { view: "usage" };
+export type Place = { view: "talk"; id: string | null } | { view: "memory" } | { view: "usage" } | { view: "account" };
 
 export function placeOf(url: Pick<Location, "pathname" | "search">): Place {
   const id = /^\/c\/([^/]+)$/.exec(url.pathname)?.[1];
   if (id) return { view: "talk", id: decodeURIComponent(id) };
   const view = new URLSearchParams(url.search).get("view");
-  return view === "memory" || view === "usage" ? { view } : { view: "talk", id: null };
+  return view === "memory" || view === "usage" || view === "account" ? { view } : { view: "talk", id: null };
 }
 
 export function addressOf(place: Place): string {

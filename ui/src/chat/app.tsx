@@ -2,6 +2,7 @@ import { useCallback, useEffect, useState } from "react";
 import type { Desk, Me } from "../shared/contract";
 import { Skeleton, TroubleNote } from "../shared/parts";
 import { useAnswer } from "../shared/use-answer";
+import { AccountView } from "./account-view";
 import { go, usePlace } from "./address";
 import { KeysDialog } from "./keys";
 import { useLayer } from "./layers";
@@ -21,7 +22,7 @@ export function App() {
     desk.reload();
     me.reload();
   };
-  if (desk.value && me.value) return <Shell desk={desk.value} me={me.value} />;
+  if (desk.value && me.value) return <Shell desk={desk.value} me={me.value} onMe={(next) => me.set(() => next)} />;
   return (
     <main className="sheet">
       {trouble && trouble.status !== 401 ? (
@@ -33,7 +34,7 @@ export function App() {
   );
 }
 
-function Shell({ desk, me }: { desk: Desk; me: Me }) {
+function Shell({ desk, me, onMe }: { desk: Desk; me: Me; onMe: (me: Me) => void }) {
   const place = usePlace();
   const isNarrow = useNarrow();
   const [isMenuOpen, setMenuOpen] = useState(false);
@@ -65,6 +66,7 @@ function Shell({ desk, me }: { desk: Desk; me: Me }) {
       {isMenuOpen && <div className="veil" onClick={() => setMenuOpen(false)} />}
       {place.view === "memory" && <MemoryView onMenu={openMenu} />}
       {place.view === "usage" && <UsageView onMenu={openMenu} />}
+      {place.view === "account" && <AccountView desk={desk} me={me} onMe={onMe} onMenu={openMenu} />}
       {place.view === "talk" && (
         <TalkView desk={desk} me={me} id={place.id} isNarrow={isNarrow} onMenu={openMenu} onListChange={listChanged} />
       )}

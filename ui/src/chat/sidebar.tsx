@@ -1,9 +1,10 @@
 import { useEffect, useState, type MouseEvent, type ReactNode } from "react";
-import { call, query } from "../shared/api";
+import { query } from "../shared/api";
 import type { ConversationLine, Desk, Me, Page } from "../shared/contract";
 import { Bell, Skeleton, TroubleNote, When } from "../shared/parts";
 import { chooseTheme, chosenTheme, type Theme } from "../shared/theme";
 import { useAnswer } from "../shared/use-answer";
+import { signOut } from "./account-view";
 import { addressOf, go, type Place } from "./address";
 import { Icon, IconButton } from "./icons";
 import { words } from "./strings";
@@ -107,14 +108,15 @@ function Settings({ me, desk, place, onKeys }: Pick<Props, "me" | "desk" | "plac
     chooseTheme(next);
     setTheme(next);
   };
-  const signOut = (): void =>
-    void call("/api/v1/auth/sign-out", { method: "POST" }).finally(() => location.assign("/sign-in"));
   return (
     <details className="settings">
       <summary>
         <span className="line-title">{me.person.name || desk.name}</span>
       </summary>
       <div className="settings-list">
+        <PlaceLink to={{ view: "account" }} isHere={place.view === "account"}>
+          {words.account}
+        </PlaceLink>
         <PlaceLink to={{ view: "memory" }} isHere={place.view === "memory"}>
           {words.memory}
         </PlaceLink>

@@ -1,4 +1,4 @@
-import type { Activity } from "../shared/contract";
+import type { Activity, Role } from "../shared/contract";
 
 /** Every sentence of the chat page. A translation is another object of this type. */
 export const words = {
@@ -123,6 +123,31 @@ export const words = {
   memoryPlaceholder: "I work in the Berlin office",
   add: "Add",
   erase: "Erase",
+  account: "Account",
+  accountOf: (email: string | null, role: string) => (email ? `${email}, ${role}` : role),
+  accountVisitor: "You are here as a visitor, without an account.",
+  roles: { owner: "owner", operator: "operator", member: "member", visitor: "visitor" } satisfies Record<Role, string>,
+  accountName: "Name",
+  accountRename: "Save the name",
+  accountRenamed: "The name is saved.",
+  password: "Password",
+  passwordCurrent: "Current password (leave empty if you have none)",
+  passwordNew: "New password, at least 10 characters",
+  passwordSet: "Set the password",
+  passwordDone: "The password is set. Your other sessions have ended.",
+  passwordNoEmail: "A password needs an e-mail address. Ask an owner of this desk to add yours.",
+  providers: "Other ways in",
+  providersIntro: "Connect an account from elsewhere to sign in with it.",
+  connect: (provider: string) => `Connect ${provider}`,
+  data: "Your data",
+  dataIntro: "Everything the desk keeps about you, in one JSON file.",
+  dataDownload: "Download my data",
+  dataFile: "my-data.json",
+  dataDone: "The file is in your downloads.",
+  eraseAccount: "Erase my account",
+  eraseIntro: "This erases you, your conversations, your files and what the desk remembers about you. There is no way back.",
+  eraseAsk: "Type “erase” to go on",
+  eraseWord: "erase",
   usageIntro: (tokens: string, days: number) => `${tokens} tokens in the last ${days} days.`,
   usageNone: "Nothing has been used yet.",
   day: "Day",

@@ -6,6 +6,7 @@ export class Trouble extends Error {
     message: string,
     readonly hint = "",
     readonly requestId = "",
+    readonly where = "",
   ) {
     super(message);
   }
@@ -24,17 +25,14 @@ export function troubleOf(reason: unknown): Trouble {
   return new Trouble(0, "page_error", reason instanceof Error ? reason.message : String(reason));
 }
 
-let refreshing: Promise<boolean> | null = null;
+let line: Promise<unknown> = Promise.resolve();
 
-/** A new access cookie from the refresh cookie; calls at the same time share one attempt. */
-function refresh(): Promise<boolean> {
-  refreshing ??= fetch("/api/v1/auth/refresh", { method: "POST", headers: { "X-Frontdesk": "1" } })
-    .then((answer) => answer.ok)
-    .catch(() => false)
-    .finally(() => {
-      refreshing = null;
-    });
-  return refreshing;
+/** One after the other: among all tabs of the browser where it has locks, else among the calls of this page. */
+function inTurn(work: () => Promise<Response>): Promise<Response> {
+  if ("locks" in navigator) return navigator.locks.request("fd-refresh", work);
+  const answer = line.then(work);
+  line = answer.catch(() => undefined);
+  return answer;
 }
 
 export const toSignIn = (): void => {
@@ -44,7 +42,7 @@ export const toSignIn = (): void => {
 
 async function explain(answer: Response): Promise<Trouble> {
   try {
-    const body = (await answer.json()) as { error?: Record<string, string> };
+    const body = (await answer.json()) as { error?: Record<string, string | null> };
     const error = body.error ?? {};
     return new Trouble(
       answer.status,
@@ -52,6 +50,7 @@ async function explain(answer: Response): Promise<Trouble> {
       error["message"] ?? answer.statusText,
       error["hint"] ?? "",
       error["request_id"] ?? "",
+      error["where"] ?? "",
     );
   } catch {
     return new Trouble(answer.status, `http_${answer.status}`, answer.statusText || "The desk gave no reason");
@@ -60,11 +59,32 @@ async function explain(answer: Response): Promise<Trouble> {
 
 type Options = { method?: string; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal };
 
+async function reach(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, init);
+  } catch (reason) {
+    if (init.signal?.aborted) throw reason;
+    throw unreachable();
+  }
+}
+
 /**
- * One request with the session's cookie. An expired session is refreshed once; where that fails, the page goes to
+ * The call again, with a session that was renewed if it had to be. A refresh token counts once: who waited here for
+ * another tab's renewal must not use it again, so the call itself is tried first.
+ */
+const withRenewal = (send: () => Promise<Response>): Promise<Response> =>
+  inTurn(async () => {
+    const answer = await send();
+    if (answer.status !== 401) return answer;
+    const renewed = await reach("/api/v1/auth/refresh", { method: "POST", headers: { "X-Frontdesk": "1" } });
+    return renewed.ok ? send() : answer;
+  });
+
+/**
+ * One request with the session's cookie. An expired session is renewed once; where that fails, the page goes to
  * sign-in. Throws `Trouble` for every answer that is not 2xx.
  */
-export async function request(path: string, options: Options = {}, mayRefresh = true): Promise<Response> {
+export async function request(path: string, options: Options = {}): Promise<Response> {
   const { method = "GET", body, signal } = options;
   const headers: Record<string, string> = { "X-Frontdesk": "1", ...options.headers };
   const isForm = body instanceof FormData;
@@ -72,20 +92,21 @@ export async function request(path: string, options: Options = {}, mayRefresh = 
   const init: RequestInit = { method, headers, credentials: "same-origin" };
   if (body !== undefined) init.body = isForm ? body : JSON.stringify(body);
   if (signal) init.signal = signal;
-  let answer: Response;
-  try {
-    answer = await fetch(path, init);
-  } catch (reason) {
-    if (signal?.aborted) throw reason;
-    throw unreachable();
-  }
-  if (answer.status === 401 && mayRefresh && !path.startsWith("/api/v1/auth/")) {
-    if (await refresh()) return request(path, options, false);
-    toSignIn();
-  }
-  if (!answer.ok) throw await explain(answer);
-  return answer;
+  const send = (): Promise<Response> => reach(path, init);
+  const first = await send();
+  if (first.ok) return first;
+  const trouble = await explain(first);
+  if (!isSessionOver(path, trouble)) throw trouble;
+  const second = await withRenewal(send);
+  if (second.ok) return second;
+  const rest = await explain(second);
+  if (isSessionOver(path, rest)) toSignIn();
+  throw rest;
 }
+
+/** A 401 that names a field is about what was entered there, such as a wrong password. */
+const isSessionOver = (path: string, trouble: Trouble): boolean =>
+  trouble.status === 401 && !trouble.where && !path.startsWith("/api/v1/auth/");
 
 /** The JSON of an answer; null where it has none. */
 export async function call<T>(path: string, options: Options = {}): Promise<T> {
