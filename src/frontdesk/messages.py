@@ -361,6 +361,10 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     `parent_id` is the message it follows (None: the newest of the conversation's current branch, or its start when
     `at_start`). `regenerate` names the user message whose answer is to be written anew, instead of new text.
     `context` is history that the caller keeps and the desk does not (clients of the OpenAI-compatible API).
+
+    A channel with chats of its own names the chat by `place`, its address there, instead of `conversation_id`: the
+    first message of a place begins its conversation. `reply_to` is the channel's id of the message to answer, `sender`
+    who wrote it in a group. With `merge` the message replaces an unanswered one before it: one reply answers both.
     """
 
     channel: str
@@ -375,6 +379,10 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     context: tuple["Prompt", ...] = ()
     trace: str | None = None
+    place: str | None = None
+    reply_to: str | None = None
+    sender: str = ""
+    merge: bool = False
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -462,6 +470,12 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="turn.failed"):
     hint: str
 
 
+class PersonAnswers(msgspec.Struct, frozen=True, kw_only=True, tag="turn.handed"):
+    """The last event of a turn that the desk does not answer: a person of the team, `name`, has the conversation."""
+
+    name: str
+
+
 TurnEvent = (
     Started
     | Working
@@ -473,6 +487,7 @@ TurnEvent = (
     | ModelSwitched
     | Finished
     | Failed
+    | PersonAnswers
 )
 
 

@@ -22,6 +22,7 @@ from frontdesk.messages import (
     ToolSpec,
     Usage,
 )
+from frontdesk.outgoing import Reply, Rhythm, Signal
 
 
 class Clock(Protocol):
@@ -211,4 +212,37 @@ class Dispatcher(Protocol):
     @property
     def backlog(self) -> int:
         """Rows that were handed in and are not done."""
+        ...
+
+
+class Outlet(Protocol):
+    """A channel that the desk writes to of its own accord: each body is one send, in order."""
+
+    @property
+    def rhythm(self) -> Rhythm | None:
+        """How typing is played there; None: not at all."""
+        ...
+
+    def letters(self, reply: Reply) -> tuple[str, ...]:
+        """The bodies of the letters that bring `reply` to its place."""
+        ...
+
+    async def typing(self, place: str) -> None:
+        """Show once that somebody types there. A failure is nobody's concern."""
+        ...
+
+    async def preview(self, place: str, turn_id: str, text: str) -> None:
+        """Show the answer so far, where the channel can. A failure is nobody's concern."""
+        ...
+
+
+class Live(Protocol):
+    """News of conversations, over all processes. It may be lost, so whoever follows also looks for itself at times."""
+
+    async def tell(self, signal: Signal) -> None:
+        """Tell everybody who follows the conversation, and everybody who follows all."""
+        ...
+
+    def follow(self, conversation_id: str | None = None) -> AsyncIterator[Signal]:
+        """News of this conversation, or of all, from now on, until the iterator is closed."""
         ...

@@ -18,18 +18,28 @@ LEASE = 60.0  # seconds; longer than any try
 
 
 class NotSent(Exception):  # a sender's report, not an error that anyone sees
-    """The letter was not taken, for `reason` (a name). `final`: it never will be."""
+    """The letter was not taken, for `reason` (a name).
 
-    def __init__(self, reason: str, *, final: bool = False) -> None:
+    `final`: it never will be. `retry_after`: in so many seconds it may be; that was no try. `ambiguous`: perhaps it was
+    taken, so it is never sent again of its own accord.
+    """
+
+    def __init__(
+        self, reason: str, *, final: bool = False, retry_after: float | None = None, ambiguous: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.final = final
+        self.retry_after = retry_after
+        self.ambiguous = ambiguous
 
 
 class Sender(Protocol):
-    """Brings letters of one channel out of the house. Raises `NotSent`."""
+    """Brings letters of one channel out of the house."""
 
-    async def send(self, letter: Letter) -> None: ...
+    async def send(self, letter: Letter) -> str:
+        """Send it and return the channel's id of it, or nothing. Raises `NotSent`."""
+        ...
 
 
 class Delivery:
@@ -70,7 +80,7 @@ class Webhook:
         self._http = http
         self._options = options
 
-    async def send(self, letter: Letter) -> None:
+    async def send(self, letter: Letter) -> str:
         body = letter.body.encode()
         headers = {"Content-Type": "application/json", "Idempotency-Key": letter.key}
         if self._options.webhook_secret:
@@ -85,3 +95,4 @@ class Webhook:
         if not answer.is_success:
             hopeless = answer.status_code in (400, 401, 403, 404, 405, 410, 413, 422)
             raise NotSent(f"status_{answer.status_code}", final=hopeless)
+        return ""

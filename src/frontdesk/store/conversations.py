@@ -4,7 +4,7 @@ A conversation is a tree: editing or regenerating makes a sibling, and `head_id`
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -54,6 +54,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     file_ids: tuple[str, ...] = ()
     error: Fault | None = None
     can_leave_message: bool = False
+    author_id: str | None = None
+    external_id: str | None = None
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,14 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     summary_upto: str | None
     created_at: datetime
     updated_at: datetime
+    place: str | None = None
+    status: Literal["open", "closed"] = "open"
+    held_by: str | None = None
+    held_at: datetime | None = None
+    assigned_to: str | None = None
+    quick: bool = False
+    last_from: Literal["person", "desk", "operator"] = "person"
+    closed_at: datetime | None = None
 
 
 conversations = sa.Table(
@@ -82,6 +92,15 @@ conversations = sa.Table(
     sa.Column("summary_upto", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("place", sa.Text),
+    sa.Column("status", sa.Text, nullable=False, server_default="open"),
+    sa.Column("held_by", sa.Text, sa.ForeignKey("people.id", ondelete="SET NULL"), index=True),
+    sa.Column("held_at", UtcDateTime),
+    sa.Column("assigned_to", sa.Text, sa.ForeignKey("people.id", ondelete="SET NULL"), index=True),
+    sa.Column("quick", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("last_from", sa.Text, nullable=False, server_default="person"),
+    sa.Column("closed_at", UtcDateTime),
+    sa.Index("uq_conversations_channel_place", "channel", "place", unique=True),
     sa.Index("ix_conversations_person_id_updated_at", "person_id", "updated_at"),
     sa.Index("ix_conversations_updated_at", "updated_at"),
 )
@@ -106,6 +125,8 @@ messages = sa.Table(
     sa.Column("file_ids", Typed[tuple[str, ...]](tuple[str, ...])),
     sa.Column("error", Typed[Fault](Fault)),
     sa.Column("can_leave_message", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("author_id", sa.Text, sa.ForeignKey("people.id", ondelete="SET NULL")),
+    sa.Column("external_id", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 

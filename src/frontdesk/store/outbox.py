@@ -20,7 +20,14 @@ outbox = sa.Table(
     sa.Column("key", sa.Text, nullable=False, unique=True),
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), index=True),
+    sa.Column("message_id", sa.Text),
+    sa.Column("place", sa.Text),
     sa.Column("body", sa.Text, nullable=False),
+    sa.Column("machine", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("proactive", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("external_id", sa.Text),
+    sa.Column("problem", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
@@ -28,6 +35,7 @@ outbox = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("settled_at", UtcDateTime),
     sa.Index("ix_outbox_state_due_at", "state", "due_at"),
+    sa.Index("ix_outbox_channel_place_created_at", "channel", "place", "created_at"),
 )
 
 
@@ -40,6 +48,11 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     attempts: int
     fence: int
+    place: str | None = None
+    conversation_id: str | None = None
+    message_id: str | None = None
+    person_id: str = ""
+    proactive: bool = False
 
 
 async def put(
