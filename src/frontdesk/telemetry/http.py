@@ -82,6 +82,8 @@ class Measured:
                 seconds = answer.seconds()
                 metrics.http_requests.labels(method, path, status).inc()
                 metrics.http_request_duration.labels(method, path).observe(seconds)
+                metrics.requests.labels(path, method, status).inc()
+                metrics.response_time.labels(path).observe(seconds)
                 if span.is_recording():
                     span.update_name(f"{method} {path}")
                     span.set_attributes(

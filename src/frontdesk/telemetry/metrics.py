@@ -4,10 +4,15 @@ Labels hold names of a bounded set (routes, models, outcomes), never ids or text
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.process_collector import ProcessCollector
 
 registry = CollectorRegistry()
+ProcessCollector(registry=registry)  # process_resident_memory_bytes, process_cpu_seconds_total, … of this process
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+# Every HTTP request is counted under two pairs of names, because operators of the blueprints know either the one or the
+# other, and a rule of theirs must find the name that it asks for without a rewriting server in between.
 
 http_requests = Counter(
     "http_requests_total",
@@ -20,6 +25,19 @@ http_request_duration = Histogram(
     "Time from a request to its last byte; for streams to the first one",
     ["method", "path"],
     buckets=SECONDS,
+    registry=registry,
+)
+requests = Counter(
+    "requests_total",
+    "The same HTTP requests under the name of the conversation blueprint",
+    ["route", "method", "status"],
+    registry=registry,
+)
+response_time = Histogram(
+    "response_time_seconds",
+    "The same time under the name of the conversation blueprint",
+    ["route"],
+    buckets=SECONDS[:-1],
     registry=registry,
 )
 tokens_used = Counter(
@@ -60,5 +78,52 @@ tool_call_duration = Histogram(
     "Time that an MCP server took for a call",
     ["server"],
     buckets=SECONDS,
+    registry=registry,
+)
+
+# --- people and channels ---
+
+telegram_updates = Counter(
+    "telegram_updates_total",
+    "Updates from Telegram by kind and outcome: accepted, duplicate, refused",
+    ["kind", "outcome"],
+    registry=registry,
+)
+replies = Counter(
+    "replies_total",
+    "Replies that left the desk, by outcome: sent, fallback (an apology or another model's), failed",
+    ["outcome"],
+    registry=registry,
+)
+reply_latency = Histogram(
+    "reply_latency_seconds",
+    "Time from a message's arrival to its reply's being sent",
+    buckets=(0.5, 1, 2, 5, 10, 20, 30),
+    registry=registry,
+)
+typing_simulations = Counter(
+    "typing_simulations_total",
+    "Times that typing was shown before a reply, by outcome: finished, cancelled",
+    ["outcome"],
+    registry=registry,
+)
+conversations_active = Gauge(
+    "conversations_active",
+    "People who were in a conversation within the last 5 minutes, counted in the database: the same of every process",
+    registry=registry,
+)
+
+# --- work ---
+
+queue_length = Gauge(
+    "queue_length", "Rows that wait for a worker, by queue, counted in the database", ["queue"], registry=registry
+)
+queue_oldest = Gauge(
+    "queue_oldest_seconds", "How long the oldest of them has been waiting, by queue", ["queue"], registry=registry
+)
+events = Counter(
+    "frontdesk_events_total",
+    "What happened to this process that an operator should see on a time line, by kind",
+    ["kind"],
     registry=registry,
 )
