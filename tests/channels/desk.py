@@ -45,6 +45,7 @@ from frontdesk.store.database import Database
 from frontdesk.store.feedback import Feedback
 from frontdesk.store.files import Files
 from frontdesk.store.handoffs import Handoffs
+from frontdesk.store.inbox import Inbox
 from frontdesk.store.memories import Memories
 from frontdesk.store.people import people
 from frontdesk.store.requests import Requests
@@ -74,6 +75,7 @@ class ScriptedConversation:
     """A `Converse` on real rows: each turn says `script`, then finishes; while `held`, only after `go_on`."""
 
     def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self.inbox = Inbox(database, clock, ids)
         self.turns = Turns(database, clock, ids)
         self.script: list[TurnEvent] = [TextAdded(text="We open "), TextAdded(text="at nine.")]
         self.held = False
@@ -85,7 +87,7 @@ class ScriptedConversation:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def accept(self, inbound: Inbound) -> Accepted:
-        accepted = await self.turns.accept(inbound)
+        accepted = await self.inbox.accept(inbound)
         if accepted.is_new:
             self.accepted.append(inbound)
             self._tasks.add(asyncio.create_task(self._run(accepted)))

@@ -33,10 +33,12 @@ from frontdesk.messages import (
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database
 from frontdesk.store.files import Files
+from frontdesk.store.inbox import Inbox
 from frontdesk.store.memories import Memories
 from frontdesk.store.people import People
 from frontdesk.store.turns import Turns
 from frontdesk.testing.clock import CountingIds, FakeClock
+from frontdesk.work.kinds import Kind
 from frontdesk.work.local import LocalWork
 
 Script = Callable[[ModelRequest], AsyncIterator[ModelEvent]]
@@ -202,11 +204,13 @@ async def make_desk(database: Database, clock: FakeClock, ids: CountingIds, name
         summaries=Summaries(conversations, models),
         guards=guards,
         conversations=conversations,
+        inbox=Inbox(database, clock, ids),
         turns=turns,
         options=ConversationOptions(most_waiting=20),
     )
     rooms: list[Conversation] = []
-    work = LocalWork("turn", lambda turn_id: rooms[0].run(turn_id), turns.waiting, clock)
+    kind = Kind(name="turn", queue="ml", run=lambda turn_id: rooms[0].run(turn_id), sweep=turns.waiting)
+    work = LocalWork([kind], clock)
     rooms.append(Conversation(parts, work, clock, name))
     known = {row.name: row.person for row in await people.page()}
     ada = known.get("Ada") or (await people.add(name="Ada", role=Role.MEMBER)).person

@@ -79,7 +79,7 @@ async def new_process(database: Database, clock: FakeClock, ids: CountingIds, na
 async def accept_as_a_client_does(desk: Desk, key: str, on_failure: Callable[[], None]) -> Accepted:
     for _ in range(ATTEMPTS):
         try:
-            return await desk.turns.accept(desk.said("When do you open?", key))
+            return await desk.parts.inbox.accept(desk.said("When do you open?", key))
         except StoreUnavailable:
             on_failure()
     raise AssertionError("never accepted")

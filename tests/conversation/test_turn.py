@@ -224,7 +224,7 @@ async def test_a_turn_whose_process_died_is_finished_by_another_without_repeatin
         await asyncio.Event().wait()
 
     dead.models.script = script
-    accepted = await dead.turns.accept(dead.said("Go"))
+    accepted = await dead.parts.inbox.accept(dead.said("Go"))
     run = asyncio.create_task(dead.converse.run(accepted.turn_id))
     seen: list[Numbered] = []
     async for item in dead.converse.follow(accepted.turn_id):
@@ -259,7 +259,7 @@ async def test_a_tool_call_that_a_crash_cut_off_is_said_to_be_unknown_and_not_re
 
     dead.tools.offered, dead.tools.answer = (CLOCK_TOOL,), never
     dead.models.script = calls_then_says("example__time", "{}", "")
-    accepted = await dead.turns.accept(dead.said("Go"))
+    accepted = await dead.parts.inbox.accept(dead.said("Go"))
     run = asyncio.create_task(dead.converse.run(accepted.turn_id))
     await reached.wait()
     await asyncio.gather(run, return_exceptions=True)

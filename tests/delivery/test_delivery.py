@@ -19,9 +19,9 @@ from frontdesk.errors import NotFound
 from frontdesk.messages import Inbound, Person, Role
 from frontdesk.store.database import Database
 from frontdesk.store.handoffs import Handoffs
-from frontdesk.store.outbox import Outbox
+from frontdesk.store.inbox import Inbox
+from frontdesk.store.outbox import LostLetter, Outbox
 from frontdesk.store.people import People
-from frontdesk.store.turns import Turns
 from frontdesk.testing.clock import CountingIds, FakeClock
 
 SECRET = "a shared word"
@@ -56,7 +56,7 @@ async def post(database: Database, clock: FakeClock, ids: CountingIds) -> AsyncG
     options = DeliveryOptions(webhook_url="http://owner.test/hook", webhook_secret=SECRET, tries=3)
     ada = (await People(database, clock, ids).add(name="Ada", role=Role.MEMBER)).person
     inbound = Inbound(channel="web", external_id="1", person_id=ada.id, text="Hello")
-    accepted = await Turns(database, clock, ids).accept(inbound)
+    accepted = await Inbox(database, clock, ids).accept(inbound)
     outbox = Outbox(database, clock)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=site)) as http:
         delivery = Delivery(outbox, {WEBHOOK: Webhook(http, options)}, options)
@@ -124,5 +124,7 @@ async def test_a_deliverer_that_was_taken_over_from_settles_nothing(post: Post, 
     clock.advance(61)
     fresh = await post.outbox.claim(letter_id, 60)
     assert fresh is not None
-    assert await post.outbox.settle(stale, "failed") is False
-    assert await post.outbox.settle(fresh, "sent") is True
+    with pytest.raises(LostLetter):
+        await post.outbox.settle(stale, "failed")
+    await post.outbox.settle(fresh, "sent")
+    assert await post.outbox.count("sent") == 1

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from frontdesk.store.conversations import messages
 from frontdesk.store.database import Database
-from frontdesk.store.turns import OPEN, inbox, turn_events, turns
+from frontdesk.store.inbox import inbox
+from frontdesk.store.turns import OPEN, turn_events, turns
 from frontdesk.testing.desk import EVENTS, events
 from frontdesk.testing.upstream import OpenAIWire, Received, Reply, Upstream
 from tests.scenarios.processes import Process

@@ -8,6 +8,7 @@ from frontdesk.errors import Conflict, NotFound
 from frontdesk.messages import Grounding, Inbound, Numbered, Person, Role, TextAdded
 from frontdesk.store.conversations import Conversations, branch
 from frontdesk.store.database import Database
+from frontdesk.store.inbox import Inbox
 from frontdesk.store.people import People
 from frontdesk.store.turns import LostLease, Outcome, Turns
 from frontdesk.testing.clock import CountingIds, FakeClock
@@ -29,6 +30,11 @@ def turns(database: Database, clock: FakeClock, ids: CountingIds) -> Turns:
 
 
 @pytest.fixture
+def inbox(database: Database, clock: FakeClock, ids: CountingIds) -> Inbox:
+    return Inbox(database, clock, ids)
+
+
+@pytest.fixture
 def conversations(database: Database, clock: FakeClock) -> Conversations:
     return Conversations(database, clock)
 
@@ -38,35 +44,37 @@ def said(person: Person, text: str = "Hello", external_id: str = "1", **more: ob
 
 
 @pytest.mark.proves("promise-2")
-async def test_the_same_message_many_times_at_once_is_one_turn(turns: Turns, ada: Person) -> None:
+async def test_the_same_message_many_times_at_once_is_one_turn(inbox: Inbox, turns: Turns, ada: Person) -> None:
     copies = [said(ada, external_id=str(number % 25)) for number in range(100)]
-    accepted = await asyncio.gather(*(turns.accept(copy) for copy in copies))
+    accepted = await asyncio.gather(*(inbox.accept(copy) for copy in copies))
     assert len({answer.turn_id for answer in accepted}) == 25
     assert len(await turns.waiting()) == 25
 
 
 @pytest.mark.proves("promise-10")
-async def test_a_key_that_comes_with_another_message_is_refused(turns: Turns, ada: Person) -> None:
-    await turns.accept(said(ada, "One"))
+async def test_a_key_that_comes_with_another_message_is_refused(inbox: Inbox, turns: Turns, ada: Person) -> None:
+    await inbox.accept(said(ada, "One"))
     with pytest.raises(Conflict):
-        await turns.accept(said(ada, "Two"))
+        await inbox.accept(said(ada, "Two"))
 
 
-async def test_a_conversation_of_somebody_else_is_not_found(turns: Turns, ada: Person, bob: Person) -> None:
-    first = await turns.accept(said(ada))
+async def test_a_conversation_of_somebody_else_is_not_found(
+    inbox: Inbox, turns: Turns, ada: Person, bob: Person
+) -> None:
+    first = await inbox.accept(said(ada))
     with pytest.raises(NotFound):
-        await turns.accept(said(bob, external_id="2", conversation_id=first.conversation_id))
+        await inbox.accept(said(bob, external_id="2", conversation_id=first.conversation_id))
     with pytest.raises(NotFound):
         await turns.owner(first.turn_id, bob.id)
 
 
 @pytest.mark.proves("promise-4")
 async def test_turns_of_one_conversation_are_claimed_one_after_the_other(
-    turns: Turns, ada: Person, clock: FakeClock
+    inbox: Inbox, turns: Turns, ada: Person, clock: FakeClock
 ) -> None:
-    first = await turns.accept(said(ada))
+    first = await inbox.accept(said(ada))
     clock.advance(1)
-    second = await turns.accept(said(ada, "And?", "2", conversation_id=first.conversation_id))
+    second = await inbox.accept(said(ada, "And?", "2", conversation_id=first.conversation_id))
     assert await turns.claim("b", 10, second.turn_id) is None
     lease = await turns.claim("a", 10)
     assert lease is not None
@@ -80,9 +88,9 @@ async def test_turns_of_one_conversation_are_claimed_one_after_the_other(
 
 @pytest.mark.proves("promise-5")
 async def test_a_process_that_was_taken_over_from_can_write_nothing(
-    turns: Turns, ada: Person, clock: FakeClock
+    inbox: Inbox, turns: Turns, ada: Person, clock: FakeClock
 ) -> None:
-    accepted = await turns.accept(said(ada))
+    accepted = await inbox.accept(said(ada))
     stale = await turns.claim("slow", 10)
     assert stale is not None
     await turns.append(stale, [_text(1)])
@@ -100,14 +108,14 @@ async def test_a_process_that_was_taken_over_from_can_write_nothing(
     assert [item.seq for item in await turns.events(accepted.turn_id)] == [1, 2]
 
 
-async def test_two_processes_cannot_claim_the_same_turn(turns: Turns, ada: Person) -> None:
-    await turns.accept(said(ada))
+async def test_two_processes_cannot_claim_the_same_turn(inbox: Inbox, turns: Turns, ada: Person) -> None:
+    await inbox.accept(said(ada))
     claims = await asyncio.gather(*(turns.claim(f"process-{number}", 10) for number in range(8)))
     assert sum(claim is not None for claim in claims) == 1
 
 
-async def test_a_wish_to_stop_is_told_with_the_next_write(turns: Turns, ada: Person) -> None:
-    accepted = await turns.accept(said(ada))
+async def test_a_wish_to_stop_is_told_with_the_next_write(inbox: Inbox, turns: Turns, ada: Person) -> None:
+    accepted = await inbox.accept(said(ada))
     lease = await turns.claim("a", 10)
     assert lease is not None
     assert await turns.append(lease, [_text(1)]) is False
@@ -117,15 +125,15 @@ async def test_a_wish_to_stop_is_told_with_the_next_write(turns: Turns, ada: Per
 
 
 async def test_regenerating_and_editing_make_branches(
-    turns: Turns, conversations: Conversations, ada: Person, clock: FakeClock
+    inbox: Inbox, turns: Turns, conversations: Conversations, ada: Person, clock: FakeClock
 ) -> None:
-    first = await turns.accept(said(ada, "Question"))
+    first = await inbox.accept(said(ada, "Question"))
     await _finish(turns, "Answer")
     clock.advance(1)
-    again = await turns.accept(said(ada, "", "2", conversation_id=first.conversation_id, regenerate=first.message_id))
+    again = await inbox.accept(said(ada, "", "2", conversation_id=first.conversation_id, regenerate=first.message_id))
     await _finish(turns, "Another answer")
     clock.advance(1)
-    edited = await turns.accept(said(ada, "Better question", "3", conversation_id=first.conversation_id, at_start=True))
+    edited = await inbox.accept(said(ada, "Better question", "3", conversation_id=first.conversation_id, at_start=True))
     await _finish(turns, "Third answer")
     everything = await conversations.messages(first.conversation_id)
 
@@ -141,12 +149,12 @@ async def test_regenerating_and_editing_make_branches(
 
 
 async def test_conversations_are_paged_newest_first_and_searched(
-    turns: Turns, conversations: Conversations, ada: Person, bob: Person, clock: FakeClock
+    inbox: Inbox, turns: Turns, conversations: Conversations, ada: Person, bob: Person, clock: FakeClock
 ) -> None:
     for number in range(5):
         clock.advance(1)
-        await turns.accept(said(ada, f"Question {number}", str(number)))
-    await turns.accept(said(bob, "Question of Bob", "b"))
+        await inbox.accept(said(ada, f"Question {number}", str(number)))
+    await inbox.accept(said(bob, "Question of Bob", "b"))
     first, cursor = await conversations.page(ada.id, limit=3, channel="web")
     second, end = await conversations.page(ada.id, limit=3, before=cursor, channel="web")
     assert [each.title for each in first + second] == [f"Question {number}" for number in (4, 3, 2, 1, 0)]
@@ -158,9 +166,9 @@ async def test_conversations_are_paged_newest_first_and_searched(
 
 
 async def test_erasing_a_person_takes_their_conversations_along(
-    database: Database, turns: Turns, ada: Person, clock: FakeClock, ids: CountingIds
+    inbox: Inbox, database: Database, turns: Turns, ada: Person, clock: FakeClock, ids: CountingIds
 ) -> None:
-    accepted = await turns.accept(said(ada))
+    accepted = await inbox.accept(said(ada))
     await _finish(turns, "Hi")
     await People(database, clock, ids).erase(ada.id)
     assert await turns.events(accepted.turn_id) == []

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -38,6 +38,7 @@ from frontdesk.system.system import System
 from frontdesk.tools.approvals import Approvals
 from frontdesk.tools.options import ToolsOptions
 from frontdesk.tools.toolbox import Toolbox
+from frontdesk.work.kinds import Kind
 from frontdesk.work.local import LocalWork
 
 
@@ -66,7 +67,6 @@ class Desk:
     approvals: Approvals
     converse: Conversation
     work: LocalWork
-    delivery: LocalWork
     mcp: DeskServer
 
     def asgi(self) -> ASGIApp:
@@ -81,8 +81,7 @@ class Desk:
 
     async def drain(self) -> None:
         """Take no new turns and let the running ones end, for as long as the system file allows."""
-        seconds = self.system.section(HttpOptions).drain_seconds
-        await asyncio.gather(self.work.drain(seconds), self.delivery.drain(seconds))
+        await self.work.drain(self.system.section(HttpOptions).drain_seconds)
 
 
 @asynccontextmanager
@@ -113,9 +112,8 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
             store.approval_rows, clock, ids, seconds=system.section(ConversationOptions).approval_seconds
         )
         parts = _turn_parts(system, store, models, embedder, library, toolbox, approvals)
-        converse, work = _conversation(parts, clock)
+        converse, work = _work(parts, [_letters(system, store, stack)], clock)
         await work.start()
-        delivery = await _delivery(system, store, clock, stack)
         desk = Desk(
             system=system,
             clock=clock,
@@ -130,7 +128,6 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
             approvals=approvals,
             converse=converse,
             work=work,
-            delivery=delivery,
             mcp=DeskServer(library, converse, ids),
         )
         try:
@@ -170,14 +167,12 @@ async def _read_file(name: str, media_type: str, data: bytes) -> str:
     return "\n\n".join(block.text for block in reading.blocks)
 
 
-async def _delivery(system: System, store: Store, clock: Clock, stack: AsyncExitStack) -> LocalWork:
+def _letters(system: System, store: Store, stack: AsyncExitStack) -> Kind:
     options = system.section(DeliveryOptions)
     http = httpx2.AsyncClient(follow_redirects=False)
     stack.push_async_callback(http.aclose)
     delivery = Delivery(store.outbox, {WEBHOOK: Webhook(http, options)}, options)
-    work = LocalWork("letter", delivery.deliver, store.outbox.due, clock, parallel=8, every=2)
-    await work.start()
-    return work
+    return Kind(name="letter", queue="general", run=delivery.deliver, sweep=store.outbox.due, parallel=8, every=2)
 
 
 def _turn_parts(
@@ -202,17 +197,19 @@ def _turn_parts(
         summaries=Summaries(store.conversations, models),
         guards=guards,
         conversations=store.conversations,
+        inbox=store.inbox,
         turns=store.turns,
         options=options,
     )
 
 
-def _conversation(parts: TurnParts, clock: Clock) -> tuple[Conversation, LocalWork]:
+def _work(parts: TurnParts, kinds: Sequence[Kind], clock: Clock) -> tuple[Conversation, LocalWork]:
     """The room and the work that runs its turns: each needs the other, so the work looks the room up when it runs."""
 
     async def run(turn_id: str) -> None:
         await converse.run(turn_id)
 
-    work = LocalWork("turn", run, parts.turns.waiting, clock, parallel=parts.options.parallel_turns)
+    turns = Kind(name="turn", queue="ml", run=run, sweep=parts.turns.waiting, parallel=parts.options.parallel_turns)
+    work = LocalWork([turns, *kinds], clock)
     converse = Conversation(parts, work, clock, f"{socket.gethostname()}-{os.getpid()}")
     return converse, work

@@ -14,6 +14,7 @@ from frontdesk.store.database import Database
 from frontdesk.store.feedback import Feedback
 from frontdesk.store.files import Files
 from frontdesk.store.handoffs import Handoffs
+from frontdesk.store.inbox import Inbox
 from frontdesk.store.keys import Keys
 from frontdesk.store.memories import Memories
 from frontdesk.store.migrations import migrate
@@ -39,6 +40,7 @@ class Store:
     keys: Keys
     audit: Audit
     conversations: Conversations
+    inbox: Inbox
     turns: Turns
     files: Files
     memories: Memories
@@ -68,6 +70,7 @@ async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stac
         keys=Keys(database, clock, ids),
         audit=Audit(database, clock, derived_key(secret, "audit")),
         conversations=Conversations(database, clock),
+        inbox=Inbox(database, clock, ids),
         turns=Turns(database, clock, ids),
         files=Files(database, clock, ids),
         memories=Memories(database, clock, ids),

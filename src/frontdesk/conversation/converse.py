@@ -38,7 +38,7 @@ class Conversation:
     async def accept(self, inbound: Inbound) -> Accepted:
         if self._dispatcher.backlog >= self._parts.options.most_waiting:
             raise Overloaded("The desk has more to answer than it can right now", retry_after=BREATHER)
-        accepted = await self._parts.turns.accept(inbound)
+        accepted = await self._parts.inbox.accept(inbound)
         if accepted.is_new:
             await self._dispatcher.ready("turn", accepted.turn_id)
         return accepted

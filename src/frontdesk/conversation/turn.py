@@ -44,6 +44,7 @@ from frontdesk.messages import (
 from frontdesk.ports import Approvals, Model, Models, Search, Toolbox
 from frontdesk.store.calls import account
 from frontdesk.store.conversations import Conversations, Message, ToolUse, branch
+from frontdesk.store.inbox import Inbox
 from frontdesk.store.turns import Outcome, Turns
 
 SMALL_WINDOW = 6  # messages that a small model can keep in mind
@@ -64,6 +65,7 @@ class TurnParts:
     summaries: Summaries
     guards: Guards
     conversations: Conversations
+    inbox: Inbox
     turns: Turns
     options: ConversationOptions
 

@@ -3,13 +3,13 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import httpx2
 import structlog
 
 from frontdesk.delivery.options import DeliveryOptions
-from frontdesk.store.outbox import Letter, Outbox
+from frontdesk.store.outbox import Letter, LostLetter, Outbox
 
 log = structlog.get_logger("frontdesk.delivery")
 
@@ -51,26 +51,47 @@ class Delivery:
         self._options = options
 
     async def deliver(self, letter_id: str) -> None:
-        """Try to send the letter if it is due."""
-        letter = await self._outbox.claim(letter_id, LEASE)
-        if letter is None:
-            return
-        sender = self._senders.get(letter.channel)
+        """Try to send the letter if it is due, and then those that wait behind it at the same place."""
+        following: str | None = letter_id
+        while following is not None:
+            letter = await self._outbox.claim(following, LEASE)
+            following = None if letter is None else await self._send(letter)
+
+    async def _send(self, letter: Letter) -> str | None:
         try:
+            sender = self._senders.get(letter.channel)
             if sender is None:
                 raise NotSent("no_sender", final=True)
-            await sender.send(letter)
+            external_id = await sender.send(letter)
         except NotSent as error:
-            await self._put_off(letter, error)
-        else:
-            await self._outbox.settle(letter, "sent")
+            log.warning("letter_not_sent", channel=letter.channel, reason_code=error.reason)
+            return await self._not_sent(letter, error)
+        return await self._settle(letter, "sent", external_id=external_id)
 
-    async def _put_off(self, letter: Letter, error: NotSent) -> None:
-        log.warning("letter_not_sent", channel=letter.channel, reason_code=error.reason)
+    async def _not_sent(self, letter: Letter, error: NotSent) -> str | None:
+        if error.retry_after is not None:
+            await self._outbox.again(letter, error.retry_after, counted=False, problem=error.reason)
+            return None
+        if error.ambiguous:
+            return await self._settle(letter, "unknown", problem=error.reason)
         if error.final or letter.attempts >= self._options.tries:
-            await self._outbox.settle(letter, "failed")
-        else:
-            await self._outbox.again(letter, self._options.first_wait * 2 ** (letter.attempts - 1))
+            return await self._settle(letter, "failed", problem=error.reason)
+        await self._outbox.again(letter, self._options.first_wait * 2 ** (letter.attempts - 1), problem=error.reason)
+        return None
+
+    async def _settle(
+        self,
+        letter: Letter,
+        state: Literal["sent", "failed", "unknown"],
+        *,
+        external_id: str | None = None,
+        problem: str | None = None,
+    ) -> str | None:
+        """The letter that waits behind this one, if any; None too when another process has taken this one over."""
+        try:
+            return await self._outbox.settle(letter, state, external_id=external_id or None, problem=problem)
+        except LostLetter:
+            return None
 
 
 class Webhook:

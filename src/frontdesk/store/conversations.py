@@ -243,9 +243,13 @@ class Conversations:
         await self._database.commit(work)
 
 
-async def find(connection: AsyncConnection, conversation_id: str, person_id: str | None) -> Conversation:
-    """The conversation inside a transaction. Raises `NotFound`, also for somebody else's."""
+async def find(
+    connection: AsyncConnection, conversation_id: str, person_id: str | None, *, locked: bool = False
+) -> Conversation:
+    """The conversation inside a transaction, `locked` until its end. Raises `NotFound`, also for somebody else's."""
     query = sa.select(conversations).where(conversations.c.id == conversation_id)
+    if locked:
+        query = query.with_for_update()
     if person_id is not None:
         query = query.where(conversations.c.person_id == person_id)
     row = (await connection.execute(query)).mappings().one_or_none()

@@ -11,7 +11,7 @@ from frontdesk.errors import NotFound
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.conversations import find
 from frontdesk.store.database import Database, UtcDateTime, metadata
-from frontdesk.store.outbox import put
+from frontdesk.store.outbox import NewLetter, put
 
 handoffs = sa.Table(
     "handoffs",
@@ -71,15 +71,10 @@ class Handoffs:
             await connection.execute(handoffs.insert(), msgspec.structs.asdict(handoff))
             if self._notice is not None:
                 body = msgspec.json.encode({"type": "message_left", "message": handoff}).decode()
-                await put(
-                    connection,
-                    self._ids,
-                    handoff.created_at,
-                    key=f"handoff:{handoff.id}",
-                    channel=self._notice,
-                    person_id=person_id,
-                    body=body,
+                letter = NewLetter(
+                    key=f"handoff:{handoff.id}", channel=self._notice, person_id=person_id, body=body, repeatable=True
                 )
+                await put(connection, self._ids, handoff.created_at, letter)
             return handoff
 
         return await self._database.commit(work)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.ports import Clock, Ids
+from frontdesk.store.conversations import conversations
 from frontdesk.store.database import Database, UtcDateTime, metadata
 
 outbox = sa.Table(
@@ -26,6 +27,7 @@ outbox = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("machine", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("proactive", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("repeatable", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("external_id", sa.Text),
     sa.Column("problem", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
@@ -37,6 +39,9 @@ outbox = sa.Table(
     sa.Index("ix_outbox_state_due_at", "state", "due_at"),
     sa.Index("ix_outbox_channel_place_created_at", "channel", "place", "created_at"),
 )
+
+
+LetterState = Literal["waiting", "sending", "sent", "failed", "unknown", "withdrawn"]
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,76 +60,166 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     proactive: bool = False
 
 
-async def put(
-    connection: AsyncConnection, ids: Ids, now: datetime, *, key: str, channel: str, person_id: str, body: str
-) -> str:
+class LostLetter(Exception):  # a signal to its sender, not an error anyone sees
+    """Another process has taken this letter over."""
+
+
+class NewLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A letter to be written. `place` and `conversation_id` are empty for letters that belong to no chat.
+
+    `machine` letters are the desk's own words: they stop when a person takes the conversation over. `proactive` ones
+    answer nothing that anybody asked. A `repeatable` one may be sent again when its outcome is unknown, because its
+    receiver tells a repetition by the key.
+    """
+
+    key: str
+    channel: str
+    person_id: str
+    body: str
+    place: str | None = None
+    conversation_id: str | None = None
+    message_id: str | None = None
+    machine: bool = True
+    proactive: bool = False
+    repeatable: bool = False
+
+
+async def put(connection: AsyncConnection, ids: Ids, now: datetime, letter: NewLetter) -> str:
     """Write a letter in the caller's transaction and return its id. The same key again is the database's error."""
     letter_id = ids.new("out")
-    await connection.execute(
-        outbox.insert(),
-        {
-            "id": letter_id,
-            "key": key,
-            "channel": channel,
-            "person_id": person_id,
-            "body": body,
-            "state": "waiting",
-            "due_at": now,
-            "created_at": now,
-        },
-    )
+    row = msgspec.structs.asdict(letter) | {"id": letter_id, "state": "waiting", "due_at": now, "created_at": now}
+    await connection.execute(outbox.insert(), row)
     return letter_id
 
 
 class Outbox:
-    """Claiming letters and settling them."""
+    """Claiming letters and settling them.
+
+    Letters of one place leave one at a time, in the order in which they were written. A letter is `waiting`, `sending`
+    while a process has it, and then `sent`, `failed`, `withdrawn`, or `unknown`: perhaps it arrived, so nobody sends it
+    again unasked. A process that dies while it sends leaves its letter to be found `unknown`.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def due(self) -> list[str]:
-        """Letters whose time has come: never tried, to be tried again, or left by a process that died."""
-        query = sa.select(outbox.c.id).where(outbox.c.state == "waiting", outbox.c.due_at <= self._clock.now())
+        """Letters whose time has come, and those that a process has left in the middle of sending."""
+        now = self._clock.now()
+        query = sa.select(outbox.c.id).where(
+            outbox.c.state.in_(("waiting", "sending")), outbox.c.due_at <= now, ~_behind_another()
+        )
         async with self._database.read() as connection:
             return list((await connection.execute(query.order_by(outbox.c.due_at).limit(500))).scalars())
 
     async def claim(self, letter_id: str, seconds: float) -> Letter | None:
-        """Take the letter for `seconds`; None when it is not due, sent, or another's."""
+        """Take the letter for `seconds`; None when it is not due, sent, another's, or behind another of its place.
+
+        A machine's letter is not taken while a person holds its conversation. A letter that somebody left in the
+        middle of sending becomes `unknown` here.
+        """
         now = self._clock.now()
+        held = sa.select(conversations.c.id).where(
+            conversations.c.id == outbox.c.conversation_id, conversations.c.held_by.is_not(None)
+        )
         take = (
             outbox.update()
-            .where(outbox.c.id == letter_id, outbox.c.state == "waiting", outbox.c.due_at <= now)
-            .values(due_at=now + timedelta(seconds=seconds), fence=outbox.c.fence + 1, attempts=outbox.c.attempts + 1)
-            .returning(outbox.c.id, outbox.c.key, outbox.c.channel, outbox.c.body, outbox.c.attempts, outbox.c.fence)
+            .where(
+                outbox.c.id == letter_id,
+                sa.or_(outbox.c.state == "waiting", sa.and_(outbox.c.state == "sending", outbox.c.repeatable)),
+                outbox.c.due_at <= now,
+                ~_behind_another(),
+                ~sa.and_(outbox.c.machine, held.exists()),
+            )
+            .values(
+                state="sending",
+                due_at=now + timedelta(seconds=seconds),
+                fence=outbox.c.fence + 1,
+                attempts=outbox.c.attempts + 1,
+            )
+            .returning(*(outbox.c[name] for name in Letter.__struct_fields__))
+        )
+        left = (
+            outbox.update()
+            .where(outbox.c.id == letter_id, outbox.c.state == "sending", outbox.c.due_at <= now)
+            .values(state="unknown", settled_at=now, problem="its sender ended in the middle", fence=outbox.c.fence + 1)
         )
 
         async def work(connection: AsyncConnection) -> Letter | None:
             row = (await connection.execute(take)).mappings().one_or_none()
+            if row is None:
+                await connection.execute(left)
             return None if row is None else Letter(**row)
 
         return await self._database.commit(work)
 
-    async def settle(self, letter: Letter, state: Literal["sent", "failed"]) -> bool:
-        """Note how it ended; False when the letter has been taken over meanwhile."""
-        return await self._mark(letter, state=state, settled_at=self._clock.now())
+    async def settle(
+        self,
+        letter: Letter,
+        state: Literal["sent", "failed", "unknown"],
+        *,
+        external_id: str | None = None,
+        problem: str | None = None,
+    ) -> str | None:
+        """Note how it ended and return the id of the next letter of its place, if one waits.
 
-    async def again(self, letter: Letter, seconds: float) -> bool:
-        """Try again after `seconds`; False when the letter has been taken over meanwhile."""
-        return await self._mark(letter, due_at=self._clock.now() + timedelta(seconds=seconds))
+        Raises `LostLetter` when the letter has been taken over meanwhile.
+        """
+        values = {"state": state, "settled_at": self._clock.now(), "external_id": external_id, "problem": problem}
 
-    async def count(self, state: Literal["waiting", "sent", "failed"]) -> int:
+        async def work(connection: AsyncConnection) -> str | None:
+            if (await connection.execute(_mine(letter).values(values))).rowcount == 0:
+                raise LostLetter
+            if letter.place is None:
+                return None
+            following = sa.select(outbox.c.id).where(
+                outbox.c.channel == letter.channel, outbox.c.place == letter.place, outbox.c.state == "waiting"
+            )
+            return (await connection.execute(following.order_by(outbox.c.created_at, outbox.c.id).limit(1))).scalar()
+
+        return await self._database.commit(work)
+
+    async def again(self, letter: Letter, seconds: float, *, counted: bool = True, problem: str | None = None) -> None:
+        """Try again after `seconds`. Without `counted` this was no try: a limit had no room."""
+
+        async def work(connection: AsyncConnection) -> None:
+            due_at = self._clock.now() + timedelta(seconds=seconds)
+            attempts = letter.attempts if counted else letter.attempts - 1
+            await connection.execute(
+                _mine(letter).values(state="waiting", due_at=due_at, attempts=attempts, problem=problem)
+            )
+
+        await self._database.commit(work)
+
+    async def decide(self, letter_id: str, decision: Literal["sent", "send_again"]) -> bool:
+        """A person's word on a letter of unknown outcome; False when it is not one."""
+        now = self._clock.now()
+        known = {"state": "sent", "settled_at": now} if decision == "sent" else {"state": "waiting", "due_at": now}
+        change = outbox.update().where(outbox.c.id == letter_id, outbox.c.state == "unknown").values(known)
+
+        async def work(connection: AsyncConnection) -> bool:
+            return (await connection.execute(change)).rowcount > 0
+
+        return await self._database.commit(work)
+
+    async def count(self, state: LetterState) -> int:
         """How many letters are in `state`."""
         query = sa.select(sa.func.count()).select_from(outbox).where(outbox.c.state == state)
         async with self._database.read() as connection:
             return (await connection.execute(query)).scalar_one()
 
-    async def _mark(self, letter: Letter, **values: object) -> bool:
-        held = outbox.update().where(
-            outbox.c.id == letter.id, outbox.c.fence == letter.fence, outbox.c.state == "waiting"
-        )
 
-        async def work(connection: AsyncConnection) -> bool:
-            return (await connection.execute(held.values(values))).rowcount > 0
+def _mine(letter: Letter) -> sa.Update:
+    return outbox.update().where(outbox.c.id == letter.id, outbox.c.fence == letter.fence, outbox.c.state == "sending")
 
-        return await self._database.commit(work)
+
+def _behind_another() -> sa.ColumnElement[bool]:
+    """Whether an earlier letter of the same place has not ended yet."""
+    earlier = outbox.alias("earlier")
+    return sa.exists().where(
+        earlier.c.channel == outbox.c.channel,
+        earlier.c.place == outbox.c.place,
+        earlier.c.state.in_(("waiting", "sending")),
+        sa.tuple_(earlier.c.created_at, earlier.c.id) < sa.tuple_(outbox.c.created_at, outbox.c.id),
+    )

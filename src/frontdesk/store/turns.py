@@ -1,35 +1,24 @@
-"""Inbox, turns and their events: what came in, who works on it, and what its readers have been shown.
+"""Turns and their events: who works on a reply, and what its readers have been shown.
 
 A turn is leased: `claim` hands out a fence, a number that grows with every claim, and each write names it. A process
 that was paused while another took the turn over finds its fence outdated and can write nothing.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontdesk.errors import Conflict, NotFound
-from frontdesk.messages import Accepted, Citation, Failed, Finished, Grounding, Inbound, Numbered, TurnEvent
+from frontdesk.errors import NotFound
+from frontdesk.messages import Citation, Failed, Finished, Grounding, Inbound, Numbered, PersonAnswers, TurnEvent
 from frontdesk.ports import Clock, Ids
-from frontdesk.store.conversations import Fault, ToolUse, conversations, find, messages
+from frontdesk.store.conversations import Fault, ToolUse, conversations, messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
-from frontdesk.store.files import files
+from frontdesk.store.outbox import NewLetter, put
 from frontdesk.store.typed import Typed
-
-inbox = sa.Table(
-    "inbox",
-    metadata,
-    sa.Column("channel", sa.Text, primary_key=True),
-    sa.Column("external_id", sa.Text, primary_key=True),
-    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("turn_id", sa.Text, sa.ForeignKey("turns.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("message", Typed[Inbound](Inbound), nullable=False),
-    sa.Column("received_at", UtcDateTime, nullable=False),
-)
 
 turns = sa.Table(
     "turns",
@@ -42,6 +31,7 @@ turns = sa.Table(
     sa.Column("inbound", Typed[Inbound](Inbound), nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("claims", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lease_owner", sa.Text),
     sa.Column("lease_until", UtcDateTime),
     sa.Column("last_seq", sa.Integer, nullable=False, server_default="0"),
@@ -62,11 +52,12 @@ turn_events = sa.Table(
 )
 
 OPEN = ("queued", "running")
-TITLE_LENGTH = 80
+TICK = timedelta(microseconds=1)
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """The right to run a turn until `until`, proved by `fence`. `last_seq` is the last event that is stored."""
+    """The right to run a turn until `until`, proved by `fence`. `last_seq` is the last event that is stored, `claims`
+    how often the turn has been taken without coming to its end."""
 
     turn_id: str
     conversation_id: str
@@ -76,6 +67,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     inbound: Inbound
     fence: int
     last_seq: int
+    claims: int
+    created_at: datetime
     until: datetime
 
 
@@ -97,28 +90,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turns:
-    """The inbox and the turns of all conversations."""
+    """The turns of all conversations."""
 
     def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
-
-    async def accept(self, inbound: Inbound) -> Accepted:
-        """Store message, reply and turn in one transaction; the same (channel, external id) gives the same answer.
-
-        Raises `NotFound` for a conversation, parent, message or file that is not the person's, `Conflict` when the
-        same external id comes with another message.
-        """
-
-        async def work(connection: AsyncConnection) -> Accepted:
-            known = await _known(connection, inbound)
-            return known or await self._store(connection, inbound)
-
-        try:
-            return await self._database.commit(work)
-        except IntegrityError:  # another process stored the same message meanwhile: now it is known
-            return await self._database.commit(work)
 
     async def claim(self, owner: str, seconds: float, turn_id: str | None = None) -> Lease | None:
         """Take the turn, or the oldest one that is free, for `seconds`; None when there is none.
@@ -153,6 +130,7 @@ class Turns:
             change = change.values(
                 state="running",
                 fence=turns.c.fence + 1,
+                claims=turns.c.claims + 1,
                 lease_owner=owner,
                 lease_until=now + timedelta(seconds=seconds),
             )
@@ -181,13 +159,35 @@ class Turns:
 
         return await self._database.commit(work)
 
-    async def finish(self, lease: Lease, last: list[Numbered], outcome: Outcome) -> None:
-        """Store the last events, the reply and the turn's end in one transaction. Raises `LostLease`."""
+    async def unwanted(self, held: Mapping[str, int]) -> set[str]:
+        """Which of these turns (id → fence) should end: a stop was asked for, or they are another's now."""
+        query = sa.select(turns.c.id, turns.c.fence).where(
+            turns.c.id.in_(held), turns.c.state == "running", ~turns.c.stop_requested
+        )
+        async with self._database.read() as connection:
+            wanted = {row.id for row in await connection.execute(query) if held[row.id] == row.fence}
+        return held.keys() - wanted
 
-        async def work(connection: AsyncConnection) -> None:
+    async def finish(
+        self,
+        lease: Lease,
+        last: list[Numbered],
+        outcome: Outcome,
+        letters: Sequence[NewLetter] = (),
+        *,
+        dead: bool = False,
+    ) -> list[str]:
+        """Store the last events, the reply, the turn's end and the letters that bring the reply in one transaction.
+
+        Returns the letters' ids. `dead` marks a turn that is given up. Raises `LostLease`.
+        """
+
+        ended = "failed" if outcome.state == "failed" else "finished"
+
+        async def work(connection: AsyncConnection) -> list[str]:
             now = self._clock.now()
             change = _held(lease).values(
-                state="failed" if outcome.state == "failed" else "finished",
+                state="dead" if dead else ended,
                 last_seq=last[-1].seq,
                 finished_at=now,
                 lease_until=None,
@@ -198,10 +198,14 @@ class Turns:
                 messages.update().where(messages.c.id == lease.reply_id).values(**msgspec.structs.asdict(outcome))
             )
             await connection.execute(
-                conversations.update().where(conversations.c.id == lease.conversation_id).values(updated_at=now)
+                conversations.update()
+                .where(conversations.c.id == lease.conversation_id)
+                .values(updated_at=now, last_from="desk")
             )
+            moments = [now + index * TICK for index in range(len(letters))]  # letters leave in the order of their times
+            return [await put(connection, self._ids, at, letter) for at, letter in zip(moments, letters, strict=True)]
 
-        await self._database.commit(work)
+        return await self._database.commit(work)
 
     async def request_stop(self, turn_id: str) -> bool:
         """Ask whoever runs the turn to end it; False when it has ended already."""
@@ -229,6 +233,16 @@ class Turns:
             query = query.where(turns.c.person_id == person_id)
         async with self._database.read() as connection:
             found = (await connection.execute(query)).scalar_one_or_none()
+        if found is None:
+            raise NotFound("There is no such turn", where=turn_id)
+        return found
+
+    async def state(self, turn_id: str) -> str:
+        """`queued`, `running`, or how it ended. Raises `NotFound`."""
+        async with self._database.read() as connection:
+            found = (
+                await connection.execute(sa.select(turns.c.state).where(turns.c.id == turn_id))
+            ).scalar_one_or_none()
         if found is None:
             raise NotFound("There is no such turn", where=turn_id)
         return found
@@ -262,115 +276,6 @@ class Turns:
         async with self._database.read() as connection:
             return (await connection.execute(query)).scalar_one()
 
-    async def _store(self, connection: AsyncConnection, inbound: Inbound) -> Accepted:
-        now = self._clock.now()
-        await _own_files(connection, inbound.file_ids, inbound.person_id)
-        conversation_id, head_id = await self._conversation(connection, inbound, now)
-        turn_id, reply_id = self._ids.new("turn"), self._ids.new("msg")
-        message_id = inbound.regenerate or self._ids.new("msg")
-        row = {"conversation_id": conversation_id, "person_id": inbound.person_id, "created_at": now}
-        if inbound.regenerate:
-            await _own_message(connection, inbound.regenerate, conversation_id, role="user")
-        else:
-            parent_id = None if inbound.at_start else inbound.parent_id or head_id
-            if inbound.parent_id and not inbound.at_start:
-                await _own_message(connection, inbound.parent_id, conversation_id)
-            await connection.execute(
-                messages.insert(),
-                row
-                | {
-                    "id": message_id,
-                    "parent_id": parent_id,
-                    "role": "user",
-                    "text": inbound.text,
-                    "state": "complete",
-                    "file_ids": inbound.file_ids or None,
-                    "turn_id": turn_id,
-                },
-            )
-        reply = {"id": reply_id, "parent_id": message_id, "role": "assistant", "state": "running", "turn_id": turn_id}
-        await connection.execute(messages.insert(), row | reply | {"text": ""})
-        await connection.execute(
-            turns.insert(),
-            row
-            | {"id": turn_id, "message_id": message_id, "reply_id": reply_id, "inbound": inbound, "state": "queued"},
-        )
-        await connection.execute(
-            inbox.insert(),
-            {
-                "channel": inbound.channel,
-                "external_id": inbound.external_id,
-                "person_id": inbound.person_id,
-                "turn_id": turn_id,
-                "message": inbound,
-                "received_at": now,
-            },
-        )
-        await connection.execute(
-            conversations.update().where(conversations.c.id == conversation_id).values(head_id=reply_id, updated_at=now)
-        )
-        return Accepted(turn_id=turn_id, conversation_id=conversation_id, message_id=message_id, reply_id=reply_id)
-
-    async def _conversation(
-        self, connection: AsyncConnection, inbound: Inbound, now: datetime
-    ) -> tuple[str, str | None]:
-        if inbound.conversation_id is not None:
-            conversation = await find(connection, inbound.conversation_id, inbound.person_id)
-            return conversation.id, conversation.head_id
-        conversation_id = self._ids.new("conv")
-        await connection.execute(
-            conversations.insert(),
-            {
-                "id": conversation_id,
-                "person_id": inbound.person_id,
-                "channel": inbound.channel,
-                "title": _title(inbound.text),
-                "created_at": now,
-                "updated_at": now,
-            },
-        )
-        return conversation_id, None
-
-
-async def _known(connection: AsyncConnection, inbound: Inbound) -> Accepted | None:
-    query = (
-        sa.select(inbox.c.message, turns.c.id, turns.c.conversation_id, turns.c.message_id, turns.c.reply_id)
-        .join(turns, turns.c.id == inbox.c.turn_id)
-        .where(inbox.c.channel == inbound.channel, inbox.c.external_id == inbound.external_id)
-    )
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        return None
-    if msgspec.structs.replace(row.message, trace=None) != msgspec.structs.replace(inbound, trace=None):
-        raise Conflict("This idempotency key was used for another message", hint="Use a new key for a new message.")
-    return Accepted(
-        turn_id=row.id,
-        conversation_id=row.conversation_id,
-        message_id=row.message_id,
-        reply_id=row.reply_id,
-        is_new=False,
-    )
-
-
-async def _own_message(
-    connection: AsyncConnection, message_id: str, conversation_id: str, role: str | None = None
-) -> None:
-    query = sa.select(messages.c.id).where(messages.c.id == message_id, messages.c.conversation_id == conversation_id)
-    if role is not None:
-        query = query.where(messages.c.role == role)
-    if (await connection.execute(query)).scalar_one_or_none() is None:
-        raise NotFound("There is no such message in this conversation", where=message_id)
-
-
-async def _own_files(connection: AsyncConnection, file_ids: tuple[str, ...], person_id: str) -> None:
-    if not file_ids:
-        return
-    query = sa.select(files.c.id).where(files.c.id.in_(file_ids), files.c.person_id == person_id)
-    own = set((await connection.execute(query)).scalars())
-    for file_id in file_ids:
-        if file_id not in own:
-            raise NotFound("There is no such file", where=file_id)
-
 
 async def _insert_events(connection: AsyncConnection, turn_id: str, events: list[Numbered]) -> None:
     await connection.execute(
@@ -390,15 +295,20 @@ def _or_lost(stop_requested: bool | None) -> bool:
 
 
 def _lease(row: sa.RowMapping) -> Lease:
-    names = ("conversation_id", "person_id", "message_id", "reply_id", "inbound", "fence", "last_seq")
+    names = (
+        "conversation_id",
+        "person_id",
+        "message_id",
+        "reply_id",
+        "inbound",
+        "fence",
+        "last_seq",
+        "claims",
+        "created_at",
+    )
     return Lease(turn_id=row["id"], until=row["lease_until"], **{name: row[name] for name in names})
-
-
-def _title(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
 
 
 def is_last(event: TurnEvent) -> bool:
     """Whether a stream ends with this event."""
-    return isinstance(event, Finished | Failed)
+    return isinstance(event, Finished | Failed | PersonAnswers)

@@ -1,0 +1,211 @@
+"""What comes in: a message becomes rows in one transaction, however often and wherever it arrives."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from frontdesk.errors import Conflict, NotFound
+from frontdesk.messages import Accepted, Inbound
+from frontdesk.ports import Clock, Ids
+from frontdesk.store.conversations import Conversation, conversations, find, messages
+from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.files import files
+from frontdesk.store.turns import OPEN, TICK, turns
+from frontdesk.store.typed import Typed
+
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("external_id", sa.Text, primary_key=True),
+    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("turn_id", sa.Text, sa.ForeignKey("turns.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("message", Typed[Inbound](Inbound), nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+)
+
+TITLE_LENGTH = 80
+
+
+class Inbox:
+    """Accepting messages."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+
+    async def accept(self, inbound: Inbound) -> Accepted:
+        """Store message, reply and turn in one transaction; the same (channel, external id) gives the same answer.
+
+        Raises `NotFound` for a conversation, parent, message or file that is not the person's, `Conflict` when the
+        same external id comes with another message.
+        """
+
+        async def work(connection: AsyncConnection) -> Accepted:
+            known = await _known(connection, inbound)
+            return known or await self._store(connection, inbound)
+
+        try:
+            return await self._database.commit(work)
+        except IntegrityError:  # another process stored the same message, or began the same chat: now it is known
+            return await self._database.commit(work)
+
+    async def _store(self, connection: AsyncConnection, inbound: Inbound) -> Accepted:
+        await _own_files(connection, inbound.file_ids, inbound.person_id)
+        conversation = await self._conversation(connection, inbound)
+        # Turns are worked on in order of time, and the conversation is locked: time moves with every message in it.
+        now = max(self._clock.now(), conversation.updated_at + TICK)
+        head_id = conversation.head_id
+        if inbound.merge and conversation.held_by is None:
+            head_id = await _merge(connection, conversation, now)
+        turn_id, reply_id = self._ids.new("turn"), self._ids.new("msg")
+        row = {"conversation_id": conversation.id, "person_id": inbound.person_id, "created_at": now}
+        message_id = await self._message(connection, inbound, head_id, row | {"turn_id": turn_id})
+        if conversation.held_by is None:
+            reply = {"id": reply_id, "parent_id": message_id, "role": "assistant", "state": "running"}
+            await connection.execute(messages.insert(), row | reply | {"turn_id": turn_id, "text": ""})
+        state = "queued" if conversation.held_by is None else "held"
+        turn = {"id": turn_id, "message_id": message_id, "reply_id": reply_id, "inbound": inbound, "state": state}
+        await connection.execute(turns.insert(), row | turn)
+        await connection.execute(
+            inbox.insert(),
+            {
+                "channel": inbound.channel,
+                "external_id": inbound.external_id,
+                "person_id": inbound.person_id,
+                "turn_id": turn_id,
+                "message": inbound,
+                "received_at": now,
+            },
+        )
+        await connection.execute(
+            conversations.update()
+            .where(conversations.c.id == conversation.id)
+            .values(
+                head_id=reply_id if conversation.held_by is None else message_id,
+                updated_at=now,
+                last_from="person",
+                status="open",
+                closed_at=None,
+            )
+        )
+        return Accepted(turn_id=turn_id, conversation_id=conversation.id, message_id=message_id, reply_id=reply_id)
+
+    async def _message(
+        self, connection: AsyncConnection, inbound: Inbound, head_id: str | None, row: Mapping[str, object]
+    ) -> str:
+        conversation_id = str(row["conversation_id"])
+        if inbound.regenerate:
+            await _own_message(connection, inbound.regenerate, conversation_id, role="user")
+            return inbound.regenerate
+        if inbound.parent_id and not inbound.at_start:
+            await _own_message(connection, inbound.parent_id, conversation_id)
+        message_id = self._ids.new("msg")
+        await connection.execute(
+            messages.insert(),
+            {
+                **row,
+                "id": message_id,
+                "parent_id": None if inbound.at_start else inbound.parent_id or head_id,
+                "role": "user",
+                "text": f"{inbound.sender}: {inbound.text}" if inbound.sender else inbound.text,
+                "state": "complete",
+                "file_ids": inbound.file_ids or None,
+                "external_id": inbound.reply_to,
+            },
+        )
+        return message_id
+
+    async def _conversation(self, connection: AsyncConnection, inbound: Inbound) -> Conversation:
+        if inbound.conversation_id is not None:
+            return await find(connection, inbound.conversation_id, inbound.person_id, locked=True)
+        if inbound.place is not None:
+            at_place = sa.select(conversations.c.id).where(
+                conversations.c.channel == inbound.channel, conversations.c.place == inbound.place
+            )
+            known = (await connection.execute(at_place)).scalar_one_or_none()
+            if known is not None:
+                return await find(connection, known, inbound.person_id, locked=True)
+        now = self._clock.now()
+        begun = {
+            "id": self._ids.new("conv"),
+            "person_id": inbound.person_id,
+            "channel": inbound.channel,
+            "place": inbound.place,
+            "title": _title(inbound.text),
+            "created_at": now,
+            "updated_at": now,
+        }
+        await connection.execute(conversations.insert(), begun)
+        return await find(connection, str(begun["id"]), inbound.person_id)
+
+
+async def _merge(connection: AsyncConnection, conversation: Conversation, now: datetime) -> str | None:
+    """End the turns that have not been answered, their replies with them, and say what the next message follows.
+
+    Whoever works on such a turn finds its lease gone, and so sends nothing.
+    """
+    ended = (
+        turns.update()
+        .where(turns.c.conversation_id == conversation.id, turns.c.state.in_(OPEN))
+        .values(state="merged", finished_at=now, lease_until=None)
+        .returning(turns.c.message_id, turns.c.reply_id)
+    )
+    head_id = conversation.head_id
+    for row in (await connection.execute(ended)).all():
+        follows = messages.update().where(messages.c.parent_id == row.reply_id)
+        await connection.execute(follows.values(parent_id=row.message_id))
+        await connection.execute(messages.delete().where(messages.c.id == row.reply_id))
+        if head_id == row.reply_id:
+            head_id = row.message_id
+    return head_id
+
+
+async def _known(connection: AsyncConnection, inbound: Inbound) -> Accepted | None:
+    query = (
+        sa.select(inbox.c.message, turns.c.id, turns.c.conversation_id, turns.c.message_id, turns.c.reply_id)
+        .join(turns, turns.c.id == inbox.c.turn_id)
+        .where(inbox.c.channel == inbound.channel, inbox.c.external_id == inbound.external_id)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    if msgspec.structs.replace(row.message, trace=None) != msgspec.structs.replace(inbound, trace=None):
+        raise Conflict("This idempotency key was used for another message", hint="Use a new key for a new message.")
+    return Accepted(
+        turn_id=row.id,
+        conversation_id=row.conversation_id,
+        message_id=row.message_id,
+        reply_id=row.reply_id,
+        is_new=False,
+    )
+
+
+async def _own_message(
+    connection: AsyncConnection, message_id: str, conversation_id: str, role: str | None = None
+) -> None:
+    query = sa.select(messages.c.id).where(messages.c.id == message_id, messages.c.conversation_id == conversation_id)
+    if role is not None:
+        query = query.where(messages.c.role == role)
+    if (await connection.execute(query)).scalar_one_or_none() is None:
+        raise NotFound("There is no such message in this conversation", where=message_id)
+
+
+async def _own_files(connection: AsyncConnection, file_ids: tuple[str, ...], person_id: str) -> None:
+    if not file_ids:
+        return
+    query = sa.select(files.c.id).where(files.c.id.in_(file_ids), files.c.person_id == person_id)
+    own = set((await connection.execute(query)).scalars())
+    for file_id in file_ids:
+        if file_id not in own:
+            raise NotFound("There is no such file", where=file_id)
+
+
+def _title(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
