@@ -1,6 +1,6 @@
 """The few Protocols between rooms. A room asks for these; only `app` knows who stands behind them."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -186,6 +186,11 @@ class Converse(Protocol):
 class Limiter(Protocol):
     """Counts requests in sliding windows."""
 
+    @property
+    def windows(self) -> Sequence[tuple[int, int]]:
+        """Each window's limit and its length in seconds, shortest first."""
+        ...
+
     async def hit(self, key: str, *, cost: int = 1) -> "LimitState":
         """Count one request of `key`, or raise `RateLimited` without counting it."""
         ...
@@ -202,6 +207,11 @@ class LimitState(Protocol):
 
     @property
     def reset(self) -> float: ...
+
+    @property
+    def seconds(self) -> int:
+        """How long that window is."""
+        ...
 
 
 class Dispatcher(Protocol):
@@ -234,6 +244,14 @@ class Outlet(Protocol):
     async def preview(self, place: str, turn_id: str, text: str) -> None:
         """Show the answer so far, where the channel can. A failure is nobody's concern."""
         ...
+
+
+class Bus(Protocol):
+    """News between the processes of a desk. It may be lost, and a process does not hear itself."""
+
+    def subscribe(self, topic: str, receive: Callable[[bytes], None]) -> None: ...
+
+    async def publish(self, topic: str, message: bytes) -> None: ...
 
 
 class Live(Protocol):

@@ -1,6 +1,6 @@
 """The gate's parts that more than one place needs: sign-in, identity, limits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,10 +11,11 @@ import httpx2
 from frontdesk.app.store import Store
 from frontdesk.channels.sign_in import Cookies
 from frontdesk.gate.identity import Identity
-from frontdesk.gate.limits import Window, connect, limiter
+from frontdesk.gate.limits import Window
 from frontdesk.gate.options import GateOptions
 from frontdesk.gate.passwords import Passwords
 from frontdesk.gate.providers import Provider, providers_of
+from frontdesk.gate.shared_limits import connect, limiter
 from frontdesk.gate.sign_in import SignIn
 from frontdesk.gate.signing import Signer
 from frontdesk.ports import Clock, Ids, Limiter
@@ -41,6 +42,14 @@ class Door:
     providers: Mapping[str, Provider]
     limits: dict[str, Limiter]
     redis: "Redis | None"
+    clock: Clock
+
+    def limiter(self, name: str, windows: Sequence[Window]) -> Limiter:
+        """A limiter of its own name, counted by all processes together where there is a Redis.
+
+        `door.limiter("telegram.person", [Window(20, 60)])`; its keys are the caller's to choose.
+        """
+        return limiter(name, windows, self.clock, redis=self.redis)
 
 
 def open_door(
@@ -58,7 +67,7 @@ def open_door(
     flows = Signer(access_secret, "flow", FLOW, clock, ids)
     visitors = Signer(access_secret, "visitor", VISITOR_COOKIE, clock, ids) if options.visitors else None
     identity = Identity(store.people, store.sessions, store.keys, access, visitors, clock)
-    attempts = limiter(ATTEMPTS, clock, redis=redis, prefix="attempts")
+    attempts = limiter("attempts", ATTEMPTS, clock, redis=redis)
     calls = (Window(options.rate_limit_per_minute, 60), Window(options.rate_limit_per_hour, 3600))
     sign_in = SignIn(
         people=store.people,
@@ -76,10 +85,11 @@ def open_door(
         flows=flows,
         providers=providers_of(options, http, clock),
         limits={
-            "calls": limiter(calls, clock, redis=redis, prefix="calls"),
-            "sign_in": limiter(SIGN_INS, clock, redis=redis, prefix="sign_in"),
+            "calls": limiter("calls", calls, clock, redis=redis),
+            "sign_in": limiter("sign_in", SIGN_INS, clock, redis=redis),
         }
         if options.rate_limit_enabled
         else {},
         redis=redis,
+        clock=clock,
     )

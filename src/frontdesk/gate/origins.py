@@ -3,9 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from frontdesk.gate.arrival import Arrival
+from frontdesk.gate.arrival import HOST, Arrival
 from frontdesk.gate.refusals import ForgeryRefused, Headers, OriginRefused
 
+NOT_FRAMED = "frame-ancestors 'none'"
 PAGE_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -19,7 +20,7 @@ PAGE_POLICY = "; ".join(
         "worker-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
-        "frame-ancestors 'none'",
+        NOT_FRAMED,
     )
 )
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox"
@@ -33,7 +34,9 @@ EVERYWHERE: Headers = [
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ]
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
-EXPOSED = b"RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
+EXPOSED = (
+    b"RateLimit, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
+)
 HEADER_NAMES = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~, -]{0,1000}")
 MINUTES_OF_PREFLIGHT = 10
 
@@ -47,6 +50,24 @@ def security_headers(path: str, *, production: bool) -> Headers:
     if production:
         headers.append(STRICT_TRANSPORT)
     return headers
+
+
+def framed_headers(origins: Sequence[str]) -> dict[str, str]:
+    """The headers of a page that pages of exactly these origins may show in a frame, isolated ones among them."""
+    ancestors = " ".join(origins) or "'none'"
+    return {
+        "content-security-policy": PAGE_POLICY.replace(NOT_FRAMED, f"frame-ancestors {ancestors}"),
+        "cross-origin-embedder-policy": "require-corp",
+        "cross-origin-resource-policy": "cross-origin",
+    }
+
+
+def exact_origin(origin: str) -> str:
+    """The origin in lower case. Raises `ValueError` for anything that is not exactly `scheme://host[:port]`."""
+    scheme, _, host = origin.partition("://")
+    if scheme not in ("http", "https") or not HOST.fullmatch(host):
+        raise ValueError(f"{origin!r} is not an origin: write scheme://host[:port], without a path or *")
+    return origin.lower()
 
 
 class Origins:

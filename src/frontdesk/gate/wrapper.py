@@ -163,9 +163,9 @@ class Gate:
         try:
             state = await limiter.hit(caller.person.id if caller and known else limit_key(arrival.address))
         except WindowFull as full:
-            found.headers += _limit_headers(full.state)
+            found.headers += _limit_headers(full.state, limiter)
             raise
-        found.headers += _limit_headers(state)
+        found.headers += _limit_headers(state, limiter)
 
     async def _answer_options(self, arrival: Arrival, found: Pass, methods: tuple[str, ...], send: Send) -> None:
         headers = [*found.headers, (b"allow", ", ".join(methods).encode())]
@@ -251,9 +251,21 @@ def _merged(own: Headers, added: Headers) -> Headers:
     return own + [pair for pair in added if pair[0] not in names or pair[0] in REPEATED]
 
 
-def _limit_headers(state: LimitState) -> Headers:
+def _limit_headers(state: LimitState, limiter: Limiter) -> Headers:
+    """The tightest window as it stands, and all windows (draft-ietf-httpapi-ratelimit-headers-10).
+
+    The three headers of the draft's first versions are told too: most clients read those.
+    """
+    left, reset = max(0, state.remaining), math.ceil(state.reset)
+    policy = ", ".join(f'"{_window_name(seconds)}";q={limit};w={seconds}' for limit, seconds in limiter.windows)
     return [
+        (b"ratelimit", f'"{_window_name(state.seconds)}";r={left};t={reset}'.encode()),
+        (b"ratelimit-policy", policy.encode()),
         (b"ratelimit-limit", str(state.limit).encode()),
-        (b"ratelimit-remaining", str(max(0, state.remaining)).encode()),
-        (b"ratelimit-reset", str(math.ceil(state.reset)).encode()),
+        (b"ratelimit-remaining", str(left).encode()),
+        (b"ratelimit-reset", str(reset).encode()),
     ]
+
+
+def _window_name(seconds: int) -> str:
+    return {60: "minute", 3600: "hour", 86_400: "day"}.get(seconds, f"{seconds}s")

@@ -113,6 +113,18 @@ conversations_active = Gauge(
     registry=registry,
 )
 
+# --- limits ---
+
+limited = Counter(
+    "frontdesk_limited_total", "Requests that a limit refused, by the limit's name", ["limit"], registry=registry
+)
+limits_shared = Gauge(
+    "frontdesk_limits_shared",
+    "1 while all processes count a limit together in Redis, 0 while Redis is away and this one keeps to its share",
+    ["limit"],
+    registry=registry,
+)
+
 # --- work ---
 
 queue_length = Gauge(
