@@ -1,7 +1,8 @@
-"""The one handler of all channels: accept a message, follow its turn, stop it."""
+"""The one handler of all channels: accept a message, follow its turn, stop it; and the running of turns here."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 import structlog
@@ -9,31 +10,54 @@ from opentelemetry import trace
 
 from frontdesk.conversation import words
 from frontdesk.conversation.feed import Feeds
+from frontdesk.conversation.live import LiveNews
 from frontdesk.conversation.log import TurnLog
 from frontdesk.conversation.turn import Turn, TurnParts
+from frontdesk.conversation.typing import Silent, Typing
 from frontdesk.errors import FrontdeskError, Overloaded, StoreUnavailable
-from frontdesk.messages import Accepted, Failed, Finished, Grounding, Inbound, Numbered, TextAdded
-from frontdesk.ports import Clock, Dispatcher
+from frontdesk.messages import Accepted, Failed, Finished, Grounding, Inbound, Numbered, PersonAnswers, TextAdded
+from frontdesk.outgoing import Reply, Signal
+from frontdesk.ports import Clock, Dispatcher, Live, Outlet
 from frontdesk.store.conversations import Fault
-from frontdesk.store.turns import Lease, LostLease, is_last
+from frontdesk.store.outbox import NewLetter
+from frontdesk.store.turns import Lease, LostLease, Outcome, is_last
 
 log = structlog.get_logger("frontdesk.conversation")
 tracer = trace.get_tracer("frontdesk")
 
 BREATHER = 5.0  # seconds that whoever was turned away is asked to wait
-LOOK_AGAIN = 1.0  # seconds after which a follower reads the database, in case the turn runs in another process
+LOOK_AGAIN = 1.0  # seconds after which a follower reads the database, in case news of the turn was lost
+LOOK_ROUND = 0.5  # seconds between two looks whether a turn that runs here is still wanted
+MOST_CLAIMS = 8  # after so many takes without an end a turn is given up: it may be what ends its processes
+QUIET_PACE = 2.0  # seconds between two storings of a reply that nobody reads before it is whole
 
 
 class Conversation:
-    """Turns of this process, and streams of all. `name` tells this process from others in leases."""
+    """Turns of this process, and streams of all. `name` tells this process from others in leases.
 
-    def __init__(self, parts: TurnParts, dispatcher: Dispatcher, clock: Clock, name: str) -> None:
+    `outlets` are the channels, by name, on which replies leave as letters.
+    """
+
+    def __init__(
+        self,
+        parts: TurnParts,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        name: str,
+        *,
+        outlets: Mapping[str, Outlet] | None = None,
+        feeds: Feeds | None = None,
+        live: Live | None = None,
+    ) -> None:
         self._parts = parts
         self._dispatcher = dispatcher
         self._clock = clock
         self._name = name
-        self._feeds = Feeds()
+        self._outlets = outlets or {}
+        self._feeds = feeds or Feeds()
+        self._live = live or LiveNews()
         self._running: dict[str, TurnLog] = {}
+        self._watching: asyncio.Task[None] | None = None
 
     async def accept(self, inbound: Inbound) -> Accepted:
         if self._dispatcher.backlog >= self._parts.options.most_waiting:
@@ -41,6 +65,7 @@ class Conversation:
         accepted = await self._parts.inbox.accept(inbound)
         if accepted.is_new:
             await self._dispatcher.ready("turn", accepted.turn_id)
+            await self._changed(accepted.conversation_id, inbound.person_id)
         return accepted
 
     async def follow(self, turn_id: str, *, after: int = 0) -> AsyncIterator[Numbered]:
@@ -52,7 +77,9 @@ class Conversation:
                     seen = item.seq
                     if is_last(item.event):
                         return
-                await self._parts.turns.owner(turn_id)  # raises when the conversation has been deleted meanwhile
+                if (handed := await self._handed(turn_id, seen)) is not None:
+                    yield handed
+                    return
                 while (item := await _next(live)) is not None:
                     if item.seq <= seen:
                         continue
@@ -73,8 +100,10 @@ class Conversation:
         lease = await self._parts.turns.claim(self._name, seconds, turn_id)
         if lease is None:
             return
-        turn_log = TurnLog(lease, self._parts.turns, self._feeds, self._clock)
+        pace = QUIET_PACE if lease.inbound.channel in self._outlets else self._parts.options.stream_pace
+        turn_log = TurnLog(lease, self._parts.turns, self._feeds, self._clock, pace)
         self._running[turn_id] = turn_log
+        self._watch()
         heartbeat = asyncio.create_task(self._keep(lease, turn_log), name=f"lease-{turn_id}")
         try:
             with tracer.start_as_current_span("turn", attributes={"frontdesk.channel": lease.inbound.channel}):
@@ -85,12 +114,32 @@ class Conversation:
             heartbeat.cancel()
             await self._parts.approvals.withdraw(turn_id)
             del self._running[turn_id]
+        await self._changed(lease.conversation_id, lease.person_id)
         following = await self._parts.turns.open_in(lease.conversation_id)
         if following is not None and following != turn_id:
             await self._dispatcher.ready("turn", following)
 
     async def _reply(self, turn_log: TurnLog) -> None:
         turn = Turn(self._parts, turn_log)
+        if turn_log.lease.claims > MOST_CLAIMS:
+            log.error("turn_given_up", turn=turn_log.lease.turn_id)
+            await self._fail(turn, turn_log, "given_up", words.GIVEN_UP, words.ASK_AGAIN, dead=True)
+            return
+        async with await self._typing(turn_log) as typing:
+            await self._answer(turn, turn_log, typing)
+
+    async def _typing(self, turn_log: TurnLog) -> Typing | Silent:
+        """What is seen of the making of this reply before it is sent."""
+        lease = turn_log.lease
+        outlet = self._outlets.get(lease.inbound.channel)
+        if outlet is None or outlet.rhythm is None or lease.inbound.place is None:
+            return Silent()
+        conversation = await self._parts.conversations.get(lease.conversation_id, lease.person_id)
+        if conversation.quick:
+            return Silent()
+        return Typing(outlet, outlet.rhythm, lease.inbound.place, lease.turn_id, lambda: turn_log.text, self._clock)
+
+    async def _answer(self, turn: Turn, turn_log: TurnLog, typing: Typing | Silent) -> None:
         answer = asyncio.create_task(turn.answer(), name=f"answer-{turn_log.lease.turn_id}")
         stop = asyncio.create_task(turn_log.stop.wait())
         try:
@@ -99,13 +148,16 @@ class Conversation:
                 await self._cut_short(turn, turn_log, answer)
                 return
             grounding = answer.result()
+            typed = asyncio.create_task(typing.finished(turn_log.text))
+            await asyncio.wait({typed, stop}, return_when="FIRST_COMPLETED")
+            typed.cancel()
         except (LostLease, StoreUnavailable):
             raise
         except FrontdeskError as error:
             await self._fail(turn, turn_log, error.code, error.what, error.hint)
         except Exception:
             log.exception("turn_failed", turn=turn_log.lease.turn_id)
-            await self._fail(turn, turn_log, "internal", "Something broke while I was answering", "Please ask again.")
+            await self._fail(turn, turn_log, "internal", words.BROKEN, words.ASK_AGAIN)
         else:
             await self._finish(turn, turn_log, grounding)
         finally:
@@ -115,7 +167,8 @@ class Conversation:
 
     async def _finish(self, turn: Turn, turn_log: TurnLog, grounding: Grounding) -> None:
         outcome = turn.outcome("complete", grounding)
-        await turn_log.finish(self._finished(turn, turn_log, grounding, outcome.can_leave_message), outcome)
+        last = self._finished(turn, turn_log, grounding, outcome.can_leave_message)
+        await self._end(turn_log, last, outcome)
 
     async def _cut_short(self, turn: Turn, turn_log: TurnLog, answer: asyncio.Task[Grounding]) -> None:
         answer.cancel()
@@ -125,12 +178,47 @@ class Conversation:
         await turn_log.flushed()
         grounding = Grounding.UNSOURCED if turn_log.text else Grounding.NOTICE
         outcome = turn.outcome("stopped", grounding)
-        await turn_log.finish(self._finished(turn, turn_log, grounding, False, stopped=True), outcome)
+        await self._end(turn_log, self._finished(turn, turn_log, grounding, False, stopped=True), outcome)
 
-    async def _fail(self, turn: Turn, turn_log: TurnLog, code: str, message: str, hint: str) -> None:
+    async def _fail(
+        self, turn: Turn, turn_log: TurnLog, code: str, message: str, hint: str, *, dead: bool = False
+    ) -> None:
         fault = Fault(code=code, message=message, hint=hint)
         outcome = msgspec.structs.replace(turn.outcome("failed", None), error=fault, can_leave_message=True)
-        await turn_log.finish(Failed(code=code, message=message, hint=hint), outcome)
+        await self._end(turn_log, Failed(code=code, message=message, hint=hint), outcome, dead=dead)
+
+    async def _end(self, turn_log: TurnLog, last: Finished | Failed, outcome: Outcome, *, dead: bool = False) -> None:
+        """Store the turn's end and, on a channel with an outlet, the letters that bring the reply."""
+        letters = self._letters(turn_log.lease, outcome)
+        for letter_id in await turn_log.finish(last, outcome, letters, dead=dead):
+            await self._dispatcher.ready("letter", letter_id)
+
+    def _letters(self, lease: Lease, outcome: Outcome) -> list[NewLetter]:
+        outlet, place = self._outlets.get(lease.inbound.channel), lease.inbound.place
+        if outlet is None or place is None:
+            return []
+        failed = "" if outcome.error is None else f"{outcome.error.message}. {outcome.error.hint}".strip()
+        text = "\n\n".join(filter(None, (outcome.text, failed)))
+        reply = Reply(
+            place=place,
+            text=text,
+            author="notice" if outcome.error is not None or outcome.grounding is Grounding.NOTICE else "desk",
+            reply_to=lease.inbound.reply_to,
+            message_id=lease.reply_id,
+            turn_id=lease.turn_id,
+        )
+        return [
+            NewLetter(
+                key=f"reply:{lease.turn_id}:{number}",
+                channel=lease.inbound.channel,
+                person_id=lease.person_id,
+                body=body,
+                place=place,
+                conversation_id=lease.conversation_id,
+                message_id=lease.reply_id,
+            )
+            for number, body in enumerate(outlet.letters(reply) if text else ())
+        ]
 
     def _finished(
         self, turn: Turn, turn_log: TurnLog, grounding: Grounding, can_leave: bool, *, stopped: bool = False
@@ -143,6 +231,30 @@ class Conversation:
             reason="stopped" if stopped else turn.reason,
             can_leave_message=can_leave,
         )
+
+    async def _changed(self, conversation_id: str, person_id: str) -> None:
+        await self._live.tell(Signal(conversation_id=conversation_id, person_id=person_id, kind="changed"))
+
+    async def _handed(self, turn_id: str, seen: int) -> Numbered | None:
+        """What ends the stream of a turn that the desk does not answer; raises when the turn has been deleted."""
+        if await self._parts.turns.state(turn_id) not in ("held", "merged"):
+            return None
+        name = await self._parts.turns.holder(turn_id)
+        return Numbered(seq=seen + 1, event=PersonAnswers(name=name), at=self._clock.now())
+
+    def _watch(self) -> None:
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._look_round(), name="turns-wanted")
+
+    async def _look_round(self) -> None:
+        """Tell the turns that run here when they should end, whoever said so and wherever."""
+        while self._running:
+            await self._clock.sleep(LOOK_ROUND)
+            held = {turn_id: turn_log.lease.fence for turn_id, turn_log in self._running.items()}
+            with contextlib.suppress(StoreUnavailable):
+                for turn_id in await self._parts.turns.unwanted(held):
+                    if turn_id in self._running:
+                        self._running[turn_id].stop.set()
 
     async def _keep(self, lease: Lease, turn_log: TurnLog) -> None:
         seconds = self._parts.options.lease_seconds

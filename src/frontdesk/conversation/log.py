@@ -1,18 +1,20 @@
 """A turn's events on their way out: numbered, stored, and only then shown.
 
-Text that arrives while a commit is under way joins the next one, so a fast model costs few transactions, and a reader
-never holds a word that a crash could take back.
+A reader never holds a word that a crash could take back. The first words, and whatever is not text, are stored at once;
+text that follows waits a moment (`pace`) for more, so a fast model costs few transactions.
 """
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from frontdesk.conversation.feed import Feeds
 from frontdesk.errors import StoreUnavailable
 from frontdesk.messages import Numbered, TextAdded, TurnEvent
 from frontdesk.ports import Clock
+from frontdesk.store.outbox import NewLetter
 from frontdesk.store.turns import Lease, LostLease, Outcome, Turns
 
 T = TypeVar("T")
@@ -23,13 +25,15 @@ PATIENCE = 40  # tries, half a second apart, before a turn gives an absent datab
 class TurnLog:
     """Events of one leased turn. `stop` is set when somebody asks the turn to end, or the lease is lost."""
 
-    def __init__(self, lease: Lease, turns: Turns, feeds: Feeds, clock: Clock) -> None:
+    def __init__(self, lease: Lease, turns: Turns, feeds: Feeds, clock: Clock, pace: float = 0) -> None:
         self.lease = lease
         self.stop = asyncio.Event()
         self.text = ""
         self._turns = turns
         self._feeds = feeds
         self._clock = clock
+        self._pace = pace
+        self._hurry = asyncio.Event()
         self._seq = lease.last_seq
         self._pending: list[TurnEvent] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -39,11 +43,14 @@ class TurnLog:
         """Queue an event. Raises what an earlier store attempt met (`LostLease`, `StoreUnavailable`)."""
         if self._error is not None:
             raise self._error
-        if isinstance(event, TextAdded):
+        if isinstance(event, TextAdded) and self.text:
             self.text += event.text
             if self._pending and isinstance(last := self._pending[-1], TextAdded):
                 self._pending[-1] = TextAdded(text=last.text + event.text)
                 return
+        else:
+            self.text += event.text if isinstance(event, TextAdded) else ""
+            self._hurry.set()
         self._pending.append(event)
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush(), name=f"flush-{self.lease.turn_id}")
@@ -51,19 +58,26 @@ class TurnLog:
     async def flushed(self) -> None:
         """Return when all that was put is stored. Raises as `put`."""
         while self._flushing is not None and not self._flushing.done():
+            self._hurry.set()
             await asyncio.shield(self._flushing)
         if self._error is not None:
             raise self._error
 
-    async def finish(self, event: TurnEvent, outcome: Outcome) -> None:
-        """Store the last event together with the reply. Raises `LostLease`."""
+    async def finish(
+        self, event: TurnEvent, outcome: Outcome, letters: Sequence[NewLetter] = (), *, dead: bool = False
+    ) -> list[str]:
+        """Store the last event together with the reply and its letters, whose ids it returns. Raises `LostLease`."""
         await self.flushed()
         last = self._number([event])
-        await self._patiently(functools.partial(self._turns.finish, self.lease, last, outcome))
+        ids = await self._patiently(
+            functools.partial(self._turns.finish, self.lease, last, outcome, letters, dead=dead)
+        )
         self._feeds.publish(self.lease.turn_id, last)
+        return ids
 
     async def _flush(self) -> None:
         while self._pending:
+            self._hurry.clear()
             batch, self._pending = self._number(self._pending), []
             try:
                 if await self._patiently(functools.partial(self._turns.append, self.lease, batch)):
@@ -73,6 +87,12 @@ class TurnLog:
                 self.stop.set()
                 return
             self._feeds.publish(self.lease.turn_id, batch)
+            await self._breathe()
+
+    async def _breathe(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._pace):
+                await self._hurry.wait()
 
     def _number(self, events: list[TurnEvent]) -> list[Numbered]:
         now = self._clock.now()

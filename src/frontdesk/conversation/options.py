@@ -1,6 +1,6 @@
 """The section `conversation` of the system file."""
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from frontdesk.system.section import Section
 
@@ -31,6 +31,9 @@ class ConversationOptions(Section):
     turn_seconds: PositiveFloat = Field(default=600, description="When a turn is ended with an apology.")
     lease_seconds: PositiveFloat = Field(
         default=15, description="After which silence another process takes a turn over."
+    )
+    stream_pace: NonNegativeFloat = Field(
+        default=0.1, description="Seconds that streamed words wait for more before they are stored and shown together."
     )
     parallel_turns: PositiveInt = Field(default=64, description="Turns that one process works on at once.")
     most_waiting: PositiveInt = Field(

@@ -39,6 +39,8 @@ class PromptWriter:
         """The branch as a model reads it: texts, tool calls with results, and files of the person's messages."""
         prompts: list[Prompt] = []
         for message in messages:
+            if message.role == "notice":
+                continue
             if message.role == "user":
                 prompts.append(await self._said(person_id, message, images))
                 continue

@@ -8,6 +8,8 @@ from frontdesk.ports import Model
 from frontdesk.store.conversations import Conversation, Conversations, Message
 
 LONGEST = 2_000
+STEP = 10  # messages that fall out of the window before they are summed up: a summary for each would double the calls
+LONGEST_GAP = 3 * STEP  # messages before the window that a turn reads: enough to find where the summary ends
 TASK = "Sum up this conversation in at most 120 words. Keep names, numbers, decisions and open questions. Text only."
 
 
@@ -18,19 +20,24 @@ class Summaries:
         self._conversations = conversations
         self._model = model
 
-    async def of(self, conversation: Conversation, older: Sequence[Message], account: str) -> str:
-        """The summary of `older`, the messages before the window; brought up to date and stored when it lags."""
-        if not older:
-            return ""
+    async def of(
+        self, conversation: Conversation, older: Sequence[Message], account: str
+    ) -> tuple[str, Sequence[Message]]:
+        """What came before the window, in short, and the newest of it in full, which is not summed up yet.
+
+        `older` are the messages before the window, at most `LONGEST_GAP` of them.
+        """
         places = [message.id for message in older]
-        known = conversation.summary_upto in places
-        fresh = older[places.index(conversation.summary_upto) + 1 :] if known and conversation.summary_upto else older
-        before = conversation.summary if known else ""
-        if not fresh:
-            return before
+        before, fresh = "", older
+        if conversation.summary_upto in places:
+            before, fresh = conversation.summary, older[places.index(conversation.summary_upto) + 1 :]
+        elif len(older) >= LONGEST_GAP:  # the summary ends further back than was read
+            before = conversation.summary
+        if len(fresh) < STEP:
+            return before, fresh
         summary = await self._write(before, fresh, account)
         await self._conversations.keep_summary(conversation.id, summary, places[-1])
-        return summary
+        return summary, ()
 
     async def _write(self, before: str, fresh: Sequence[Message], account: str) -> str:
         plain = shortened(before, fresh)

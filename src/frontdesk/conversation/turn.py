@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 import msgspec
@@ -14,7 +15,7 @@ from frontdesk.conversation.log import TurnLog
 from frontdesk.conversation.memory import CLOSE, PersonMemory, Recalled, about_the_asker
 from frontdesk.conversation.options import ConversationOptions
 from frontdesk.conversation.prompt import PromptWriter, tool_answer, window
-from frontdesk.conversation.summary import Summaries
+from frontdesk.conversation.summary import LONGEST_GAP, Summaries
 from frontdesk.errors import BudgetSpent, ModelUnavailable, ToolUnavailable
 from frontdesk.messages import (
     ApprovalAsked,
@@ -43,7 +44,7 @@ from frontdesk.messages import (
 )
 from frontdesk.ports import Approvals, Model, Models, Search, Toolbox
 from frontdesk.store.calls import account
-from frontdesk.store.conversations import Conversations, Message, ToolUse, branch
+from frontdesk.store.conversations import Conversations, Message, ToolUse
 from frontdesk.store.inbox import Inbox
 from frontdesk.store.turns import Outcome, Turns
 
@@ -164,10 +165,12 @@ class Turn:
         model = self._writer()
         conversation = await self._parts.conversations.get(self._lease.conversation_id, self._lease.person_id)
         older, recent = window(history, self._parts.options.history_messages)
-        summary = await self._parts.summaries.of(conversation, older, self._account)
+        summary, unsummed = await self._parts.summaries.of(conversation, older, self._account)
         prompts = self._parts.prompts.instructions(self._parts.options.instructions, recalled, summary)
         prompts += self._inbound.context
-        prompts += await self._parts.prompts.history(self._lease.person_id, recent, images=model.facts.images)
+        prompts += await self._parts.prompts.history(
+            self._lease.person_id, [*unsummed, *recent], images=model.facts.images
+        )
         prompts += self._done_before()
         tools = self._parts.toolbox.specs() if model.facts.tools else ()
         for rounds_left in range(self._parts.options.tool_rounds, -1, -1):
@@ -253,9 +256,10 @@ class Turn:
         return self._inbound.text
 
     async def _history(self) -> list[Message]:
-        everything = await self._parts.conversations.messages(self._lease.conversation_id)
-        path = branch(everything, self._lease.message_id)
-        self._inbound = msgspec.structs.replace(self._inbound, text=path[-1].text)
+        depth = self._parts.options.history_messages + LONGEST_GAP
+        path = await self._parts.conversations.path(self._lease.message_id, depth)
+        unanswered = [message.text for message in takewhile(lambda each: each.role == "user", reversed(path))]
+        self._inbound = msgspec.structs.replace(self._inbound, text="\n".join(reversed(unanswered)))
         return path
 
     async def _remember(self, message: Message) -> str | None:

@@ -194,6 +194,20 @@ class Conversations:
         async with self._database.read() as connection:
             return [_message(row) for row in (await connection.execute(query)).mappings()]
 
+    async def path(self, message_id: str, limit: int) -> list[Message]:
+        """The newest `limit` messages of the branch that ends in `message_id`, oldest first."""
+        walk = (
+            sa.select(messages.c.id, messages.c.parent_id, sa.literal(1).label("step"))
+            .where(messages.c.id == message_id)
+            .cte("walk", recursive=True)
+        )
+        before = messages.alias("before")
+        further = sa.select(before.c.id, before.c.parent_id, walk.c.step + 1)
+        walk = walk.union_all(further.where(before.c.id == walk.c.parent_id, walk.c.step < limit))
+        query = sa.select(messages).join(walk, walk.c.id == messages.c.id).order_by(walk.c.step.desc())
+        async with self._database.read() as connection:
+            return [_message(row) for row in (await connection.execute(query)).mappings()]
+
     async def message(self, message_id: str, person_id: str | None) -> Message:
         """One message. Raises `NotFound`, also for somebody else's."""
         query = sa.select(messages).where(messages.c.id == message_id)

@@ -17,7 +17,9 @@ from frontdesk.messages import Citation, Failed, Finished, Grounding, Inbound, N
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.conversations import Fault, ToolUse, conversations, messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.gathered import Gathered
 from frontdesk.store.outbox import NewLetter, put
+from frontdesk.store.people import people
 from frontdesk.store.typed import Typed
 
 turns = sa.Table(
@@ -52,6 +54,7 @@ turn_events = sa.Table(
 )
 
 OPEN = ("queued", "running")
+_LAST_SEQ = turns.update().where(turns.c.id == sa.bindparam("turn")).values(last_seq=sa.bindparam("seq"))
 TICK = timedelta(microseconds=1)
 
 
@@ -96,6 +99,7 @@ class Turns:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._appending = Gathered(self._append)
 
     async def claim(self, owner: str, seconds: float, turn_id: str | None = None) -> Lease | None:
         """Take the turn, or the oldest one that is free, for `seconds`; None when there is none.
@@ -151,11 +155,25 @@ class Turns:
     async def append(self, lease: Lease, events: list[Numbered]) -> bool:
         """Store events and say whether a stop is wanted. Raises `LostLease`, and then nothing is stored."""
 
-        async def work(connection: AsyncConnection) -> bool:
-            change = _held(lease).values(last_seq=events[-1].seq).returning(turns.c.stop_requested)
-            stop = _or_lost((await connection.execute(change)).scalar_one_or_none())
-            await _insert_events(connection, lease.turn_id, events)
-            return stop
+        return await self._appending.put((lease, events))
+
+    async def _append(self, batch: list[tuple[Lease, list[Numbered]]]) -> list[bool | Exception]:
+        """Store the events of many turns in one transaction; one that is lost harms no other."""
+        wanted = sa.select(turns.c.id, turns.c.fence, turns.c.stop_requested).where(
+            turns.c.id.in_([lease.turn_id for lease, _ in batch]), turns.c.state == "running"
+        )
+        wanted = wanted.order_by(turns.c.id).with_for_update()
+
+        async def work(connection: AsyncConnection) -> list[bool | Exception]:
+            running = {row.id: (row.fence, row.stop_requested) for row in await connection.execute(wanted)}
+            held = [pair for pair in batch if pair[0].fence == running.get(pair[0].turn_id, (None, False))[0]]
+            if held:
+                seqs = [{"turn": lease.turn_id, "seq": events[-1].seq} for lease, events in held]
+                await connection.execute(_LAST_SEQ, seqs)
+                rows = [row for lease, events in held for row in _rows(lease.turn_id, events)]
+                await connection.execute(turn_events.insert(), rows)
+            kept = {lease.turn_id for lease, _ in held}
+            return [running[lease.turn_id][1] if lease.turn_id in kept else LostLease() for lease, _ in batch]
 
         return await self._database.commit(work)
 
@@ -247,6 +265,17 @@ class Turns:
             raise NotFound("There is no such turn", where=turn_id)
         return found
 
+    async def holder(self, turn_id: str) -> str:
+        """The name of whoever of the team holds the turn's conversation; empty when nobody does."""
+        query = (
+            sa.select(people.c.name)
+            .join(conversations, conversations.c.held_by == people.c.id)
+            .join(turns, turns.c.conversation_id == conversations.c.id)
+            .where(turns.c.id == turn_id)
+        )
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one_or_none() or ""
+
     async def open_in(self, conversation_id: str) -> str | None:
         """The oldest turn of the conversation that has not ended."""
         query = (
@@ -278,10 +307,11 @@ class Turns:
 
 
 async def _insert_events(connection: AsyncConnection, turn_id: str, events: list[Numbered]) -> None:
-    await connection.execute(
-        turn_events.insert(),
-        [{"turn_id": turn_id, "seq": item.seq, "event": item.event, "at": item.at} for item in events],
-    )
+    await connection.execute(turn_events.insert(), _rows(turn_id, events))
+
+
+def _rows(turn_id: str, events: list[Numbered]) -> list[dict[str, object]]:
+    return [{"turn_id": turn_id, "seq": item.seq, "event": item.event, "at": item.at} for item in events]
 
 
 def _held(lease: Lease) -> sa.Update:

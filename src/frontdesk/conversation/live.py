@@ -1,0 +1,51 @@
+"""News of conversations for open pages: in this process at once, and over the bus to the others."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from frontdesk.outgoing import Signal
+from frontdesk.ports import Bus
+
+TOPIC = "conversations"
+WAITING = 256  # signals that wait for a slow reader; beyond it the oldest is dropped, for the next says the same
+
+_decoder = msgspec.msgpack.Decoder(Signal)
+
+
+class LiveNews:
+    """A `ports.Live`."""
+
+    def __init__(self, bus: Bus | None = None) -> None:
+        self._bus = bus
+        self._followers: dict[str | None, list[asyncio.Queue[Signal]]] = {}
+        if bus is not None:
+            bus.subscribe(TOPIC, self._heard)
+
+    async def tell(self, signal: Signal) -> None:
+        self._hand_out(signal)
+        if self._bus is not None:
+            await self._bus.publish(TOPIC, msgspec.msgpack.encode(signal))
+
+    async def follow(self, conversation_id: str | None = None) -> AsyncIterator[Signal]:
+        queue: asyncio.Queue[Signal] = asyncio.Queue(WAITING)
+        self._followers.setdefault(conversation_id, []).append(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            rest = self._followers[conversation_id]
+            rest.remove(queue)
+            if not rest:
+                del self._followers[conversation_id]
+
+    def _heard(self, message: bytes) -> None:
+        self._hand_out(_decoder.decode(message))
+
+    def _hand_out(self, signal: Signal) -> None:
+        for key in (signal.conversation_id, None):
+            for queue in self._followers.get(key, ()):
+                if queue.full():
+                    queue.get_nowait()
+                queue.put_nowait(signal)
