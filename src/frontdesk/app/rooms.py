@@ -11,6 +11,7 @@ import httpx2
 from starlette.types import ASGIApp
 
 from frontdesk.app.door import Door, open_door
+from frontdesk.app.nerves import Nerves, open_nerves
 from frontdesk.app.store import Store, open_store
 from frontdesk.channels.mcp import DeskServer
 from frontdesk.clock import RandomIds, SystemClock
@@ -32,7 +33,7 @@ from frontdesk.knowledge.readers import read
 from frontdesk.models.build import build as build_models
 from frontdesk.models.options import ModelsOptions
 from frontdesk.models.quote import QuoteModel
-from frontdesk.ports import Clock, Embedder, Ids, Models
+from frontdesk.ports import Clock, Embedder, Ids, Live, Models
 from frontdesk.system.options import HttpOptions
 from frontdesk.system.system import System
 from frontdesk.tools.approvals import Approvals
@@ -66,6 +67,7 @@ class Desk:
     toolbox: Toolbox
     approvals: Approvals
     converse: Conversation
+    live: Live
     work: LocalWork
     mcp: DeskServer
 
@@ -112,7 +114,8 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
             store.approval_rows, clock, ids, seconds=system.section(ConversationOptions).approval_seconds
         )
         parts = _turn_parts(system, store, models, embedder, library, toolbox, approvals)
-        converse, work = _work(parts, [_letters(system, store, stack)], clock)
+        nerves = await open_nerves(system, stack)
+        converse, work = _work(parts, [_letters(system, store, stack)], nerves, clock)
         await work.start()
         desk = Desk(
             system=system,
@@ -127,6 +130,7 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
             toolbox=toolbox,
             approvals=approvals,
             converse=converse,
+            live=nerves.live,
             work=work,
             mcp=DeskServer(library, converse, ids),
         )
@@ -203,7 +207,7 @@ def _turn_parts(
     )
 
 
-def _work(parts: TurnParts, kinds: Sequence[Kind], clock: Clock) -> tuple[Conversation, LocalWork]:
+def _work(parts: TurnParts, kinds: Sequence[Kind], nerves: Nerves, clock: Clock) -> tuple[Conversation, LocalWork]:
     """The room and the work that runs its turns: each needs the other, so the work looks the room up when it runs."""
 
     async def run(turn_id: str) -> None:
@@ -211,5 +215,6 @@ def _work(parts: TurnParts, kinds: Sequence[Kind], clock: Clock) -> tuple[Conver
 
     turns = Kind(name="turn", queue="ml", run=run, sweep=parts.turns.waiting, parallel=parts.options.parallel_turns)
     work = LocalWork([turns, *kinds], clock)
-    converse = Conversation(parts, work, clock, f"{socket.gethostname()}-{os.getpid()}")
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    converse = Conversation(parts, work, clock, name, feeds=nerves.feeds, live=nerves.live)
     return converse, work

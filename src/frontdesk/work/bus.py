@@ -18,6 +18,15 @@ QUIET = 5.0  # seconds of silence after which the connection is looked at
 MARK = 8  # bytes before each message that name its sender, so that nobody hears himself
 
 
+def connect(address: str) -> "Redis":
+    """A client for a bus: it listens for as long as it takes, and notices a Redis that fell silent."""
+    from redis.asyncio import Redis
+
+    return Redis.from_url(  # pyright: ignore[reportUnknownMemberType] its types leave the keywords open
+        address, socket_connect_timeout=1, socket_keepalive=True, health_check_interval=10
+    )
+
+
 class RedisBus:
     """Publishes to the other processes of the desk and hears them. `start` it after the last `subscribe`."""
 
