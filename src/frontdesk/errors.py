@@ -169,6 +169,14 @@ class StoreUnavailable(FrontdeskError):
     default_hint = "`frontdesk doctor` names the cause (address, disk space, another process)."
 
 
+class QueueUnavailable(FrontdeskError):
+    """The broker is away. What was accepted lies in the database; workers find it there within seconds."""
+
+    code = "queue_unavailable"
+    status = 503
+    default_hint = "Start it, or correct CELERY_BROKER_URL or REDIS_URL."
+
+
 class StoreTooNew(FrontdeskError):
     """The database was written by a newer version of Frontdesk."""
 
@@ -176,6 +184,15 @@ class StoreTooNew(FrontdeskError):
     status = 500
     exit_code = 5
     default_hint = "Install the version that wrote it, or a newer one; or restore a backup of the older version."
+
+
+class WrongKey(FrontdeskError):
+    """Text in the database was sealed with a key that the desk does not have, or was changed since."""
+
+    code = "wrong_encryption_key"
+    status = 500
+    exit_code = 2
+    default_hint = "Set ENCRYPTION_KEY to the key it was sealed with, or add that key to ENCRYPTION_KEYS_OLD."
 
 
 class Overloaded(FrontdeskError):
