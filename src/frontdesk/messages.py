@@ -34,7 +34,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     person: Person
-    credential: Literal["session", "key", "visitor", "system"]
+    credential: Literal["session", "key", "visitor", "widget", "system"]
     credential_id: str
     scopes: tuple[str, ...] = ("*",)
 

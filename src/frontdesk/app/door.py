@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from frontdesk.app.store import Store
+from frontdesk.app.widget import widget_door
 from frontdesk.channels.sign_in import Cookies
 from frontdesk.gate.identity import Identity
 from frontdesk.gate.limits import Window
@@ -18,6 +19,7 @@ from frontdesk.gate.providers import Provider, providers_of
 from frontdesk.gate.shared_limits import connect, limiter
 from frontdesk.gate.sign_in import SignIn
 from frontdesk.gate.signing import Signer
+from frontdesk.gate.widget import WidgetDoor
 from frontdesk.ports import Clock, Ids, Limiter
 from frontdesk.system.options import RedisOptions
 from frontdesk.system.system import System
@@ -40,6 +42,7 @@ class Door:
     cookies: Cookies
     flows: Signer
     providers: Mapping[str, Provider]
+    widget: WidgetDoor
     limits: dict[str, Limiter]
     redis: "Redis | None"
     clock: Clock
@@ -66,7 +69,8 @@ def open_door(
     access = Signer(access_secret, "access", timedelta(minutes=options.access_minutes), clock, ids)
     flows = Signer(access_secret, "flow", FLOW, clock, ids)
     visitors = Signer(access_secret, "visitor", VISITOR_COOKIE, clock, ids) if options.visitors else None
-    identity = Identity(store.people, store.sessions, store.keys, access, visitors, clock)
+    widget = widget_door(system, store.database, store.people, access_secret, clock, ids)
+    identity = Identity(store.people, store.sessions, store.keys, access, visitors, clock, widget)
     attempts = limiter("attempts", ATTEMPTS, clock, redis=redis)
     calls = (Window(options.rate_limit_per_minute, 60), Window(options.rate_limit_per_hour, 3600))
     sign_in = SignIn(
@@ -84,6 +88,7 @@ def open_door(
         cookies=Cookies(access, flows, clock, secure=system.environment == "production"),
         flows=flows,
         providers=providers_of(options, http, clock),
+        widget=widget,
         limits={
             "calls": limiter("calls", calls, clock, redis=redis),
             "sign_in": limiter("sign_in", SIGN_INS, clock, redis=redis),

@@ -15,6 +15,7 @@ from frontdesk.api import errors
 from frontdesk.api.views import Shelf
 from frontdesk.app.exports import exports
 from frontdesk.app.rooms import Desk
+from frontdesk.app.widget import widget_router, widget_routes
 from frontdesk.channels import health, sign_in
 from frontdesk.channels.openai_api.routes import routes as openai_routes
 from frontdesk.channels.pages import Pages
@@ -102,6 +103,7 @@ def routed(desk: Desk, policy: Policy) -> FastAPI:
     app.router.routes[:0] = _raw_routes(desk)
     for router in _routers(desk, policy):
         app.include_router(router)
+    app.router.routes.extend(widget_routes(desk.system, desk.door.widget, PAGES))
     app.router.routes.extend(Pages(PAGES).routes())
     errors.install(app)
     return app
@@ -135,13 +137,14 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         sign_in.router(door.sign_in, door.cookies),
         sign_in.provider_router(door.sign_in, door.cookies, door.providers, door.flows, desk.ids),
         sign_in.me_router(door.sign_in, store.people, door.identity, door.cookies, exports(store)),
+        widget_router(desk.system, door.widget),
         chat.router(desk.converse, store.turns, store.conversations, shelf, desk.ids),
         conversations.router(store.conversations, store.turns, shelf),
         opinions.router(store.feedback, store.handoffs),
         files.router(store.files, largest),
         passages.router(desk.knowledge),
         memories.router(store.memories, desk.embedder),
-        usage.router(store.calls),
+        usage.router(store.calls, store.budgets),
         approvals.router(desk.approvals),
         people.router(store.people, door.sign_in),
         keys.router(store.keys, store.people, door.identity, policy.scopes()),
@@ -158,7 +161,7 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         ),
         all_conversations.router(store.conversations, store.turns, store.handoffs, shelf),
         console_models.router(desk.models),
-        all_usage.router(store.calls),
+        all_usage.router(store.calls, store.budgets),
     ]
 
 

@@ -78,7 +78,7 @@ class MeView(View):
     """The caller, and what the credential of this call may do."""
 
     person: PersonView
-    credential: Literal["session", "key", "visitor", "system"]
+    credential: Literal["session", "key", "visitor", "widget", "system"]
     scopes: list[str]
 
 

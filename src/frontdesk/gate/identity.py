@@ -1,4 +1,4 @@
-"""Who makes a request: an API key, a session's access token or a visitor's cookie, and never two of them."""
+"""Who makes a request: an API key, a token of a session or of the widget, a visitor's cookie, and never two of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from hashlib import sha256
 from frontdesk.errors import NotSignedIn
 from frontdesk.gate.arrival import Arrival
 from frontdesk.gate.signing import Signer
+from frontdesk.gate.widget import PREFIX as WIDGET_PREFIX
+from frontdesk.gate.widget import WidgetDoor
 from frontdesk.messages import Caller, Person, Role
 from frontdesk.ports import Clock
 from frontdesk.store.keys import PREFIX, Keys
@@ -43,14 +45,19 @@ def credential_of(arrival: Arrival) -> Credential | None:
         scheme, _, text = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise NotSignedIn("The desk knows only `Authorization: Bearer …`")
-        text = text.strip()
-        return Credential("key" if text.startswith(PREFIX) else "session", text, by_cookie=False)
+        return _bearer(text.strip())
     if b"cookie" in arrival.headers:
         cookies = cookies_of(arrival)
         for kind, name in (("session", SESSION_COOKIE), ("visitor", VISITOR_COOKIE)):
             if cookies.get(name):
                 return Credential(kind, cookies[name], by_cookie=True)
     return None
+
+
+def _bearer(text: str) -> Credential:
+    if text.startswith(WIDGET_PREFIX):
+        return Credential("widget", text.removeprefix(WIDGET_PREFIX), by_cookie=False)
+    return Credential("key" if text.startswith(PREFIX) else "session", text, by_cookie=False)
 
 
 def cookies_of(arrival: Arrival) -> dict[str, str]:
@@ -70,6 +77,7 @@ class Identity:
         access: Signer,
         visitors: Signer | None,
         clock: Clock,
+        widget: WidgetDoor | None = None,
     ) -> None:
         self._people = people
         self._sessions = sessions
@@ -77,6 +85,7 @@ class Identity:
         self._access = access
         self._visitors = visitors
         self._clock = clock
+        self._widget = widget
         self._known: dict[bytes, tuple[Caller, float]] = {}
         self._rows: set[str] = set()
         self._epoch = 0
@@ -96,7 +105,7 @@ class Identity:
         if known is not None and known[1] > now and known[0].credential == credential.kind:
             return known[0]
         epoch = self._epoch
-        look_up = self._of_key if credential.kind == "key" else self._of_session
+        look_up = {"key": self._of_key, "widget": self._of_widget}.get(credential.kind, self._of_session)
         caller = await look_up(credential.text)
         if caller is None:
             self._known.pop(digest, None)
@@ -135,6 +144,9 @@ class Identity:
 
     async def _of_key(self, text: str) -> Caller | None:
         return await self._keys.caller(text) if text.startswith(PREFIX) else None
+
+    async def _of_widget(self, text: str) -> Caller | None:
+        return await self._widget.caller(text) if self._widget is not None else None
 
     async def _of_session(self, text: str) -> Caller | None:
         claims = self._access.read(text)

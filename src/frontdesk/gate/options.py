@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 
+from frontdesk.gate.origins import exact_origin
 from frontdesk.system.section import Env, Section
 
 MEGABYTE = 1024 * 1024
@@ -87,11 +88,7 @@ class GateOptions(Section):
     @field_validator("allowed_origins")
     @classmethod
     def _exact_origins(cls, origins: list[str]) -> list[str]:
-        for origin in origins:
-            scheme, _, host = origin.partition("://")
-            if scheme not in ("http", "https") or not host or any(mark in host for mark in "/*@?#"):
-                raise ValueError(f"{origin!r} is not an origin: write scheme://host[:port], without a path or *")
-        return [origin.lower() for origin in origins]
+        return [exact_origin(origin) for origin in origins]
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -3,7 +3,7 @@
 Columns: methods (GET allows HEAD too; `ws` is a WebSocket), path, who, scope, limit, body, act.
 
 - who: `public`, `either` (public, and a caller is recognised), `inside` (a direct call from a private address, never
-  through a proxy), or the least role.
+  through a proxy), or the least role; `widget` is as `visitor`, and takes the widget's tokens too: no other does.
 - scope: what an API key must hold; `session` means that no key will do; `-` asks for none.
 - limit: `calls` counts against the caller's limit, `sign_in` against the tighter one of sign-in attempts.
 - body: `upload` takes files as large as the desk allows, `-` the usual bound.
@@ -32,6 +32,11 @@ GET            /c/{conversation_id}                   public   -         -      
 GET            /assets/{path:path}                    public   -         -       -      -
 GET            /mark.svg                              public   -         -       -      -
 GET            /theme.js                              public   -         -       -      -
+GET            /widget.js                             public   -         -       -      -
+GET            /widget                                public   -         -       -      -
+GET            /widget/demo                           public   -         -       -      -
+GET            /api/v1/widget/config                  public   -         -       -      -
+POST           /api/v1/widget/session                 public   -         calls   -      -
 GET            /api/v1/openapi.json                   public   -         -       -      -
 GET            /api/v1/desk                           public   -         -       -      -
 
@@ -47,17 +52,17 @@ PUT            /api/v1/me/password                    member   session   sign_in
 GET            /api/v1/me/export                      visitor  session   calls   -      me.export
 DELETE         /api/v1/me                             visitor  session   -       -      me.erase
 
-POST           /api/v1/chat                           visitor  chat      calls   -      -
-GET            /api/v1/turns/{id}/events              visitor  chat      -       -      -
-POST           /api/v1/turns/{id}/stop                visitor  chat      -       -      -
+POST           /api/v1/chat                           widget   chat      calls   -      -
+GET            /api/v1/turns/{id}/events              widget   chat      -       -      -
+POST           /api/v1/turns/{id}/stop                widget   chat      -       -      -
 GET            /api/v1/conversations                  visitor  chat      -       -      -
-GET            /api/v1/conversations/{id}             visitor  chat      -       -      -
+GET            /api/v1/conversations/{id}             widget   chat      -       -      -
 PATCH,DELETE   /api/v1/conversations/{id}             visitor  chat      -       -      -
-PUT            /api/v1/messages/{id}/feedback         visitor  chat      -       -      -
-POST           /api/v1/handoffs                       visitor  chat      calls   -      -
+PUT            /api/v1/messages/{id}/feedback         widget   chat      -       -      -
+POST           /api/v1/handoffs                       widget   chat      calls   -      -
 POST           /api/v1/files                          visitor  chat      calls   upload -
 GET            /api/v1/files/{id}                     visitor  chat      -       -      -
-GET            /api/v1/passages/{id}                  visitor  chat      -       -      -
+GET            /api/v1/passages/{id}                  widget   chat      -       -      -
 GET,POST       /api/v1/memories                       visitor  chat      -       -      -
 PATCH,DELETE   /api/v1/memories/{id}                  visitor  chat      -       -      -
 GET            /api/v1/usage                          visitor  chat      -       -      -
@@ -98,7 +103,7 @@ GET            /api/v1/console/models                 operator console   -      
 GET            /api/v1/console/usage                  operator console   -       -      -
 """
 
-_RANK = {"visitor": 0, "member": 1, "operator": 2, "owner": 3}
+_RANK = {"widget": 0, "visitor": 0, "member": 1, "operator": 2, "owner": 3}
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 
 

@@ -29,6 +29,7 @@ from frontdesk.store.audit import Act, Audit
 OWN_COOKIES = (b"fd_session=", b"fd_refresh=", b"fd_visitor=")
 REPEATED = (b"set-cookie", b"vary")
 VISITOR_SECONDS = 365 * 24 * 3600
+FREE = ("visitor", "widget")  # anybody gets as many of these as they like: they are counted by address
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class Gate:
             self._check_rights(rule, found.caller)
         if rule.limit != "-":
             await self._count(rule.limit, arrival, found)
-        if found.caller is not None and found.caller.credential == "visitor" and not arrival.is_safe:
+        if found.caller is not None and found.caller.credential in FREE and not arrival.is_safe:
             await self._identity.settle(found.caller)
         scope[CALLER], scope[ADDRESS], scope[ORIGIN] = found.caller, arrival.address, self._own_origin(arrival)
         return False
@@ -149,6 +150,8 @@ class Gate:
             raise NotSignedIn("This needs somebody who is signed in")
         if not at_least(caller.person.role, rule.who):
             raise Forbidden(f"This needs the role {rule.who}")
+        if caller.credential == "widget" and rule.who != "widget":
+            raise Forbidden("This cannot be done from the widget")
         if rule.scope == "session" and caller.credential == "key":
             raise Forbidden("No API key may do this", hint="Sign in, and do it there.")
         if rule.scope not in ("-", "session") and "*" not in caller.scopes and rule.scope not in caller.scopes:
@@ -159,7 +162,7 @@ class Gate:
         if limiter is None:
             return
         caller = found.caller
-        known = caller is not None and caller.credential != "visitor" and name == "calls"
+        known = caller is not None and caller.credential not in FREE and name == "calls"
         try:
             state = await limiter.hit(caller.person.id if caller and known else limit_key(arrival.address))
         except WindowFull as full:
@@ -246,8 +249,13 @@ def _has_body(arrival: Arrival) -> bool:
 
 
 def _merged(own: Headers, added: Headers) -> Headers:
-    """The answer's headers and the gate's; where the answer has set a content or cache policy itself, that stands."""
+    """The answer's headers and the gate's; where the answer has set a content or cache policy itself, that stands.
+
+    Where its own policy says who may frame it, the older header that says nobody goes.
+    """
     names = {name.lower() for name, _ in own}
+    if any(name.lower() == b"content-security-policy" and b"frame-ancestors" in value for name, value in own):
+        names.add(b"x-frame-options")
     return own + [pair for pair in added if pair[0] not in names or pair[0] in REPEATED]
 
 

@@ -14,8 +14,6 @@ from frontdesk.ports import Converse, Ids
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.turns import Turns
 
-CHANNEL = "web"
-
 EXAMPLE = (
     "id: 1\nevent: turn.started\n"
     'data: {"turn_id":"turn_1","conversation_id":"conv_1","message_id":"msg_1","reply_id":"msg_2"}\n\n'
@@ -81,7 +79,7 @@ def router(converse: Converse, turns: Turns, conversations: Conversations, shelf
         key = f"{who.person.id}:{idempotency_key}" if idempotency_key else ids.new("in")
         accepted = await converse.accept(
             Inbound(
-                channel=CHANNEL,
+                channel="widget" if who.credential == "widget" else "web",
                 external_id=key,
                 person_id=who.person.id,
                 text=body.text or "",
