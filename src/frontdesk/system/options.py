@@ -1,9 +1,10 @@
 """Sections that belong to the house as a whole: the desk itself, where it listens, its stores, its telemetry."""
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr
 
 from frontdesk.system.section import Env, Section
 
@@ -20,6 +21,14 @@ def _redis(url: str) -> str:
     return url
 
 
+def _sealing_key(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if text and len(text.encode()) != 32 and not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise ValueError("a key is 32 characters, or the 64 digits that `openssl rand -hex 32` prints")
+    return key
+
+
+SealingKey = Annotated[SecretStr, AfterValidator(_sealing_key)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -60,11 +69,35 @@ class StoreOptions(Section):
     url: Annotated[str, Env("DATABASE_URL", secret=True), AfterValidator(_database)] = Field(
         default="", description="`postgresql://user:password@host/name` or `sqlite:///file`; empty: a file in the home."
     )
-    pool_size: Annotated[PositiveInt, Env("DATABASE_POOL_SIZE")] = Field(
+    host: Annotated[str, Env("DB_HOST")] = Field(
+        default="", description="PostgreSQL's host, where its address is given in parts instead of by `url`."
+    )
+    port: Annotated[Port, Env("DB_PORT")] = Field(default=5432, description="Its port.")
+    name: Annotated[str, Env("DB_NAME")] = Field(default="frontdesk", description="The database's name.")
+    user: Annotated[str, Env("DB_USER")] = Field(default="frontdesk", description="Who the desk is there.")
+    password: Annotated[str, Env("DB_PASSWORD", secret=True)] = Field(default="", description="That user's password.")
+    pool_size: Annotated[PositiveInt, Env("DATABASE_POOL_SIZE"), Env("DB_POOL_SIZE")] = Field(
         default=20, description="Connections that a process keeps to PostgreSQL."
     )
-    max_overflow: Annotated[int, Env("DATABASE_MAX_OVERFLOW")] = Field(
+    max_overflow: Annotated[int, Env("DATABASE_MAX_OVERFLOW"), Env("DB_MAX_OVERFLOW")] = Field(
         default=40, ge=0, description="Further ones while there is a rush."
+    )
+
+    @property
+    def address(self) -> str:
+        """The database's address, from `url` or its parts; empty when neither is given."""
+        if self.url or not self.host:
+            return self.url
+        secret = f":{quote(self.password, safe='')}" if self.password else ""
+        return f"postgresql://{quote(self.user, safe='')}{secret}@{self.host}:{self.port}/{quote(self.name, safe='')}"
+    encryption_key: Annotated[
+        SealingKey, Env("ENCRYPTION_KEY", secret=True, required_in_production=True, shortest=32)
+    ] = Field(
+        default=SecretStr(""),
+        description="Seals people's words in the database: 32 characters; made at first start when empty.",
+    )
+    encryption_keys_old: Annotated[tuple[SealingKey, ...], Env("ENCRYPTION_KEYS_OLD", secret=True)] = Field(
+        default=(), description="Former keys, with which older text can still be read."
     )
 
 
@@ -76,6 +109,9 @@ class RedisOptions(Section):
     )
     password: Annotated[str, Env("REDIS_PASSWORD", secret=True)] = Field(
         default="", description="Its password, if the address holds none."
+    )
+    max_connections: Annotated[PositiveInt, Env("REDIS_MAX_CONNECTIONS")] = Field(
+        default=100, description="Connections that a process may hold to it."
     )
     ssl: Annotated[bool, Env("REDIS_SSL")] = Field(
         default=False, description="Speak TLS even if the address says redis://."

@@ -86,7 +86,7 @@ class System:
     @property
     def database_url(self) -> str:
         """The database's address: as set, or a SQLite file in the home."""
-        return self.section(StoreOptions).url or f"sqlite:///{self.home / 'desk.db'}"
+        return self.section(StoreOptions).address or f"sqlite:///{self.home / 'desk.db'}"
 
     def variable(self, name: str) -> str | None:
         """A variable that the system file names (such as a model's `key_variable`), or None when it is not set.
