@@ -94,6 +94,21 @@ class Ledger(Protocol):
         ...
 
 
+class Budget(Protocol):
+    """Keeps the spending of all model calls under its caps, whichever process makes them."""
+
+    async def reserve(self, account: str, tokens: int, cost: int) -> str:
+        """Set aside the most that a call can use (`cost` in millionths), and return the reservation's id.
+
+        Raises `BudgetSpent` when that does not fit any more.
+        """
+        ...
+
+    async def settle(self, reservation: str, usage: Usage) -> None:
+        """Replace what was set aside by what was used."""
+        ...
+
+
 class Embedder(Protocol):
     """Text to vectors of unit length (float32)."""
 

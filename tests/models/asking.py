@@ -5,6 +5,7 @@ from contextlib import aclosing
 import msgspec
 
 from frontdesk.clock import SystemClock
+from frontdesk.errors import BudgetSpent
 from frontdesk.messages import (
     ModelChanged,
     ModelDone,
@@ -44,6 +45,29 @@ class Book:
 
     def called(self, account: str, model: str, usage: Usage) -> None:
         self.calls.append((account, model, usage))
+
+
+class Purse:
+    """A budget that never begins anew."""
+
+    def __init__(self, *, tokens: int = 10**9, cost: int = 10**9) -> None:
+        self._left = Usage(prompt_tokens=tokens, cost=cost)
+        self._reserved: list[Usage] = []
+
+    async def reserve(self, account: str, tokens: int, cost: int) -> str:
+        if tokens > self._left.prompt_tokens or cost > self._left.cost:
+            raise BudgetSpent("The purse is empty")
+        self._take(tokens, cost)
+        self._reserved.append(Usage(prompt_tokens=tokens, cost=cost))
+        return str(len(self._reserved) - 1)
+
+    async def settle(self, reservation: str, usage: Usage) -> None:
+        reserved = self._reserved[int(reservation)]
+        used = usage.prompt_tokens + usage.completion_tokens
+        self._take(used - reserved.prompt_tokens, usage.cost - reserved.cost)
+
+    def _take(self, tokens: int, cost: int) -> None:
+        self._left = Usage(prompt_tokens=self._left.prompt_tokens - tokens, cost=self._left.cost - cost)
 
 
 def ask(text: str = "Hello?", **more: object) -> ModelRequest:

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from frontdesk.errors import BadSetting
 from frontdesk.models.build import build
-from frontdesk.models.options import BudgetOptions, ModelOptions, ModelsOptions
+from frontdesk.models.options import ModelOptions, ModelsOptions
 from frontdesk.models.router import Router
 from frontdesk.ports import Models
 from frontdesk.testing.clock import CountingIds, FakeClock
@@ -72,8 +72,3 @@ def test_mistakes_are_named() -> None:
         built(list=(ModelOptions(name="x", wire="openai", key_variable="ABSENT"),))
     with pytest.raises(ValidationError):
         ModelOptions(name="x", wire="openai", modle="y")
-
-
-def test_money_is_counted_in_millionths() -> None:
-    router = built(openai_api_key="k", budget=BudgetOptions(money_per_day=1.5))
-    assert router._budget is not None

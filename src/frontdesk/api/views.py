@@ -7,6 +7,7 @@ from pydantic import Field
 
 from frontdesk.api.fields import View
 from frontdesk.messages import Grounding
+from frontdesk.store.budgets import Left
 from frontdesk.store.calls import Spent
 from frontdesk.store.conversations import Message
 from frontdesk.store.feedback import Feedback
@@ -126,16 +127,30 @@ class Totals(View):
     cost: int
 
 
+class BudgetView(View):
+    """A cap, and what is used or set aside of it until `renews_at`. A bound that is null is not set."""
+
+    whose: Literal["desk", "person"]
+    period: Literal["hour", "day"]
+    tokens: int | None
+    tokens_used: int
+    cost: int | None
+    cost_used: int
+    renews_at: datetime
+
+
 class UsageView(View):
-    """Days in order, and their sums."""
+    """Days in order, their sums, and what is left of the budgets that are set."""
 
     items: list[DayOfUse]
     totals: Totals
+    budgets: list[BudgetView]
 
     @classmethod
-    def of(cls, spent: list[Spent]) -> "UsageView":
-        """The view of a ledger's sums."""
+    def of(cls, spent: list[Spent], left: list[Left]) -> "UsageView":
+        """The view of a ledger's sums, and of what is left."""
         return cls(
+            budgets=[BudgetView.model_validate(each) for each in left],
             items=[DayOfUse.model_validate(day) for day in spent],
             totals=Totals(
                 calls=sum(day.calls for day in spent),

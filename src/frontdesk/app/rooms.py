@@ -104,6 +104,7 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
             ids=ids,
             embedder=embedder,
             ledger=store.calls,
+            budget=store.budgets if store.budgets.caps else None,
             secret=system.variable,
         )
         stack.push_async_callback(models.close)

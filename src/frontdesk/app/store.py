@@ -3,11 +3,15 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from frontdesk.app.keeping import ring_of
 from frontdesk.delivery.delivery import WEBHOOK
 from frontdesk.delivery.options import DeliveryOptions
 from frontdesk.gate.signing import derived_key
+from frontdesk.models.options import BudgetOptions, ModelsOptions
 from frontdesk.ports import Clock, Ids
+from frontdesk.store import words
 from frontdesk.store.audit import Audit
+from frontdesk.store.budgets import Budgets, Cap
 from frontdesk.store.calls import Calls
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database
@@ -39,6 +43,7 @@ class Store:
     sessions: Sessions
     keys: Keys
     audit: Audit
+    budgets: Budgets
     conversations: Conversations
     inbox: Inbox
     turns: Turns
@@ -55,19 +60,28 @@ class Store:
 
 
 async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Store:
-    """Connect, bring the tables up to date; `stack` closes it. Raises `StoreUnavailable`, `StoreTooNew`."""
+    """Connect, bring the tables up to date; `stack` closes it. Raises `StoreUnavailable`, `StoreTooNew`, `WrongKey`."""
     options, notices = system.section(StoreOptions), system.section(DeliveryOptions)
-    database = await Database.open(system.database_url, pool_size=options.pool_size, max_overflow=options.max_overflow)
+    database = await Database.open(
+        system.database_url,
+        pool_size=options.pool_size,
+        max_overflow=options.max_overflow,
+        ring=ring_of(system),
+    )
     stack.push_async_callback(database.close)
     await migrate(database)
+    await database.commit(words.key)  # tells a wrong key before anything is read or written with it
     rows = Rows(database)
     calls = Calls(database, rows, clock, ids)
     stack.push_async_callback(calls.settled)
+    budgets = Budgets(database, clock, ids, _caps(system.section(ModelsOptions).budget))
+    stack.push_async_callback(budgets.settled)
     return Store(
         database=database,
         people=People(database, clock, ids),
         sessions=Sessions(database, clock, ids),
         keys=Keys(database, clock, ids),
+        budgets=budgets,
         audit=Audit(database, clock, derived_key(secret, "audit")),
         conversations=Conversations(database, clock),
         inbox=Inbox(database, clock, ids),
@@ -83,3 +97,18 @@ async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stac
         tool_ledger=ToolLedger(database, clock),
         approval_rows=ApprovalRows(database, clock),
     )
+
+
+def _caps(options: BudgetOptions) -> tuple[Cap, ...]:
+    """The caps that are set, money in millionths."""
+    person = options.person
+    caps = (
+        Cap(whose="person", period="hour", tokens=person.tokens_per_hour, cost=_millionths(person.money_per_hour)),
+        Cap(whose="person", period="day", tokens=person.tokens_per_day, cost=_millionths(person.money_per_day)),
+        Cap(whose="desk", period="day", tokens=options.tokens_per_day, cost=_millionths(options.money_per_day)),
+    )
+    return tuple(cap for cap in caps if cap.tokens is not None or cap.cost is not None)
+
+
+def _millionths(money: float | None) -> int | None:
+    return None if money is None else round(money * 1_000_000)

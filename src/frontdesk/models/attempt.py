@@ -10,11 +10,10 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from frontdesk.errors import FrontdeskError, ModelRefused, ModelUnavailable
 from frontdesk.messages import ModelDone, ModelEvent, ModelRequest, TextDelta, ToolCallDelta, Usage
 from frontdesk.models.accounting import likely_tokens, most_tokens, priced
-from frontdesk.models.budget import Budget, Reservation
 from frontdesk.models.failures import CallFailed
 from frontdesk.models.member import Member
 from frontdesk.models.watch import TooLong, Watch
-from frontdesk.ports import Clock, Ledger
+from frontdesk.ports import Budget, Clock, Ledger
 from frontdesk.telemetry import metrics
 
 tracer = trace.get_tracer("frontdesk")
@@ -143,14 +142,16 @@ class Attempt:
 
     # --- money ---------------------------------------------------------------
 
-    async def _reserve(self) -> Reservation | None:
+    async def _reserve(self) -> str | None:
         if self._budget is None or self._member.facts.strength != "strong":
             return None
         most = priced(
             most_tokens(self._request, self._request.max_tokens or self._member.max_tokens), self._member.facts
         )
         try:
-            return await self._budget.reserve(most.prompt_tokens + most.completion_tokens, most.cost)
+            return await self._budget.reserve(
+                self._request.account, most.prompt_tokens + most.completion_tokens, most.cost
+            )
         except FrontdeskError:
             self._member.circuit.abandoned()
             raise
@@ -162,7 +163,7 @@ class Attempt:
             counted = likely_tokens(self._request, "".join(self._said)) if estimated else Usage()
         return priced(counted, self._member.facts)
 
-    async def _book(self, reservation: Reservation | None) -> None:
+    async def _book(self, reservation: str | None) -> None:
         """A call counts from the first thing that it said: before that no provider charges anything that we know of."""
         name = self._member.name
         self.usage = self._priced()

@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 from frontdesk import registry
 from frontdesk.errors import BadSetting
-from frontdesk.models.budget import Budget, DailyBudget
 from frontdesk.models.member import Member
 from frontdesk.models.options import ModelOptions, ModelsOptions
 from frontdesk.models.router import Router
 from frontdesk.models.wire import Parts, Wire
-from frontdesk.ports import Clock, Embedder, Ids, Ledger
+from frontdesk.ports import Budget, Clock, Embedder, Ids, Ledger
 
 
 def build(
@@ -60,14 +59,13 @@ def build(
     order = options.order or [model.name for model in every]
     members = {model.name: member(model) for model in every}
     _check(order, [model.name for model in every])
-    budgeted = options.budget.tokens_per_day is not None or options.budget.money_per_day is not None
     return Router(
         [members[name] for name in order],
         others=[one for name, one in members.items() if name not in order],
         aliases=options.aliases | {options.openai_model: options.resolve(options.openai_model)},
         clock=clock,
         retry=options.retry,
-        budget=budget or (DailyBudget(options.budget, clock) if budgeted else None),
+        budget=budget,
         ledger=ledger,
         largest=options.largest_answer,
     )

@@ -70,11 +70,21 @@ class CircuitOptions(Section):
     pause: PositiveFloat = Field(default=30, description="Seconds until one call may try the model again.")
 
 
+class PersonBudgetOptions(Section):
+    """What the strong models may use up for one person. Days and hours are those of UTC."""
+
+    tokens_per_hour: PositiveInt | None = Field(default=None, description="Tokens, read and written, in an hour.")
+    money_per_hour: PositiveFloat | None = Field(default=None, description="Currency units in an hour.")
+    tokens_per_day: PositiveInt | None = Field(default=None, description="Tokens, read and written, in a day.")
+    money_per_day: PositiveFloat | None = Field(default=None, description="Currency units in a day.")
+
+
 class BudgetOptions(Section):
-    """What the strong models may use up in a day (UTC). Reserved before each call, settled after it."""
+    """What the strong models may use up in a day (UTC), in all processes. Set aside before each call, settled after."""
 
     tokens_per_day: PositiveInt | None = Field(default=None, description="Tokens, read and written.")
     money_per_day: PositiveFloat | None = Field(default=None, description="In currency units of the price list.")
+    person: PersonBudgetOptions = PersonBudgetOptions()
 
 
 class ModelOptions(Section):

@@ -34,12 +34,11 @@ from frontdesk.messages import (
 )
 from frontdesk.models.accounting import added, likely_tokens
 from frontdesk.models.attempt import Attempt
-from frontdesk.models.budget import Budget
 from frontdesk.models.failures import CallFailed
 from frontdesk.models.member import Member
 from frontdesk.models.options import Retry
 from frontdesk.models.stitch import Stitch
-from frontdesk.ports import Clock, Ledger, Model
+from frontdesk.ports import Budget, Clock, Ledger, Model
 
 PASSED_OVER = (CallFailed, BudgetSpent, MissingExtra, BadSetting)  # what stops one model and not the next
 
