@@ -123,7 +123,7 @@ def _raw_routes(desk: Desk) -> Sequence[BaseRoute]:
             desk.clock,
             desk.ids,
         ),
-        *health.routes(_checks(desk), with_metrics=desk.system.section(TelemetryOptions).metrics),
+        *health.routes(_checks(desk), desk.exposition if desk.system.section(TelemetryOptions).metrics else None),
         Route("/mcp", endpoint=desk.mcp, methods=["POST"]),
     ]
 
@@ -195,6 +195,8 @@ def _checks(desk: Desk) -> dict[str, health.Check]:
             await redis.execute_command("PING")  # pyright: ignore[reportUnknownMemberType]  # redis-py's loose types
 
         checks["redis"] = ping
+    if desk.bell is not None:
+        checks["queue"] = desk.bell.check
     return checks
 
 

@@ -1,9 +1,7 @@
 """The rooms of a running desk, wired in the order in which they stand on each other."""
 
 import asyncio
-import os
-import socket
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -11,8 +9,10 @@ import httpx2
 from starlette.types import ASGIApp
 
 from frontdesk.app.door import Door, open_door
+from frontdesk.app.metrics import open_exposition
 from frontdesk.app.nerves import Nerves, open_nerves
 from frontdesk.app.store import Store, open_store
+from frontdesk.app.work import EVERYTHING, Chores, Role, Work, open_work, process_name
 from frontdesk.channels.mcp import DeskServer
 from frontdesk.clock import RandomIds, SystemClock
 from frontdesk.conversation.converse import Conversation
@@ -36,10 +36,12 @@ from frontdesk.models.quote import QuoteModel
 from frontdesk.ports import Clock, Embedder, Ids, Live, Models
 from frontdesk.system.options import HttpOptions
 from frontdesk.system.system import System
+from frontdesk.telemetry.exposition import Exposition
 from frontdesk.tools.approvals import Approvals
 from frontdesk.tools.options import ToolsOptions
 from frontdesk.tools.toolbox import Toolbox
-from frontdesk.work.kinds import Kind
+from frontdesk.work.celery import CeleryBell
+from frontdesk.work.kinds import Kind, Queue
 from frontdesk.work.local import LocalWork
 
 
@@ -69,13 +71,22 @@ class Desk:
     converse: Conversation
     live: Live
     work: LocalWork
+    bell: CeleryBell | None
+    queues: Mapping[str, Queue]
     mcp: DeskServer
+    exposition: Exposition
 
     def asgi(self) -> ASGIApp:
         """The desk's HTTP face."""
         from frontdesk.app.http import application  # its imports take a while, and `frontdesk chat` needs none of them
 
         return application(self)
+
+    def metrics_face(self) -> ASGIApp:
+        """What the metrics' own port answers."""
+        from frontdesk.channels.health import metrics_face
+
+        return metrics_face(self.exposition)
 
     async def owner_link(self, address: str) -> str:
         """A link, good once and for an hour, that signs in the owner at `address` (`http://127.0.0.1:8000`)."""
@@ -87,8 +98,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | None = None) -> AsyncGenerator[Desk]:
+async def open_desk(
+    system: System, *, role: Role = EVERYTHING, clock: Clock | None = None, ids: Ids | None = None
+) -> AsyncGenerator[Desk]:
     """Open the database, bring its tables up to date and start every room; on the way out, drain and close them.
+
+    `role` says which rows this process works on.
 
     Raises what the rooms raise at their start: `StoreUnavailable`, `BadSetting`, `MissingExtra`.
     """
@@ -116,15 +131,18 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
         )
         parts = _turn_parts(system, store, models, embedder, library, toolbox, approvals)
         nerves = await open_nerves(system, stack)
-        converse, work = _work(parts, [_letters(system, store, stack)], nerves, clock)
-        await work.start()
+        chores = Chores()
+        kinds = [_letters(system, store, stack)]
+        converse, work = await _work(system, role, parts, kinds, chores, nerves, store, clock, stack)
+        await work.local.start()
+        door = open_door(system, store, secrets.access, clock, ids, stack)
         desk = Desk(
             system=system,
             clock=clock,
             ids=ids,
             secrets=secrets,
             store=store,
-            door=open_door(system, store, secrets.access, clock, ids, stack),
+            door=door,
             models=models,
             embedder=embedder,
             knowledge=library,
@@ -132,8 +150,11 @@ async def open_desk(system: System, *, clock: Clock | None = None, ids: Ids | No
             approvals=approvals,
             converse=converse,
             live=nerves.live,
-            work=work,
+            work=work.local,
+            bell=work.bell,
+            queues=work.queues,
             mcp=DeskServer(library, converse, ids),
+            exposition=open_exposition(system, store, door.redis, clock),
         )
         try:
             yield desk
@@ -208,14 +229,23 @@ def _turn_parts(
     )
 
 
-def _work(parts: TurnParts, kinds: Sequence[Kind], nerves: Nerves, clock: Clock) -> tuple[Conversation, LocalWork]:
+async def _work(
+    system: System,
+    role: Role,
+    parts: TurnParts,
+    kinds: Sequence[Kind],
+    chores: Chores,
+    nerves: Nerves,
+    store: Store,
+    clock: Clock,
+    stack: AsyncExitStack,
+) -> tuple[Conversation, Work]:
     """The room and the work that runs its turns: each needs the other, so the work looks the room up when it runs."""
 
     async def run(turn_id: str) -> None:
         await converse.run(turn_id)
 
     turns = Kind(name="turn", queue="ml", run=run, sweep=parts.turns.waiting, parallel=parts.options.parallel_turns)
-    work = LocalWork([turns, *kinds], clock)
-    name = f"{socket.gethostname()}-{os.getpid()}"
-    converse = Conversation(parts, work, clock, name, feeds=nerves.feeds, live=nerves.live)
+    work = await open_work(system, role, [turns, *kinds], chores, store, clock, stack)
+    converse = Conversation(parts, work.local, clock, process_name(), feeds=nerves.feeds, live=nerves.live)
     return converse, work

@@ -15,21 +15,26 @@ from frontdesk.store.budgets import Budgets, Cap
 from frontdesk.store.calls import Calls
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database
+from frontdesk.store.dead import DeadLetters
 from frontdesk.store.feedback import Feedback
 from frontdesk.store.files import Files
 from frontdesk.store.handoffs import Handoffs
 from frontdesk.store.inbox import Inbox
+from frontdesk.store.jobs import Jobs
 from frontdesk.store.keys import Keys
 from frontdesk.store.memories import Memories
 from frontdesk.store.migrations import migrate
 from frontdesk.store.outbox import Outbox
 from frontdesk.store.passages import Passages
 from frontdesk.store.people import People
+from frontdesk.store.queues import Queues
 from frontdesk.store.requests import Requests
 from frontdesk.store.rows import Rows
+from frontdesk.store.schedules import Schedules
 from frontdesk.store.sessions import Sessions
 from frontdesk.store.tools import ApprovalRows, ToolLedger
 from frontdesk.store.turns import Turns
+from frontdesk.store.workers import Workers
 from frontdesk.system.options import StoreOptions
 from frontdesk.system.system import System
 
@@ -57,6 +62,11 @@ class Store:
     passages: Passages
     tool_ledger: ToolLedger
     approval_rows: ApprovalRows
+    jobs: Jobs
+    schedules: Schedules
+    workers: Workers
+    queues: Queues
+    dead: DeadLetters
 
 
 async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Store:
@@ -96,6 +106,11 @@ async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stac
         passages=Passages(database, clock, ids),
         tool_ledger=ToolLedger(database, clock),
         approval_rows=ApprovalRows(database, clock),
+        jobs=Jobs(database, clock, ids),
+        schedules=Schedules(database, clock, ids),
+        workers=Workers(database, clock),
+        queues=Queues(database, clock),
+        dead=DeadLetters(database, clock),
     )
 
 

@@ -20,11 +20,13 @@ workers = sa.Table(
     sa.Column("seen_at", UtcDateTime, nullable=False),
 )
 
-FORGOTTEN = timedelta(hours=1)  # after which a worker that fell silent is no longer listed
+SILENT = timedelta(seconds=30)  # after which a worker counts as gone
+FORGOTTEN = timedelta(hours=1)  # after which it is no longer listed
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
-    """A process, its queues (`general,ml`), and how many rows it has in hand. `state` is `working` or `draining`."""
+    """A process, its queues (`general,ml`), and how many rows it has in hand. `state` is `working`, `draining`, or
+    `silent` when it has shown no sign of life for a while."""
 
     name: str
     queues: str
@@ -64,6 +66,8 @@ class Workers:
 
     async def page(self) -> list[Worker]:
         """All processes, by name."""
+        quiet = self._clock.now() - SILENT
         async with self._database.read() as connection:
             rows = (await connection.execute(sa.select(workers).order_by(workers.c.name))).mappings().all()
-        return [Worker(**row) for row in rows]
+        found = [Worker(**row) for row in rows]
+        return [msgspec.structs.replace(each, state="silent") if each.seen_at < quiet else each for each in found]

@@ -3,8 +3,13 @@
 Labels hold names of a bounded set (routes, models, outcomes), never ids or text.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 registry = CollectorRegistry()
 ProcessCollector(registry=registry)  # process_resident_memory_bytes, process_cpu_seconds_total, … of this process
@@ -113,6 +118,56 @@ conversations_active = Gauge(
     registry=registry,
 )
 
+
+class Distribution(Collector):
+    """A histogram of how things are now, not of what has happened: read it without `rate`."""
+
+    def __init__(self, name: str, documentation: str, *, buckets: Sequence[int], registry: CollectorRegistry) -> None:
+        self._name, self._documentation = name, documentation
+        self._buckets = tuple(buckets)
+        self._values: tuple[int, ...] = ()
+        registry.register(self)
+
+    def show(self, values: Sequence[int]) -> None:
+        """These are the values now."""
+        self._values = tuple(values)
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """For the registry."""
+        counts = [0] * (len(self._buckets) + 1)
+        for value in self._values:
+            counts[bisect_left(self._buckets, value)] += 1
+        bounds = [*(f"{bound:.1f}" for bound in self._buckets), "+Inf"]
+        upto = [(bound, float(sum(counts[: index + 1]))) for index, bound in enumerate(bounds)]
+        yield HistogramMetricFamily(self._name, self._documentation, buckets=upto, sum_value=float(sum(self._values)))
+
+    def describe(self) -> Iterator[HistogramMetricFamily]:
+        """For the registry: the name, without values."""
+        yield HistogramMetricFamily(self._name, self._documentation)
+
+
+conversation_length = Distribution(
+    "conversation_length_messages",
+    "Messages in each conversation of the last hour, as they are now, counted in the database: the same of every process",
+    buckets=(1, 2, 5, 10, 20, 50),
+    registry=registry,
+)
+
+# --- the process and what it needs ---
+
+build_info = Gauge(
+    "frontdesk_build_info", "1 for each process, labelled with what runs", ["version", "role"], registry=registry
+)
+part_up = Gauge("frontdesk_part_up", "1 while the database or Redis answers this process", ["part"], registry=registry)
+memory_used = Gauge(
+    "frontdesk_memory_used_bytes", "Working set of the process's container, or of the machine", registry=registry
+)
+memory_limit = Gauge(
+    "frontdesk_memory_limit_bytes", "Memory that the container, or the machine, has", registry=registry
+)
+disk_free = Gauge("frontdesk_disk_free_bytes", "Free space on the disk of the desk's home", registry=registry)
+disk_size = Gauge("frontdesk_disk_size_bytes", "Size of the disk of the desk's home", registry=registry)
+
 # --- limits ---
 
 limited = Counter(
@@ -124,6 +179,18 @@ limits_shared = Gauge(
     ["limit"],
     registry=registry,
 )
+takeovers = Counter(
+    "frontdesk_takeovers_total",
+    "Conversations that people of the team took over, and what they did with them: taken, returned, closed",
+    ["outcome"],
+    registry=registry,
+)
+satisfaction = Counter(
+    "frontdesk_satisfaction_total",
+    "Answers to the question how content people were, by score from 1 to 5",
+    ["score"],
+    registry=registry,
+)
 
 # --- work ---
 
@@ -132,6 +199,15 @@ queue_length = Gauge(
 )
 queue_oldest = Gauge(
     "queue_oldest_seconds", "How long the oldest of them has been waiting, by queue", ["queue"], registry=registry
+)
+workers_alive = Gauge(
+    "frontdesk_workers_alive",
+    "Processes that work on a queue and showed a sign of life within 30 s, counted in the database",
+    ["queue"],
+    registry=registry,
+)
+rows_running = Gauge(
+    "frontdesk_rows_running", "Rows that this process works on or has in hand, by kind", ["kind"], registry=registry
 )
 events = Counter(
     "frontdesk_events_total",

@@ -69,11 +69,16 @@ class LocalWork:
 
     @property
     def backlog(self) -> int:
-        """How many rows are in hand, those included that wait for a place, or are known to wait for the others."""
-        return len(self._rows) + (self._others.backlog if self._others is not None else 0)
+        """How many rows have been handed in and are not done: here, or where others work too, in all processes."""
+        return len(self._rows) if self._others is None else self._others.backlog
+
+    @property
+    def in_hand(self) -> int:
+        """How many rows this process has, those included that wait for a place."""
+        return len(self._rows)
 
     def running(self, kind: str) -> int:
-        """How many rows of this kind are in hand."""
+        """How many rows of this kind it has."""
         return sum(1 for name, _ in self._rows if name == kind)
 
     def _take(self, kind: Kind, row_id: str) -> None:
