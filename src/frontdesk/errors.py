@@ -72,6 +72,14 @@ class Conflict(FrontdeskError):
     status = 409
 
 
+class NotHolder(FrontdeskError):
+    """Somebody else has the conversation, or the desk itself."""
+
+    code = "not_holder"
+    status = 409
+    default_hint = "Take the conversation over first."
+
+
 # --- who may ----------------------------------------------------------------
 
 
@@ -175,6 +183,15 @@ class QueueUnavailable(FrontdeskError):
     code = "queue_unavailable"
     status = 503
     default_hint = "Start it, or correct CELERY_BROKER_URL or REDIS_URL."
+
+
+class TelegramTokenRefused(FrontdeskError):
+    """Telegram knows no bot with the configured token. What is to be sent waits."""
+
+    code = "telegram_token_refused"
+    status = 502
+    exit_code = 2
+    default_hint = "Set TELEGRAM_BOT_TOKEN to the token that @BotFather shows for the bot, and start again."
 
 
 class StoreTooNew(FrontdeskError):
