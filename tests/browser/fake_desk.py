@@ -21,6 +21,7 @@ import frontdesk
 from frontdesk.channels.pages import Pages
 from frontdesk.gate.origins import security_headers
 from tests.browser import fake_console
+from tests.browser.fake_inbox import FakeInbox
 
 PAGES = Path(frontdesk.__file__).parent / "pages"
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -146,6 +147,10 @@ class FakeDesk:
         self.turns: dict[str, Turn] = {}
         self.memories = [{"id": "mem_1", "text": "Works in the garden house", "created_at": NOW.isoformat()}]
         self.approved = asyncio.Event()
+        self.inbox = FakeInbox()
+        self.listeners: set[asyncio.Queue[Event]] = set()
+        self.typed = 0
+        self.links: list[dict[str, str]] = []
         self._number = itertools.count(1)
 
     def app(self) -> Starlette:
@@ -171,6 +176,13 @@ class FakeDesk:
                 ("GET", "/api/v1/console/conversations/{id}"): self.conversation,
                 ("PATCH", "/api/v1/conversations/{id}"): self.change,
                 ("DELETE", "/api/v1/conversations/{id}"): self.remove,
+                ("GET", "/api/v1/conversations/{id}/events"): self.listen,
+                ("POST", "/api/v1/conversations/{id}/typing"): self.typing,
+                ("PUT", "/api/v1/conversations/{id}/satisfaction"): self.rate,
+                ("GET", "/api/v1/me/links"): self.linked,
+                ("POST", "/api/v1/me/links"): self.offer_link,
+                ("PUT", "/api/v1/me/links"): self.make_link,
+                ("DELETE", "/api/v1/me/links/{channel}"): self.cut_link,
                 ("PUT", "/api/v1/messages/{id}/feedback"): self.keep,
                 ("POST", "/api/v1/handoffs"): self.keep,
                 ("POST", "/api/v1/files"): self.file,
@@ -183,7 +195,7 @@ class FakeDesk:
                 ("POST", "/api/v1/approvals/{id}"): self.approve,
             }.items()
         ]
-        return Starlette(routes=[*routes, *fake_console.ROUTES, *Pages(PAGES).routes()])
+        return Starlette(routes=[*routes, *self.inbox.routes(), *fake_console.ROUTES, *Pages(PAGES).routes()])
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -293,16 +305,22 @@ class FakeDesk:
         if talk is None:
             talk = {"id": f"conv_{number}", "title": body["text"][:60], "head_id": None, "running_turn_id": None}
             talk |= {"messages": [], "updated_at": datetime.now(UTC).isoformat()}
+            talk |= {"status": "open", "held_by": None, "survey": None}
             self.conversations[talk["id"]] = talk
         if body.get("regenerate"):
             question = next(one for one in talk["messages"] if one["id"] == body["regenerate"])
         else:
-            parent = None if body.get("at_start") else body.get("parent_id")
+            parent = None if body.get("at_start") else body.get("parent_id") or talk["head_id"]
             question = message(f"msg_{number}q", parent, "user", body["text"])
             question["files"] = [self.kept[one] for one in body.get("file_ids", [])]
             talk["messages"].append(question)
         reply = message(f"msg_{number}a", question["id"], "assistant", "")
         turn = Turn(f"turn_{number}", talk["id"], question["id"], reply["id"])
+        if talk["held_by"]:
+            names = {"turn_id": turn.id, "conversation_id": talk["id"], "message_id": question["id"], "reply_id": ""}
+            turn.events = [("turn.started", names), ("turn.handed", {"name": talk["held_by"]["name"]})]
+            talk["head_id"] = question["id"]
+            return turn
         reply |= {"state": "running", "turn_id": turn.id}
         talk["messages"].append(reply)
         talk |= {"head_id": reply["id"], "running_turn_id": turn.id}
@@ -368,7 +386,7 @@ class FakeDesk:
                 tag, data = turn.events[seq]
                 seq += 1
                 yield f"id: {seq}\nevent: {tag}\ndata: {json.dumps(data)}\n\n".encode()
-                if tag in ("turn.finished", "turn.failed"):
+                if tag in ("turn.finished", "turn.failed", "turn.handed"):
                     return
 
         return StreamingResponse(frames(), media_type="text/event-stream")
@@ -391,7 +409,10 @@ class FakeDesk:
 
     async def conversation(self, request: Request) -> Response:
         talk = self.conversations.get(request.path_params["id"])
-        return JSONResponse(talk) if talk else problem(404, "not_found", "There is no such conversation")
+        if talk is None:
+            return problem(404, "not_found", "There is no such conversation")
+        newest = talk["messages"][-int(request.query_params.get("limit", "200")) :]
+        return JSONResponse(talk | {"messages": newest, "earlier": len(newest) < len(talk["messages"])})
 
     async def change(self, request: Request) -> Response:
         self.conversations[request.path_params["id"]] |= await request.json()
@@ -399,6 +420,62 @@ class FakeDesk:
 
     async def remove(self, request: Request) -> Response:
         del self.conversations[request.path_params["id"]]
+        return Response(status_code=204)
+
+    async def listen(self, request: Request) -> Response:
+        mine: asyncio.Queue[Event] = asyncio.Queue()
+
+        async def frames() -> AsyncIterator[bytes]:
+            self.listeners.add(mine)
+            try:
+                yield b": here\n\n"
+                while True:
+                    name, data = await mine.get()
+                    yield f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+            finally:
+                self.listeners.discard(mine)
+
+        return StreamingResponse(frames(), media_type="text/event-stream")
+
+    async def news(self, event: str, **data: str) -> None:
+        """What the desk says on every open line of a conversation."""
+        for listener in self.listeners:
+            await listener.put((event, data))
+
+    async def person_says(self, id: str, role: str, text: str, name: str | None = None) -> None:
+        """A notice, or a message of somebody of the team, comes into a conversation."""
+        talk = self.conversations[id]
+        added = message(f"msg_{next(self._number)}p", talk["head_id"], role, text)
+        added["author"] = {"id": "per_2", "name": name} if name else None
+        talk["messages"].append(added)
+        talk["head_id"] = added["id"]
+        await self.news("changed")
+
+    async def typing(self, request: Request) -> Response:
+        self.typed += 1
+        return Response(status_code=204)
+
+    async def rate(self, request: Request) -> Response:
+        self.kept["satisfaction"] = await request.json()
+        self.conversations[request.path_params["id"]]["survey"]["score"] = self.kept["satisfaction"]["score"]
+        return Response(status_code=204)
+
+    async def linked(self, request: Request) -> Response:
+        return JSONResponse({"items": self.links})
+
+    async def offer_link(self, request: Request) -> Response:
+        channels = [{"id": "telegram", "name": "Telegram", "address": "https://t.me/example_bot"}]
+        ends = datetime.now(UTC) + timedelta(minutes=15)
+        return JSONResponse({"code": "K7QF-29MX", "expires_at": ends.isoformat(), "channels": channels})
+
+    async def make_link(self, request: Request) -> Response:
+        if (await request.json())["code"] != "GOOD-CODE":
+            return problem(404, "not_found", "This code is wrong or spent", where="code")
+        self.links.append({"channel": "telegram", "since": datetime.now(UTC).isoformat()})
+        return JSONResponse({"channel": "telegram"})
+
+    async def cut_link(self, request: Request) -> Response:
+        self.links = [one for one in self.links if one["channel"] != request.path_params["channel"]]
         return Response(status_code=204)
 
     async def keep(self, request: Request) -> Response:
@@ -455,6 +532,7 @@ def message(id: str, parent: str | None, role: str, text: str) -> dict[str, Any]
         "text": text,
         "state": "complete",
         "created_at": datetime.now(UTC).isoformat(),
+        "author": None,
         "grounding": None,
         "model": None,
         "citations": [],

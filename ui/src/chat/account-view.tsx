@@ -1,9 +1,11 @@
 import { useState, type FormEvent, type MouseEvent } from "react";
-import { call, request, troubleOf, type Trouble } from "../shared/api";
+import { call, request } from "../shared/api";
 import type { Desk, Me } from "../shared/contract";
 import { TroubleNote } from "../shared/parts";
+import { Outcome, useAct } from "./act";
 import { addressOf } from "./address";
 import { IconButton } from "./icons";
+import { Links } from "./links";
 import { words } from "./strings";
 
 const ME = "/api/v1/me";
@@ -37,6 +39,7 @@ export function AccountView({ desk, me, onMe, onMenu }: Props) {
       {!isVisitor && <Name me={me} onMe={onMe} />}
       {!isVisitor && desk.local_sign_in && <Password email={me.person.email} />}
       {!isVisitor && desk.providers.length > 0 && <Providers desk={desk} />}
+      <Links />
       <Data />
       <Erasure />
       <section>
@@ -53,41 +56,6 @@ export function AccountView({ desk, me, onMe, onMenu }: Props) {
     </main>
   );
 }
-
-type Act = { isBusy: boolean; isDone: boolean; trouble: Trouble | null; run: (work: () => Promise<unknown>) => Promise<boolean> };
-
-/** One act of a section: whether it runs, has succeeded, or what went wrong. */
-function useAct(): Act {
-  const [isBusy, setBusy] = useState(false);
-  const [isDone, setDone] = useState(false);
-  const [trouble, setTrouble] = useState<Trouble | null>(null);
-  const run = async (work: () => Promise<unknown>): Promise<boolean> => {
-    setBusy(true);
-    setDone(false);
-    setTrouble(null);
-    try {
-      await work();
-      setDone(true);
-      return true;
-    } catch (reason) {
-      setTrouble(troubleOf(reason));
-      return false;
-    } finally {
-      setBusy(false);
-    }
-  };
-  return { isBusy, isDone, trouble, run };
-}
-
-/** How an act went. The status stands from the start, so that a screen reader hears it change. */
-const Outcome = ({ act, done }: { act: Act; done: string }) => (
-  <>
-    {act.trouble && <TroubleNote trouble={act.trouble} words={words.trouble} />}
-    <p className="small ok" role="status">
-      {act.isDone && done}
-    </p>
-  </>
-);
 
 function Name({ me, onMe }: Pick<Props, "me" | "onMe">) {
   const act = useAct();

@@ -12,16 +12,19 @@ type Upload = { key: number; name: string; fact: FileFact | null };
 
 type Props = {
   conversationId: string | null;
+  /** Who of the team answers, where somebody does. */
+  holder: string | null;
   isRunning: boolean;
   isNarrow: boolean;
   maxBytes: number;
   onSend: (text: string, files: FileFact[]) => void;
   onStop: () => void;
+  onTyped: () => void;
   onEditLast: () => void;
 };
 
 /** The field that is always at hand. Stop stands where Send was. */
-export function Composer({ conversationId, isRunning, isNarrow, maxBytes, onSend, onStop, onEditLast }: Props) {
+export function Composer({ conversationId, holder, isRunning, isNarrow, maxBytes, onSend, onStop, onTyped, onEditLast }: Props) {
   const [text, setText] = useDraft(conversationId);
   const [uploads, setUploads] = useState<Upload[]>([]);
   const [trouble, setTrouble] = useState<Trouble | null>(null);
@@ -137,11 +140,14 @@ export function Composer({ conversationId, isRunning, isNarrow, maxBytes, onSend
           ref={field}
           id="composer"
           aria-label={words.composer}
-          placeholder={isOver ? words.drop : words.placeholder}
+          placeholder={isOver ? words.drop : holder ? words.writeTo(holder) : words.placeholder}
           dir="auto"
           rows={1}
           value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
+          onInput={(event) => {
+            setText(event.currentTarget.value);
+            if (event.currentTarget.value.trim()) onTyped();
+          }}
           onKeyDown={onKeyDown}
           onPaste={(event) => {
             if (event.clipboardData.files.length) add(event.clipboardData.files);

@@ -1,16 +1,20 @@
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import type { Citation, Desk, Me, Message } from "../shared/contract";
 import { Bell, Skeleton, TroubleNote } from "../shared/parts";
+import { useAtEnd } from "../shared/use-at-end";
 import { go } from "./address";
 import { Composer } from "./composer";
 import { IconButton } from "./icons";
 import { useLayer } from "./layers";
 import { AnswerView, QuestionView } from "./message";
 import { PassagePanel } from "./passage";
+import { Holder, NoticeLine, PersonView } from "./person";
 import { words } from "./strings";
+import { SurveyCard } from "./survey";
 import { TalkHeader } from "./talk-header";
 import { versions } from "./tree";
 import type { Asked, Turn } from "../stream/turn";
+import { useNews, useTyping, useTypists } from "../stream/use-news";
 import { useTalk, type Talk } from "./use-talk";
 
 type Props = { desk: Desk; me: Me; id: string | null; isNarrow: boolean; onMenu: () => void; onListChange: () => void };
@@ -29,8 +33,15 @@ export function TalkView({ desk, me, id, isNarrow, onMenu, onListChange }: Props
   const [source, setSource] = useState<Citation | null>(null);
   const [editing, setEditing] = useState<string | null>(null);
   const opener = useRef<Element | null>(null);
-  const end = useAtEnd(talk);
+  const end = useAtEnd(talk.path, talk.id);
   const announcement = useAnnouncement(talk, onListChange);
+  const typists = useTypists();
+  const address = talk.id && `/api/v1/conversations/${encodeURIComponent(talk.id)}`;
+  const typed = useTyping(address && `${address}/typing`);
+  useNews(address && `${address}/events`, (news) => {
+    typists.hear(news);
+    if (news.kind === "changed") talk.refresh();
+  });
   useLayer(talk.turn !== null, talk.stop);
   useEffect(() => {
     setSource(null);
@@ -55,11 +66,25 @@ export function TalkView({ desk, me, id, isNarrow, onMenu, onListChange }: Props
         <div className="scroller" ref={end.scroller} onScroll={end.onScroll} tabIndex={isEmpty ? -1 : 0}>
           <div className="log" role="log" aria-live="off" aria-label={words.log}>
             {talk.loading && <Skeleton label={words.loading} lines={9} />}
+            {talk.hasEarlier && (
+              <button
+                type="button"
+                className="link"
+                onClick={() => {
+                  end.hold();
+                  talk.earlier();
+                }}
+              >
+                {words.earlierMessages}
+              </button>
+            )}
             {isEmpty && <Welcome desk={desk} onAsk={(text) => talk.send(text, [])} />}
             {talk.path.map((message, index) => {
               const { place, count } = versionsOf(talk.messages, message);
               const onVersion = (step: number): void => chooseVersion(now.current, message.id, step);
               const shared = { message, place, count, onVersion };
+              if (message.role === "notice") return <NoticeLine key={`${index}-${place}`} message={message} />;
+              if (message.author) return <PersonView key={`${index}-${place}`} message={message} name={message.author.name} />;
               return message.role === "user" ? (
                 <QuestionView
                   key={`${index}-${place}`}
@@ -90,6 +115,7 @@ export function TalkView({ desk, me, id, isNarrow, onMenu, onListChange }: Props
                 />
               );
             })}
+            {talk.id && talk.survey && <SurveyCard key={talk.survey.id} conversation={talk.id} survey={talk.survey} />}
             {talk.trouble && <TroubleNote trouble={talk.trouble} words={words.trouble} onAgain={talk.reload} />}
           </div>
         </div>
@@ -100,8 +126,10 @@ export function TalkView({ desk, me, id, isNarrow, onMenu, onListChange }: Props
         )}
         <div className="foot">
           <LineNotice isCut={talk.isCut} />
+          {talk.holder !== null && <Holder name={talk.holder} isTyping={typists.of("answering", "") !== undefined} />}
           <Composer
             conversationId={id}
+            holder={talk.holder}
             isRunning={talk.turn !== null}
             isNarrow={isNarrow}
             maxBytes={desk.max_upload_bytes}
@@ -110,6 +138,7 @@ export function TalkView({ desk, me, id, isNarrow, onMenu, onListChange }: Props
               talk.send(text, files);
             }}
             onStop={talk.stop}
+            onTyped={typed}
             onEditLast={() => lastQuestion && !talk.turn && setEditing(lastQuestion.id)}
           />
         </div>
@@ -183,55 +212,25 @@ const answered = (turn: Turn, id: string, state: Asked["state"]): Turn => ({
   approvals: turn.approvals.map((asked) => (asked.id === id ? { ...asked, state } : asked)),
 });
 
-/** The list keeps its place, unless the reader is at its end: then it stays there while the answer grows. */
-function useAtEnd(talk: Talk) {
-  const scroller = useRef<HTMLDivElement>(null);
-  const sticks = useRef(true);
-  const [isAtEnd, setAtEnd] = useState(true);
-  const toEnd = (): void => {
-    const box = scroller.current;
-    if (box) box.scrollTop = box.scrollHeight;
-  };
-  useLayoutEffect(() => {
-    if (sticks.current) toEnd();
-  }, [talk.path]);
-  useLayoutEffect(() => {
-    sticks.current = true;
-    toEnd();
-  }, [talk.id]);
-  return {
-    scroller,
-    isAtEnd,
-    onScroll: () => {
-      const box = scroller.current;
-      if (!box) return;
-      sticks.current = box.scrollHeight - box.scrollTop - box.clientHeight < 48;
-      setAtEnd(sticks.current);
-    },
-    stick: () => {
-      sticks.current = true;
-    },
-    go: () => {
-      sticks.current = true;
-      toEnd();
-    },
-  };
-}
-
-/** The finished answer, said once to screen readers; the growing one is never read out. */
+/** What has come to its end or from the team, said once to screen readers; a growing answer is never read out. */
 function useAnnouncement(talk: Talk, onListChange: () => void): string {
   const [said, setSaid] = useState("");
   const wasRunning = useRef(false);
+  const known = useRef({ talk: talk.id, last: talk.path.at(-1)?.id });
   const isRunning = talk.turn !== null;
   useEffect(() => {
+    const last = talk.path.at(-1);
+    const isFresh = known.current.talk === talk.id && !talk.loading && known.current.last !== undefined && known.current.last !== last?.id;
     if (wasRunning.current && !isRunning) {
       onListChange();
-      const answer = [...document.querySelectorAll(".answer .prose")].at(-1)?.textContent ?? "";
-      const last = talk.path.at(-1);
       if (last?.state === "failed" || talk.trouble) setSaid(words.answerFailed);
-      else setSaid(last?.state === "stopped" ? words.answerStopped : words.answered(answer));
+      else if (last?.state === "stopped") setSaid(words.answerStopped);
+      else if (last?.role === "assistant") setSaid(words.answered([...document.querySelectorAll(".answer .prose")].at(-1)?.textContent ?? ""));
     } else if (isRunning) setSaid("");
+    else if (isFresh && last?.author) setSaid(words.said(last.author.name, last.text));
+    else if (isFresh && last?.role === "notice") setSaid(last.text);
     wasRunning.current = isRunning;
-  }, [isRunning, talk.path, talk.trouble, onListChange]);
+    known.current = { talk: talk.id, last: last?.id };
+  }, [isRunning, talk.id, talk.loading, talk.path, talk.trouble, onListChange]);
   return said;
 }

@@ -9,6 +9,7 @@ const message = (id: string, parent: string | null): Message => ({
   text: id,
   state: "complete",
   created_at: "2026-01-01T00:00:00Z",
+  author: null,
   grounding: null,
   model: null,
   citations: [],

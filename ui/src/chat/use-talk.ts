@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { call, Trouble, troubleOf } from "../shared/api";
-import type { Conversation, FileFact, Message } from "../shared/contract";
+import { call, query, Trouble, troubleOf } from "../shared/api";
+import type { Conversation, FileFact, Message, Survey } from "../shared/contract";
 import { ask, resume, type Question } from "../stream/follow";
 import { advance, newTurn, type Turn } from "../stream/turn";
 import { branch, leaf } from "./tree";
@@ -17,6 +17,13 @@ export type Talk = {
   loading: boolean;
   isCut: boolean;
   trouble: Trouble | null;
+  /** Who of the team answers in the desk's place. */
+  holder: string | null;
+  survey: Survey | null;
+  hasEarlier: boolean;
+  earlier: () => void;
+  /** Look whether something has changed, without a word if that fails. */
+  refresh: () => void;
   send: (text: string, files: FileFact[]) => void;
   edit: (message: Message, text: string) => void;
   regenerate: (question: Message) => void;
@@ -30,6 +37,11 @@ export type Talk = {
 
 const LOCAL_QUESTION = "local_question";
 const LOCAL_REPLY = "local_reply";
+const NEWEST = 200;
+const SOON = 300;
+
+type Facts = { holder: string | null; survey: Survey | null; hasEarlier: boolean };
+const NO_FACTS: Facts = { holder: null, survey: null, hasEarlier: false };
 
 /** One conversation: its messages as the desk holds them, and the answer that is being written. */
 export function useTalk(wanted: string | null, onBegun: (id: string) => void): Talk {
@@ -37,6 +49,7 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
   const [title, setTitle] = useState("");
   const [messages, setMessages] = useState<Message[]>([]);
   const [headId, setHeadId] = useState<string | null>(null);
+  const [facts, setFacts] = useState(NO_FACTS);
   const [live, setLive] = useState<Live | null>(null);
   const [loading, setLoading] = useState(wanted !== null);
   const [isCut, setCut] = useState(false);
@@ -45,6 +58,10 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
   const following = useRef<AbortController | null>(null);
   const current = useRef<string | null>(null);
   const stopWanted = useRef(false);
+  const size = useRef(NEWEST);
+  const isFollowing = useRef(false);
+  const wasChanged = useRef(false);
+  const looking = useRef(0);
 
   const follow = useCallback(
     async (begin: Live, run: (onTurn: (turn: Turn) => void, signal: AbortSignal) => Promise<void>) => {
@@ -52,6 +69,7 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
       const abort = new AbortController();
       following.current = abort;
       stopWanted.current = false;
+      isFollowing.current = true;
       setTrouble(null);
       setCut(false);
       setLive(begin);
@@ -77,7 +95,8 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
         if (abort.signal.aborted) return;
         cancelAnimationFrame(painting);
         setMessages((old) => settle(old, begin.question, turn));
-        setHeadId(turn.replyId);
+        setHeadId(turn.state === "handed" ? turn.messageId : turn.replyId);
+        if (turn.state === "handed") wasChanged.current = true;
         setLive(null);
       } catch (reason) {
         if (abort.signal.aborted) return;
@@ -87,16 +106,51 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
         if (turn.turnId) setRound((count) => count + 1);
         else if (begin.question) restoreDraft(current.current, begin.question.text);
       } finally {
-        if (!abort.signal.aborted) setCut(false);
+        if (!abort.signal.aborted) {
+          setCut(false);
+          isFollowing.current = false;
+          if (wasChanged.current) refreshing.current();
+        }
       }
     },
     [onBegun],
   );
 
+  const show = useCallback(
+    (found: Conversation): void => {
+      setTitle(found.title);
+      setMessages(found.messages);
+      setHeadId(found.head_id);
+      setFacts({ holder: found.held_by?.name ?? null, survey: found.survey, hasEarlier: found.earlier });
+      if (found.running_turn_id) void follow(resumed(found, found.running_turn_id), resumeRun(found.running_turn_id));
+    },
+    [follow],
+  );
+
+  /** What is written here is not disturbed: while an answer is followed, the look waits for its end. */
+  const refresh = (): void => {
+    const wanted = current.current;
+    wasChanged.current = isFollowing.current;
+    if (wanted === null || isFollowing.current) return;
+    clearTimeout(looking.current);
+    looking.current = window.setTimeout(() => {
+      call<Conversation>(pathOfTalk(wanted, size.current))
+        .then((found) => {
+          if (current.current === wanted && !isFollowing.current) show(found);
+        })
+        .catch(() => undefined);
+    }, SOON);
+  };
+  const refreshing = useRef(refresh);
+  refreshing.current = refresh;
+
   useEffect(() => {
     if (wanted === current.current && round === 0) return undefined;
     following.current?.abort();
+    isFollowing.current = false;
     current.current = wanted;
+    size.current = NEWEST;
+    setFacts(NO_FACTS);
     setLive(null);
     setTrouble(null);
     setCut(false);
@@ -107,13 +161,10 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
     setLoading(wanted !== null);
     if (wanted === null) return undefined;
     const abort = new AbortController();
-    call<Conversation>(`/api/v1/conversations/${encodeURIComponent(wanted)}`, { signal: abort.signal })
+    call<Conversation>(pathOfTalk(wanted, size.current), { signal: abort.signal })
       .then((found) => {
-        setTitle(found.title);
-        setMessages(found.messages);
-        setHeadId(found.head_id);
         setLoading(false);
-        if (found.running_turn_id) void follow(resumed(found, found.running_turn_id), resumeRun(found.running_turn_id));
+        show(found);
       })
       .catch((reason: unknown) => {
         if (abort.signal.aborted) return;
@@ -121,11 +172,18 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
         setLoading(false);
       });
     return () => abort.abort();
-  }, [wanted, round, follow]);
+  }, [wanted, round, show]);
 
-  useEffect(() => () => following.current?.abort(), []);
+  useEffect(
+    () => () => {
+      following.current?.abort();
+      clearTimeout(looking.current);
+    },
+    [],
+  );
 
-  const path = useMemo(() => pathOf(messages, headId, live), [messages, headId, live]);
+  const isHeld = facts.holder !== null;
+  const path = useMemo(() => pathOf(messages, headId, live, isHeld), [messages, headId, live, isHeld]);
 
   const start = (question: Question, shown: Message | null, base: string | null): void => {
     setHeadId(base);
@@ -136,9 +194,8 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
 
   const send = (text: string, files: FileFact[]): void => {
     const parent = path.at(-1)?.id ?? null;
-    const question: Question = { text, file_ids: files.map((file) => file.id) };
-    if (parent) question.parent_id = parent;
-    start(question, asQuestion(text, parent, files), parent);
+    // No parent is named: what somebody of the team has said meanwhile comes before it, though it is not seen here yet.
+    start({ text, file_ids: files.map((file) => file.id) }, asQuestion(text, parent, files), parent);
   };
 
   const edit = (message: Message, text: string): void => {
@@ -171,6 +228,12 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
     loading,
     isCut,
     trouble,
+    ...facts,
+    earlier: () => {
+      size.current += NEWEST;
+      refresh();
+    },
+    refresh,
     send,
     edit,
     regenerate: (question) => start({ regenerate: question.id }, null, question.id),
@@ -209,6 +272,9 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
   }
 }
 
+const pathOfTalk = (id: string, limit: number): string =>
+  `/api/v1/conversations/${encodeURIComponent(id)}${query({ limit: limit === NEWEST ? undefined : limit })}`;
+
 const stopTurn = (turnId: string): Promise<unknown> => call(`/api/v1/turns/${turnId}/stop`, { method: "POST" });
 
 /** Answers to approvals that the reader has given while the stream went on. */
@@ -221,13 +287,14 @@ const resumed = (found: Conversation, turnId: string): Live => {
   return { question: null, turn, since: reply?.created_at ?? new Date().toISOString() };
 };
 
-function pathOf(messages: Message[], headId: string | null, live: Live | null): Message[] {
+function pathOf(messages: Message[], headId: string | null, live: Live | null, isHeld: boolean): Message[] {
   if (!live) return branch(messages, headId);
   const reply = messages.find((message) => message.id === live.turn.replyId);
   const base = branch(messages, reply ? reply.parent_id : headId);
   const question = live.question && { ...live.question, id: live.turn.messageId || live.question.id };
   const isStored = question && base.some((message) => message.id === question.id);
   const asked = question && !isStored ? [...base, question] : base;
+  if (isHeld && !live.turn.text) return asked;
   return [...asked, replyOf(live.turn, asked.at(-1)?.id ?? null, live.since)];
 }
 
@@ -236,10 +303,11 @@ function settle(messages: Message[], question: Message | null, turn: Turn): Mess
   const reply = replyOf(turn, turn.messageId, new Date().toISOString());
   const kept = messages.filter((message) => message.id !== turn.replyId && message.id !== turn.messageId);
   const asked = messages.find((message) => message.id === turn.messageId) ?? (question && { ...question, id: turn.messageId });
-  return asked ? [...kept, asked, reply] : [...kept, reply];
+  const replies = turn.state === "handed" ? [] : [reply];
+  return asked ? [...kept, asked, ...replies] : [...kept, ...replies];
 }
 
-const blank = { grounding: null, model: null, citations: [], tools: [], files: [], feedback: null, turn_id: null, error: null, can_leave_message: false };
+const blank = { author: null, grounding: null, model: null, citations: [], tools: [], files: [], feedback: null, turn_id: null, error: null, can_leave_message: false };
 
 const asQuestion = (text: string, parent: string | null, files: FileFact[]): Message => ({
   ...blank,
@@ -258,7 +326,7 @@ const replyOf = (turn: Turn, parent: string | null, at: string): Message => ({
   parent_id: parent,
   role: "assistant",
   text: turn.text,
-  state: turn.state,
+  state: turn.state === "handed" ? "complete" : turn.state,
   created_at: at,
   grounding: turn.grounding,
   model: turn.model,

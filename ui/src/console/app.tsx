@@ -2,11 +2,15 @@ import {
   Activity,
   BookOpen,
   ChartColumn,
+  Inbox,
   KeyRound,
+  ListChecks,
   Mail,
   Menu,
+  MessageSquareQuote,
   MessagesSquare,
   ScrollText,
+  Smile,
   Sun,
   Users,
   Wrench,
@@ -17,7 +21,9 @@ import { Bell } from "../shared/parts";
 import { useAnswer } from "../shared/use-answer";
 import type { Desk } from "../shared/contract";
 import { AuditScreen } from "./audit";
+import { CannedScreen } from "./canned";
 import { ConversationsScreen } from "./conversations";
+import { InboxScreen } from "./inbox";
 import { KeysScreen } from "./keys";
 import { KnowledgeScreen } from "./knowledge";
 import { MessagesScreen } from "./messages";
@@ -26,18 +32,24 @@ import { OverviewScreen } from "./overview";
 import { Link } from "./parts";
 import { PeopleScreen } from "./people";
 import { hrefOf, useRoute, type Route } from "./route";
+import { SatisfactionScreen } from "./satisfaction";
 import { words, type PageName } from "./strings";
 import { ToolsScreen } from "./tools";
 import { UsageScreen } from "./usage";
+import { WorkScreen } from "./work";
 
 const SCREENS: Record<PageName, [LucideIcon, ComponentType<{ route: Route }>]> = {
   overview: [Sun, OverviewScreen],
-  conversations: [MessagesSquare, ConversationsScreen],
+  inbox: [Inbox, InboxScreen],
   messages: [Mail, MessagesScreen],
+  conversations: [MessagesSquare, ConversationsScreen],
+  satisfaction: [Smile, SatisfactionScreen],
+  canned: [MessageSquareQuote, CannedScreen],
   knowledge: [BookOpen, KnowledgeScreen],
   people: [Users, PeopleScreen],
   keys: [KeyRound, KeysScreen],
   tools: [Wrench, ToolsScreen],
+  work: [ListChecks, WorkScreen],
   models: [Activity, ModelsScreen],
   usage: [ChartColumn, UsageScreen],
   audit: [ScrollText, AuditScreen],
@@ -89,7 +101,7 @@ export function App() {
         </ul>
       </nav>
       <main id="main" tabIndex={-1}>
-        <Current key={`${route.page}/${route.id ?? ""}`} route={route} />
+        <Current key={route.page} route={route} />
       </main>
     </div>
   );

@@ -1,4 +1,4 @@
-import type { Message, Role } from "../shared/contract";
+import type { Conversation, Message, Named, Page, Role } from "../shared/contract";
 
 export type Overview = {
   waiting: number;
@@ -94,3 +94,78 @@ export type AuditLine = {
 export type Verdict = { whole: boolean; rows: number; at: number | null; reason: string };
 
 export type ReadConversation = { id: string; title: string; running_turn_id: string | null; messages: Message[]; head_id: string | null };
+
+export type InboxLine = {
+  id: string;
+  channel: string;
+  title: string;
+  person: Named;
+  status: "open" | "closed";
+  held_by: Named | null;
+  assigned_to: Named | null;
+  last_from: "person" | "desk" | "operator" | null;
+  last_text: string;
+  updated_at: string;
+  waiting_since: string | null;
+  unhappy: boolean;
+  running: boolean;
+};
+
+export type InboxView = "all" | "mine" | "unassigned" | "held" | "waiting" | "closed";
+
+/** `answer` says in a sentence who waits for a person. */
+export type InboxPage = Page<InboxLine> & { counts: Record<InboxView, number>; answer: string };
+
+export type Note = { id: string; author: Named; text: string; created_at: string };
+
+/** A letter that may have arrived: nobody but a person can tell. */
+export type UnknownLetter = { id: string; text: string; at: string };
+
+export type WatchedConversation = Conversation & {
+  channel: string;
+  person: Named;
+  assigned_to: Named | null;
+  notes: Note[];
+  letters_unknown: UnknownLetter[];
+};
+
+export type Canned = { id: string; shortcut: string; title: string; text: string };
+
+export type Satisfaction = {
+  answered: number;
+  asked: number;
+  average: number | null;
+  by_score: Record<string, number>;
+  items: { id: string; conversation_id: string; score: number; comment: string; at: string; person: Named }[];
+};
+
+export type Queue = { kind: string; queue: string; length: number; oldest_seconds: number; running: number };
+
+export type Worker = { name: string; queues: string[]; seen_at: string; running: number; state: string };
+
+export type DeadLetter = {
+  kind: string;
+  id: string;
+  channel: string | null;
+  reason: string;
+  attempts: number;
+  at: string;
+  summary: string;
+};
+
+export type UnknownSend = { id: string; channel: string; place: string; at: string; proactive: boolean; text: string };
+
+export type Schedule = { name: string; every: string; next_at: string | null; last_at: string | null; last_result: string | null };
+
+export type KeptUpdate = { channel: string; id: string; kind: string; at: string };
+
+/** `answer` says in a sentence whether anything is stuck. */
+export type Work = {
+  queues: Queue[];
+  workers: Worker[];
+  dead: DeadLetter[];
+  unknown: UnknownSend[];
+  schedules: Schedule[];
+  updates_kept: KeptUpdate[];
+  answer: string;
+};

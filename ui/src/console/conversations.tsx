@@ -5,7 +5,7 @@ import { branch } from "../chat/tree";
 import type { ConversationOf, PersonLine, ReadConversation } from "./contract";
 import { DataTable, type Column } from "./data-table";
 import { ListEnd } from "./list-end";
-import { Prose } from "./prose";
+import { MessageItem } from "./inbox-message";
 import { Link, Screen, Search } from "./parts";
 import { hrefOf, type Route } from "./route";
 import { words } from "./strings";
@@ -15,7 +15,7 @@ import type { Page } from "../shared/contract";
 const text = words.conversations;
 
 export function ConversationsScreen({ route }: { route: Route }) {
-  return route.id ? <ReadScreen id={route.id} /> : <ListScreen route={route} />;
+  return route.id ? <ReadScreen key={route.id} id={route.id} /> : <ListScreen route={route} />;
 }
 
 function ListScreen({ route }: { route: Route }) {
@@ -70,37 +70,19 @@ function ReadScreen({ id }: { id: string }) {
       loading={loading}
       onAgain={reload}
       acts={
-        <Link className="button" href={hrefOf("conversations")}>
-          {text.back}
-        </Link>
+        <>
+          <Link className="button" href={hrefOf("inbox", id)}>
+            {text.watch}
+          </Link>
+          <Link className="button" href={hrefOf("conversations")}>
+            {text.back}
+          </Link>
+        </>
       }
     >
       <ol className="plain reading">
         {path.map((message) => (
-          <li key={message.id} data-role={message.role}>
-            <p className="label">
-              {message.role === "user" ? text.visitor : text.desk} · <When at={message.created_at} />
-              {message.model && ` · ${message.model}`}
-            </p>
-            {message.role === "user" ? (
-              <p className="as-written" dir="auto">
-                {message.text}
-              </p>
-            ) : (
-              <Prose text={message.text} />
-            )}
-            {message.error && <p className="bad">{`${message.error.message} (${message.error.code})`}</p>}
-            {message.citations.length > 0 && (
-              <p className="small muted">
-                {text.sources}: {message.citations.map((citation) => `${citation.number} ${citation.title}`).join(", ")}
-              </p>
-            )}
-            {message.feedback && (
-              <p className={message.feedback.value > 0 ? "small ok" : "small warn"}>
-                {message.feedback.value > 0 ? text.liked : text.disliked(message.feedback.reason)}
-              </p>
-            )}
-          </li>
+          <MessageItem key={message.id} message={message} person={text.visitor} />
         ))}
       </ol>
       {value?.running_turn_id && <p className="muted">{text.running}</p>}

@@ -35,6 +35,8 @@ type Props<T> = {
   nameOf: (row: T) => string;
   /** `id` of a column, with `-` before it for the other way round; from the address. */
   sort: string;
+  /** The order's name in the address, where a page has several tables. */
+  sortName?: string;
   empty: string;
   /** Acts on one line. */
   acts?: (row: T) => ReactNode;
@@ -45,7 +47,7 @@ type Props<T> = {
 const NONE: ReadonlySet<string> = new Set();
 
 /** A table that sorts by its headers, with the keyboard too; the order lives in the address. */
-export function DataTable<T extends { id: string }>({ label, columns, rows, nameOf, sort, empty, acts, bulk }: Props<T>) {
+export function DataTable<T extends { id: string }>({ label, columns, rows, nameOf, sort, sortName = "sort", empty, acts, bulk }: Props<T>) {
   const [selection, setSelection] = useState(NONE);
   const defs = useMemo(
     () =>
@@ -90,7 +92,7 @@ export function DataTable<T extends { id: string }>({ label, columns, rows, name
                 </th>
               )}
               {columns.map((column) => (
-                <SortHeader key={column.id} column={column} sort={sort} />
+                <SortHeader key={column.id} column={column} sort={sort} name={sortName} />
               ))}
               {acts && <td />}
             </tr>
@@ -138,13 +140,13 @@ function toggled(chosen: ReadonlySet<string>, id: string): ReadonlySet<string> {
   return next;
 }
 
-function SortHeader<T>({ column, sort }: { column: Column<T>; sort: string }) {
+function SortHeader<T>({ column, sort, name }: { column: Column<T>; sort: string; name: string }) {
   const isUp = sort === column.id;
   const isDown = sort === `-${column.id}`;
   const next = isUp ? `-${column.id}` : isDown ? "" : column.id;
   return (
     <th aria-sort={isUp ? "ascending" : isDown ? "descending" : "none"} data-align={column.isNumber ? "end" : undefined}>
-      <button type="button" title={words.sortBy(column.title)} onClick={() => filter("sort", next)}>
+      <button type="button" title={words.sortBy(column.title)} onClick={() => filter(name, next)}>
         {column.title}
         {isUp && <ArrowUp size={14} aria-hidden />}
         {isDown && <ArrowDown size={14} aria-hidden />}

@@ -4,17 +4,17 @@ import { words } from "./strings";
 
 const NO_MARKS = new Set<number>();
 
-/** An answer as its reader saw it. */
-export function Prose({ text }: { text: string }) {
+/** An answer as its reader sees it; `isOpen` while it grows. */
+export function Prose({ text, isOpen = false }: { text: string; isOpen?: boolean }) {
   const root = useRef<HTMLDivElement>(null);
+  const view = useRef<MarkdownView | null>(null);
   useLayoutEffect(() => {
-    const view = new MarkdownView(root.current as HTMLElement, {
+    view.current ??= new MarkdownView(root.current as HTMLElement, {
       onMark: () => undefined,
       onCopy: (code) => void navigator.clipboard.writeText(code),
       words: { copyCode: words.copy, source: String },
     });
-    root.current?.replaceChildren();
-    view.show({ text, open: false, marks: NO_MARKS });
-  }, [text]);
+    view.current.show({ text, open: isOpen, marks: NO_MARKS });
+  }, [text, isOpen]);
   return <div ref={root} className="prose" dir="auto" />;
 }

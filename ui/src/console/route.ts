@@ -28,8 +28,10 @@ export function useRoute(): Route {
 export const hrefOf = (page: PageName, id?: string): string =>
   page === "overview" ? "/console" : `/console/${page}${id ? `/${encodeURIComponent(id)}` : ""}`;
 
-export function go(href: string): void {
-  history.pushState(null, "", href);
+/** Show an address. `quietly` leaves no step to go back to. */
+export function go(href: string, quietly = false): void {
+  if (quietly) history.replaceState(null, "", href);
+  else history.pushState(null, "", href);
   window.dispatchEvent(new Event(CHANGED));
 }
 

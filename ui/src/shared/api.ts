@@ -68,6 +68,25 @@ async function reach(path: string, init: RequestInit): Promise<Response> {
   }
 }
 
+/** How a page shows the desk who calls, and what it does when that has expired (`renew`) or is gone (`lost`). */
+export type Credentials = {
+  init: () => { headers: Record<string, string>; credentials: RequestCredentials };
+  renew: () => Promise<boolean>;
+  lost: () => void;
+};
+
+const cookies: Credentials = {
+  init: () => ({ headers: { "X-Frontdesk": "1" }, credentials: "same-origin" }),
+  renew: async () => (await reach("/api/v1/auth/refresh", { method: "POST", headers: { "X-Frontdesk": "1" } })).ok,
+  lost: toSignIn,
+};
+let shown = cookies;
+
+/** Call with other credentials than the session's cookies from now on. */
+export const show = (credentials: Credentials): void => {
+  shown = credentials;
+};
+
 /**
  * The call again, with a session that was renewed if it had to be. A refresh token counts once: who waited here for
  * another tab's renewal must not use it again, so the call itself is tried first.
@@ -76,23 +95,25 @@ const withRenewal = (send: () => Promise<Response>): Promise<Response> =>
   inTurn(async () => {
     const answer = await send();
     if (answer.status !== 401) return answer;
-    const renewed = await reach("/api/v1/auth/refresh", { method: "POST", headers: { "X-Frontdesk": "1" } });
-    return renewed.ok ? send() : answer;
+    return (await shown.renew()) ? send() : answer;
   });
 
 /**
- * One request with the session's cookie. An expired session is renewed once; where that fails, the page goes to
- * sign-in. Throws `Trouble` for every answer that is not 2xx.
+ * One request with the page's credentials: the session's cookie, if no others are shown. An expired session is renewed
+ * once; where that fails, the page goes to sign-in. Throws `Trouble` for every answer that is not 2xx.
  */
 export async function request(path: string, options: Options = {}): Promise<Response> {
   const { method = "GET", body, signal } = options;
-  const headers: Record<string, string> = { "X-Frontdesk": "1", ...options.headers };
+  const headers = { ...options.headers };
   const isForm = body instanceof FormData;
   if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
-  const init: RequestInit = { method, headers, credentials: "same-origin" };
+  const init: RequestInit = { method };
   if (body !== undefined) init.body = isForm ? body : JSON.stringify(body);
   if (signal) init.signal = signal;
-  const send = (): Promise<Response> => reach(path, init);
+  const send = (): Promise<Response> => {
+    const own = shown.init();
+    return reach(path, { ...init, credentials: own.credentials, headers: { ...own.headers, ...headers } });
+  };
   const first = await send();
   if (first.ok) return first;
   const trouble = await explain(first);
@@ -100,7 +121,7 @@ export async function request(path: string, options: Options = {}): Promise<Resp
   const second = await withRenewal(send);
   if (second.ok) return second;
   const rest = await explain(second);
-  if (isSessionOver(path, rest)) toSignIn();
+  if (isSessionOver(path, rest)) shown.lost();
   throw rest;
 }
 

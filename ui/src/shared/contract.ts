@@ -45,13 +45,18 @@ export type FileFact = { id: string; name: string; media_type: string };
 
 export type Fault = { code: string; message: string; hint: string };
 
+/** A person of the team, by name. */
+export type Named = { id: string; name: string };
+
+/** `author` is the person of the team who wrote it; a `notice` says what happened, such as "Ann has joined". */
 export type Message = {
   id: string;
   parent_id: string | null;
-  role: "user" | "assistant";
+  role: "user" | "assistant" | "notice";
   text: string;
   state: "complete" | "running" | "stopped" | "failed";
   created_at: string;
+  author: Named | null;
   grounding: Grounding | null;
   model: string | null;
   citations: Citation[];
@@ -70,8 +75,22 @@ export type Conversation = {
   title: string;
   head_id: string | null;
   running_turn_id: string | null;
+  status: "open" | "closed";
+  /** Who answers in the desk's place; null while the desk does. */
+  held_by: Named | null;
+  survey: Survey | null;
+  /** Older messages exist than those here. */
+  earlier: boolean;
   messages: Message[];
 };
+
+/** The question how it went, asked once at the end. */
+export type Survey = { id: string; asked_at: string; score: number | null };
+
+/** A way to the same person over another channel. `address` is where to write to there, if it is known. */
+export type LinkOffer = { code: string; expires_at: string; channels: { id: string; name: string; address: string | null }[] };
+
+export type LinkLine = { channel: string; since: string };
 
 export type PassageView = {
   id: string;
@@ -121,7 +140,8 @@ export type TurnEvent =
       reason: "stop" | "length" | "stopped" | "content_filter";
       can_leave_message: boolean;
     }
-  | { type: "turn.failed"; code: string; message: string; hint: string };
+  | { type: "turn.failed"; code: string; message: string; hint: string }
+  | { type: "turn.handed"; name: string };
 
 export type Activity =
   | "reading"

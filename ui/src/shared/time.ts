@@ -20,3 +20,12 @@ export function ago(moment: string, now = Date.now()): string {
 /** The exact moment, for the hover. */
 export const exactly = (moment: string): string =>
   new Date(moment).toLocaleString(document.documentElement.lang || "en", { dateStyle: "long", timeStyle: "medium" });
+
+export const secondsSince = (moment: string, now = Date.now()): number => Math.max(0, (now - Date.parse(moment)) / 1000);
+
+/** "4 min", in the page's language: how long something lasts. */
+export function lasting(seconds: number): string {
+  const [unit, length] = seconds < 60 ? (["second", 1] as const) : (STEPS.findLast(([, step]) => seconds >= step) ?? ["minute", 60]);
+  const words = new Intl.NumberFormat(document.documentElement.lang || "en", { style: "unit", unit, unitDisplay: "short" });
+  return words.format(Math.round(seconds / length));
+}

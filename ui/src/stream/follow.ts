@@ -16,9 +16,12 @@ type Follower = {
   /** The line is cut and will be tried again (true), or stands again (false). */
   onCut: (isCut: boolean) => void;
   signal: AbortSignal;
+  /** Where turns are read; operators read those of others elsewhere. */
+  root?: string;
 };
 
 const WAITS = [300, 700, 1500, 3000, 5000];
+const ENDS: ReadonlySet<TurnEvent["type"]> = new Set(["turn.finished", "turn.failed", "turn.handed"]);
 const isWorthRetrying = (trouble: Trouble): boolean => trouble.isOffline || trouble.status === 503;
 
 /**
@@ -39,11 +42,11 @@ export async function ask(question: Question, follower: Follower): Promise<void>
 
 /** Follow a turn that was begun elsewhere or before a reload, from event `after` on. */
 export async function resume(turnId: string, after: number, follower: Follower): Promise<void> {
-  await run(turnId, after, follower, () => eventsOf(turnId, after, follower.signal));
+  await run(turnId, after, follower, () => eventsOf(turnId, after, follower));
 }
 
-const eventsOf = (turnId: string, after: number, signal: AbortSignal): Promise<Response> =>
-  request(`/api/v1/turns/${turnId}/events`, {
+const eventsOf = (turnId: string, after: number, { signal, root = "/api/v1/turns" }: Follower): Promise<Response> =>
+  request(`${root}/${turnId}/events`, {
     headers: { Accept: "text/event-stream", "Last-Event-ID": String(after) },
     signal,
   });
@@ -64,7 +67,7 @@ async function run(turnId: string, after: number, follower: Follower, begin: () 
         tries = 0;
         seq = Number(frame.id) || seq + 1;
         follower.onEvent(seq, event);
-        if (event.type === "turn.finished" || event.type === "turn.failed") return;
+        if (ENDS.has(event.type)) return;
       }
     } catch (reason) {
       if (follower.signal.aborted) return;
@@ -76,12 +79,12 @@ async function run(turnId: string, after: number, follower: Follower, begin: () 
     await pause(WAITS[Math.min(tries, WAITS.length - 1)] as number, follower.signal);
     if (follower.signal.aborted) return;
     tries += 1;
-    if (id) open = () => eventsOf(id, seq, follower.signal);
+    if (id) open = () => eventsOf(id, seq, follower);
   }
 }
 
 /** Wait, but not longer than until the machine is online again. */
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer);

@@ -16,7 +16,8 @@ export type Turn = {
   tools: ToolUse[];
   approvals: Asked[];
   switched: { from: string; to: string; at: number } | null;
-  state: "running" | "complete" | "stopped" | "failed";
+  /** `handed`: the desk writes no answer, because a person has the conversation. */
+  state: "running" | "complete" | "stopped" | "failed" | "handed";
   grounding: Grounding | null;
   model: string | null;
   canLeaveMessage: boolean;
@@ -82,6 +83,8 @@ function change(turn: Turn, event: TurnEvent): Partial<Turn> {
       };
     case "turn.failed":
       return { activity: null, state: "failed", error: { code: event.code, message: event.message, hint: event.hint } };
+    case "turn.handed":
+      return { activity: null, state: "handed" };
     default:
       return {}; // an event of a newer desk: its place in the stream is kept
   }

@@ -1,0 +1,124 @@
+import { useEffect, useRef, useState } from "react";
+import { query } from "../shared/api";
+import type { Me } from "../shared/contract";
+import { useAnswer } from "../shared/use-answer";
+import { useNews, useTypists } from "../stream/use-news";
+import type { InboxPage, WatchedConversation } from "./contract";
+import { InboxKeys, useInboxKeys } from "./inbox-keys";
+import { InboxList } from "./inbox-list";
+import { InboxTalk } from "./inbox-talk";
+import "./inbox.css";
+import { Choice, Screen, Search } from "./parts";
+import { go, hrefOf, type Route } from "./route";
+import { words } from "./strings";
+
+const text = words.inbox;
+const SEVERAL = 30;
+const MOST = 200;
+
+/** Live conversations over all channels: who waits, what is said, and a person who takes over. */
+export function InboxScreen({ route }: { route: Route }) {
+  const { id, params } = route;
+  const [limit, setLimit] = useState(SEVERAL);
+  const filters = { view: params.get("view") ?? "all", channel: params.get("channel"), query: params.get("query") };
+  const list = useAnswer<InboxPage>(`/api/v1/console/inbox${query({ ...filters, limit })}`);
+  const [size, setSize] = useState<number | undefined>(undefined);
+  const talk = useAnswer<WatchedConversation>(id && `/api/v1/console/inbox/${encodeURIComponent(id)}${query({ limit: size })}`);
+  const me = useAnswer<Me>("/api/v1/me");
+  const [areKeysOpen, setKeysOpen] = useState(false);
+  const typists = useTypists();
+  const reloadList = useSoon(list.reload);
+  const reloadTalk = useSoon(talk.reload);
+  const isLive = useNews("/api/v1/console/events", (news) => {
+    typists.hear(news);
+    if (news.kind !== "changed") return;
+    reloadList();
+    if (!news.conversation || news.conversation === id) reloadTalk();
+  });
+  const shown = talk.value?.id === id ? talk.value : null;
+  const lines = list.value?.items ?? [];
+
+  useEffect(() => setSize(undefined), [id]);
+  const step = (by: number): void => {
+    const at = lines.findIndex((line) => line.id === id);
+    const next = lines[at < 0 ? 0 : at + by];
+    if (next) go(hrefOf("inbox", next.id) + location.search, id !== null);
+  };
+  const leave = (): void => go(hrefOf("inbox") + location.search);
+  useInboxKeys({
+    j: () => step(1),
+    k: () => step(-1),
+    s: () => document.querySelector<HTMLElement>(".search-field")?.focus(),
+    "?": () => setKeysOpen(true),
+    Escape: id ? leave : undefined,
+  });
+
+  return (
+    <Screen
+      page="inbox"
+      sentence={list.value?.answer ?? null}
+      trouble={list.value && list.trouble?.isOffline ? null : list.trouble}
+      loading={list.loading}
+      onAgain={list.reload}
+      acts={
+        <>
+          <Search value={filters.query ?? ""} />
+          <Choice label={text.channel} name="channel" value={filters.channel ?? ""} options={channels(filters.channel)} />
+          <button type="button" className="button" onClick={() => setKeysOpen(true)}>
+            {text.keys} <kbd aria-hidden="true">?</kbd>
+          </button>
+        </>
+      }
+    >
+      <div className="inbox" data-open={id !== null}>
+        <InboxList
+          lines={lines}
+          counts={list.value?.counts}
+          view={filters.view}
+          isFiltered={Boolean(filters.channel ?? filters.query)}
+          here={id}
+          me={me.value?.person.id ?? ""}
+          typists={typists}
+          onMore={list.value?.next && limit < MOST ? () => setLimit(limit + SEVERAL) : undefined}
+        />
+        <InboxTalk
+          key={id}
+          id={id}
+          talk={shown}
+          trouble={shown && talk.trouble?.isOffline ? null : talk.trouble}
+          isLive={isLive}
+          me={me.value?.person ?? null}
+          typists={typists}
+          onEarlier={() => setSize((shown?.messages.length ?? SEVERAL) + MOST)}
+          onChanged={() => {
+            talk.reload();
+            list.reload();
+          }}
+          onAgain={talk.reload}
+        />
+      </div>
+      <InboxKeys isOpen={areKeysOpen} onClose={() => setKeysOpen(false)} />
+    </Screen>
+  );
+}
+
+function channels(chosen: string | null): [string, string][] {
+  const known: [string, string][] = [["", text.anyChannel], ...Object.entries(text.channels)];
+  return !chosen || chosen in text.channels ? known : [...known, [chosen, chosen]];
+}
+
+const SOON = 200;
+
+/** The same work, but not more often than the eye could follow. */
+function useSoon(work: () => void): () => void {
+  const latest = useRef(work);
+  latest.current = work;
+  const timer = useRef(0);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return () => {
+    timer.current ||= window.setTimeout(() => {
+      timer.current = 0;
+      latest.current();
+    }, SOON);
+  };
+}
