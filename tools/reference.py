@@ -124,11 +124,14 @@ def variables() -> list[Entry]:
 
 
 def _setting(path: str, field: FieldInfo) -> str:
-    env = next((mark for mark in field.metadata if isinstance(mark, Env)), None)
+    envs = [mark for mark in field.metadata if isinstance(mark, Env)]
+    env = envs[0] if envs else None
     choices = [each for kind in alternatives(field.annotation) for each in _choices(kind)]
     default = _default(field)
     said = [
-        f"`{path}`" + (f" (`{env.name}`)" if env else "") + f": {sentence(field.description)}",
+        f"`{path}`"
+        + (f" (`{'`, `'.join(each.name for each in envs)}`)" if envs else "")
+        + f": {sentence(field.description)}",
         f"One of {', '.join(f'`{each}`' for each in choices)}." if choices else "",
         f"Default: {default}." if default else "Must be given.",
         "A secret: only by variable." if env and env.secret else "",
@@ -299,7 +302,9 @@ def _below(kind: type[FrontdeskError]) -> Iterator[type[FrontdeskError]]:
 def metrics_page() -> str:
     return page(
         "# Metrics",
-        "What `GET /metrics` shows, in Prometheus' text form. Labels hold names of bounded sets: no ids, no text.",
+        "What `GET /metrics` shows, in Prometheus' text form. Labels hold names of bounded sets: no ids, no text. Each "
+        "process also tells its own memory, CPU and open files: `process_resident_memory_bytes`, "
+        "`process_cpu_seconds_total`, `process_open_fds` and their like. [What to watch](../guides/monitoring.md).",
         "\n".join(f"- `{name}` ({kind}): {text}. {_labels(labels)}" for name, kind, text, labels in every_metric()),
     )
 
@@ -308,10 +313,11 @@ def every_metric() -> list[tuple[str, str, str, tuple[str, ...]]]:
     """Name, type, meaning and labels of each metric of the registry."""
     found: list[tuple[str, str, str, tuple[str, ...]]] = []
     for value in vars(metrics).values():
-        if isinstance(value, (metrics.Counter, metrics.Gauge, metrics.Histogram)):
+        if isinstance(value, (metrics.Counter, metrics.Gauge, metrics.Histogram, metrics.Distribution)):
             (family,) = value.describe()
             name = f"{family.name}_total" if family.type == "counter" else family.name
-            found.append((name, family.type, family.documentation, value._labelnames))  # not told in any other way
+            labels = getattr(value, "_labelnames", ())  # not told in any other way
+            found.append((name, family.type, family.documentation, labels))
     return found
 
 

@@ -3,23 +3,24 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from frontdesk.errors import FrontdeskError
-from frontdesk.telemetry import metrics
+from frontdesk.telemetry.exposition import Exposition
 
 Check = Callable[[], Awaitable[None]]
 PATIENCE = 2.0  # seconds for each check: a probe that waits longer has its answer
 
 
-def routes(checks: Mapping[str, Check], *, with_metrics: bool) -> list[Route]:
-    """`/health` answers while the process lives, `/ready` when every check passes (503 names those that do not)."""
+def routes(checks: Mapping[str, Check], exposition: Exposition | None) -> list[Route]:
+    """`/health` answers while the process lives, `/ready` when every check passes (503 names those that do not).
 
-    async def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+    `/metrics` is there where there is an exposition.
+    """
 
     async def ready(_: Request) -> Response:
         results = dict(zip(checks, await asyncio.gather(*map(_state, checks.values())), strict=True))
@@ -30,11 +31,24 @@ def routes(checks: Mapping[str, Check], *, with_metrics: bool) -> list[Route]:
             headers={} if well else {"Retry-After": "2"},
         )
 
-    async def measured(_: Request) -> Response:
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    found = [Route("/health", _health), Route("/ready", ready)]
+    return found if exposition is None else [*found, _metrics(exposition)]
 
-    found = [Route("/health", health), Route("/ready", ready)]
-    return [*found, Route("/metrics", measured)] if with_metrics else found
+
+def metrics_face(exposition: Exposition) -> Starlette:
+    """An application of its own for the metrics' port: `/metrics` and `/health`, for whoever reaches that port."""
+    return Starlette(routes=[_metrics(exposition), Route("/health", _health)])
+
+
+def _metrics(exposition: Exposition) -> Route:
+    async def measured(_: Request) -> Response:
+        return Response(await exposition.text(), media_type=CONTENT_TYPE_LATEST)
+
+    return Route("/metrics", measured)
+
+
+async def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
 
 
 async def _state(check: Check) -> str:

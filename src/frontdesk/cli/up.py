@@ -41,7 +41,7 @@ def up(place: Place, port: int | None, host: str | None, workers: int, open_brow
     system = place.load(options)
     for warning in system.warnings:
         note(f"{click.style('warning', fg='yellow')}  {warning}. {warning.hint}")
-    run = Run(place, options, _listeners(system), open_browser)
+    run = Run(place, options, _listeners(system, workers), open_browser)
     if workers == 1:
         return run(0)
     return Supervisor(functools.partial(run), workers).run()
@@ -49,9 +49,10 @@ def up(place: Place, port: int | None, host: str | None, workers: int, open_brow
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The sockets of the desk, and of the example MCP server where one is wanted."""
+    """The sockets of the desk; of each process's metrics and of the example MCP server, where they are wanted."""
 
     desk: Sequence[socket.socket]
+    metrics: Sequence[socket.socket]
     example: Sequence[socket.socket]
 
 
@@ -76,20 +77,22 @@ class Run:
         end_traces = tracing.set_up(telemetry.otlp_endpoint, name=system.name, version=__version__)
         try:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(self._serve(system, first=number == 0))
+                runner.run(self._serve(system, number))
         finally:
             end_traces()
         return 0
 
-    async def _serve(self, system: "System", *, first: bool) -> None:
+    async def _serve(self, system: "System", number: int) -> None:
         from frontdesk.app import open_desk
         from frontdesk.operate.ports import address_of
         from frontdesk.operate.serve import Face, serve
         from frontdesk.system.options import HttpOptions
 
-        address = address_of(self.listeners.desk[0])
+        address, first = address_of(self.listeners.desk[0]), number == 0
         async with open_desk(system) as desk:
             faces = [Face(desk.asgi(), self.listeners.desk)]
+            if self.listeners.metrics:
+                faces.append(Face(desk.metrics_face(), self.listeners.metrics[number : number + 1]))
             if first and self.listeners.example:
                 from frontdesk.tools.example_server import example_app
 
@@ -108,15 +111,21 @@ class Run:
             note("The desk is closed. What it stores lies where it lay.")
 
 
-def _listeners(system: "System") -> Listeners:
+def _listeners(system: "System", workers: int) -> Listeners:
     """Taken before anything is opened, so that a port in use is told at once."""
     from frontdesk.operate.ports import listen
-    from frontdesk.system.options import HttpOptions
+    from frontdesk.system.options import HttpOptions, TelemetryOptions
 
-    http = system.section(HttpOptions)
+    http, telemetry = system.section(HttpOptions), system.section(TelemetryOptions)
     ports = (http.port, http.frontend_port) if http.frontend_port is not None else (http.port,)
     example = () if http.example_tools_port is None else (listen(http.host, http.example_tools_port),)
-    return Listeners(desk=tuple(listen(http.host, port) for port in ports), example=example)
+    first = telemetry.metrics_port if telemetry.metrics else None
+    measured = () if first is None else tuple(first + number if first else 0 for number in range(workers))
+    return Listeners(
+        desk=tuple(listen(http.host, port) for port in ports),
+        metrics=tuple(listen(http.host, port) for port in measured),
+        example=example,
+    )
 
 
 async def _owner_link(desk: "Desk", address: str) -> str | None:

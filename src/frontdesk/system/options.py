@@ -90,6 +90,7 @@ class StoreOptions(Section):
             return self.url
         secret = f":{quote(self.password, safe='')}" if self.password else ""
         return f"postgresql://{quote(self.user, safe='')}{secret}@{self.host}:{self.port}/{quote(self.name, safe='')}"
+
     encryption_key: Annotated[
         SealingKey, Env("ENCRYPTION_KEY", secret=True, required_in_production=True, shortest=32)
     ] = Field(
@@ -135,7 +136,13 @@ class TelemetryOptions(Section):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Env("LOG_LEVEL")] = Field(
         default="INFO", description="The least important lines that are logged."
     )
-    metrics: Annotated[bool, Env("PROMETHEUS_ENABLED")] = Field(default=True, description="Serve /metrics.")
+    metrics: Annotated[bool, Env("PROMETHEUS_ENABLED"), Env("METRICS_ENABLED")] = Field(
+        default=True, description="Serve /metrics."
+    )
+    metrics_port: Annotated[Port | None, Env("METRICS_PORT")] = Field(
+        default=None,
+        description="A port for the metrics alone, of the first process; the next ones take the ports after it.",
+    )
     otlp_endpoint: Annotated[str, Env("OTEL_EXPORTER_OTLP_ENDPOINT")] = Field(
         default="", description="Where traces go by OTLP over HTTP (`http://collector:4318`); empty: nowhere."
     )

@@ -148,7 +148,7 @@ class Distribution(Collector):
 
 conversation_length = Distribution(
     "conversation_length_messages",
-    "Messages in each conversation of the last hour, as they are now, counted in the database: the same of every process",
+    "Messages in each conversation of the last hour, as they are now, counted in the database (no counter: no rate)",
     buckets=(1, 2, 5, 10, 20, 50),
     registry=registry,
 )
