@@ -276,6 +276,6 @@ class Live(Protocol):
         """Tell everybody who follows the conversation, and everybody who follows all."""
         ...
 
-    def follow(self, conversation_id: str | None = None) -> AsyncIterator[Signal]:
-        """News of this conversation, or of all, from now on, until the iterator is closed."""
+    def follow(self, conversation_id: str | None = None) -> AsyncGenerator[Signal]:
+        """News of this conversation, or of all, from now on, until the generator is closed or the process ends."""
         ...

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from frontdesk.channels.sse import frame
+from frontdesk.api.sse import frame
 from frontdesk.messages import TextAdded
 from tests.channels.desk import ScriptedConversation
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from frontdesk.channels.sse import EventStream, frame
+from frontdesk.api.sse import EventStream, frame
 from frontdesk.messages import Numbered, TextAdded
 from frontdesk.models.provider import EventReader
 

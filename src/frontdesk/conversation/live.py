@@ -1,7 +1,7 @@
 """News of conversations for open pages: in this process at once, and over the bus to the others."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 
@@ -19,7 +19,7 @@ class LiveNews:
 
     def __init__(self, bus: Bus | None = None) -> None:
         self._bus = bus
-        self._followers: dict[str | None, list[asyncio.Queue[Signal]]] = {}
+        self._followers: dict[str | None, list[asyncio.Queue[Signal | None]]] = {}
         if bus is not None:
             bus.subscribe(TOPIC, self._heard)
 
@@ -28,17 +28,23 @@ class LiveNews:
         if self._bus is not None:
             await self._bus.publish(TOPIC, msgspec.msgpack.encode(signal))
 
-    async def follow(self, conversation_id: str | None = None) -> AsyncIterator[Signal]:
-        queue: asyncio.Queue[Signal] = asyncio.Queue(WAITING)
+    async def follow(self, conversation_id: str | None = None) -> AsyncGenerator[Signal]:
+        queue: asyncio.Queue[Signal | None] = asyncio.Queue(WAITING)
         self._followers.setdefault(conversation_id, []).append(queue)
         try:
-            while True:
-                yield await queue.get()
+            while (signal := await queue.get()) is not None:
+                yield signal
         finally:
             rest = self._followers[conversation_id]
             rest.remove(queue)
             if not rest:
                 del self._followers[conversation_id]
+
+    def end(self) -> None:
+        """End what every follower follows: the process stops, and open pages turn to another one."""
+        for queues in self._followers.values():
+            for queue in queues:
+                _put(queue, None)
 
     def _heard(self, message: bytes) -> None:
         self._hand_out(_decoder.decode(message))
@@ -46,6 +52,10 @@ class LiveNews:
     def _hand_out(self, signal: Signal) -> None:
         for key in (signal.conversation_id, None):
             for queue in self._followers.get(key, ()):
-                if queue.full():
-                    queue.get_nowait()
-                queue.put_nowait(signal)
+                _put(queue, signal)
+
+
+def _put(queue: asyncio.Queue[Signal | None], signal: Signal | None) -> None:
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(signal)

@@ -28,7 +28,7 @@ from frontdesk.channels.openai_api.chat_wire import (
 )
 from frontdesk.channels.openai_api.exchange import log, read, send_json
 from frontdesk.channels.openai_api.prompting import model_request
-from frontdesk.channels.sse import EventStream
+from frontdesk.api.sse import EventStream
 from frontdesk.errors import FrontdeskError
 from frontdesk.gate.caller import caller_of
 from frontdesk.messages import Citation, Cited, ModelDone, Started, TextDelta, ToolCallDelta, Usage

@@ -26,7 +26,7 @@ from frontdesk.channels.openai_api.responses_wire import (
     UrlCitation,
     Used,
 )
-from frontdesk.channels.sse import EventStream
+from frontdesk.api.sse import EventStream
 from frontdesk.errors import FrontdeskError
 from frontdesk.gate.caller import caller_of
 from frontdesk.messages import Citation, Cited, ModelDone, Started, TextDelta, ToolCallDelta, Usage

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from frontdesk.api.errors import COMMON, described, request_id_of
 from frontdesk.api.fields import Body, Id, MessageText, PathId, View, Who
 from frontdesk.api.views import MessageView, Shelf
-from frontdesk.channels.sse import EventStream, frames
+from frontdesk.api.sse import EventStream, frames
 from frontdesk.messages import Inbound
 from frontdesk.ports import Converse, Ids
 from frontdesk.store.conversations import Conversations

@@ -33,6 +33,11 @@ def frame(numbered: Numbered) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (numbered.seq, tag.encode(), _encoder.encode(values))
 
 
+def plain_frame(tag: str, data: object) -> bytes:
+    """An event without a number: whoever misses it cannot ask for it again."""
+    return b"event: %s\ndata: %s\n\n" % (tag.encode(), _encoder.encode(data))
+
+
 async def frames(events: AsyncIterator[Numbered]) -> AsyncGenerator[bytes]:
     """A turn's events as frames. Where the store goes away the stream ends, and its reader resumes it later."""
     try:
