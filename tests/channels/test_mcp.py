@@ -34,6 +34,7 @@ from frontdesk.messages import (
 )
 from frontdesk.store.database import Database, metadata
 from frontdesk.testing.clock import FakeClock
+from frontdesk.testing.keys import key_ring
 from frontdesk.testing.serve import serve
 from tests.gate.desk import GateDesk
 
@@ -94,7 +95,7 @@ class Echo:
 
 @pytest.fixture
 async def gate(tmp_path: Path, clock: FakeClock) -> AsyncGenerator[GateDesk]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'gate.db'}")
+    database = await Database.open(f"sqlite:///{tmp_path / 'gate.db'}", ring=key_ring())
     async with database.engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
     yield GateDesk(database, clock, GateOptions(rate_limit_enabled=False))

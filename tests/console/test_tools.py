@@ -20,6 +20,7 @@ from frontdesk.messages import Role, ToolCall
 from frontdesk.store.database import Database, metadata
 from frontdesk.store.tools import ApprovalRows, ToolLedger
 from frontdesk.testing.clock import FakeClock
+from frontdesk.testing.keys import key_ring
 from frontdesk.testing.serve import serve
 from frontdesk.tools.approvals import Approvals
 from frontdesk.tools.options import ToolsOptions
@@ -52,7 +53,7 @@ class ToolDesk:
 
 @pytest.fixture
 async def desk(tmp_path: Path, clock: FakeClock) -> AsyncGenerator[ToolDesk]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'desk.db'}")
+    database = await Database.open(f"sqlite:///{tmp_path / 'desk.db'}", ring=key_ring())
     async with database.engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
     server = MCPServer("shop", log_level="CRITICAL")

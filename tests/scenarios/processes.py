@@ -13,13 +13,18 @@ import httpx2
 import yaml
 
 from frontdesk.testing.desk import FROM_A_PAGE, settings_for
+from frontdesk.testing.keys import KEY
 
 FRONTDESK = Path(sys.executable).with_name("frontdesk")
 NOWHERE = "http://127.0.0.1:9"  # of a model that is never asked
 START_SECONDS = 60
 END_SECONDS = 60
 SCRIPTED = {"models.list": [{"name": "scripted", "wire": "scripted"}]}  # answers at once, by itself
-KEYS = {"SECRET_KEY": "s" * 40, "JWT_SECRET_KEY": "j" * 40}  # shared by processes on one database
+KEYS = {
+    "SECRET_KEY": "s" * 40,
+    "JWT_SECRET_KEY": "j" * 40,
+    "ENCRYPTION_KEY": KEY,
+}  # shared by processes on one database
 
 
 class Process:

@@ -18,6 +18,7 @@ from frontdesk.store.database import Database
 from frontdesk.store.inbox import inbox
 from frontdesk.store.turns import OPEN, turn_events, turns
 from frontdesk.testing.desk import EVENTS, events
+from frontdesk.testing.keys import key_ring
 from frontdesk.testing.upstream import OpenAIWire, Received, Reply, Upstream
 from tests.scenarios.processes import Process
 
@@ -124,7 +125,7 @@ async def test_no_message_is_lost_or_doubled_when_processes_are_killed_and_copie
             group.create_task(kill())
             for _ in range(SENDERS):
                 group.create_task(send())
-        database = await Database.open(empty_database_url)
+        database = await Database.open(empty_database_url, ring=key_ring())
         try:
             await drained(database)
             await each_answered_once(database, count)
@@ -159,7 +160,7 @@ async def test_messages_of_a_conversation_are_answered_in_order_one_at_a_time(
                 group.create_task(converse(number))
             await processes[0].kill()
             group.create_task(processes[0].start())
-        database = await Database.open(empty_database_url)
+        database = await Database.open(empty_database_url, ring=key_ring())
         try:
             await drained(database)
             await each_answered_once(database, conversations * each)
@@ -203,7 +204,7 @@ async def test_a_process_that_was_paused_past_its_leases_writes_nothing(
             for number in range(count):
                 group.create_task(begun(first, key, number))
         first.send(signal.SIGSTOP)
-        database = await Database.open(empty_database_url)
+        database = await Database.open(empty_database_url, ring=key_ring())
         try:
             await drained(database)
             go_on.set()

@@ -147,7 +147,15 @@ def test_production_refuses_debug_and_unfit_secrets_by_name(tmp_path: Path) -> N
     }
     with pytest.raises(BadSetting) as caught:
         load(None, home=tmp_path, variables=variables)
-    expected = {"DEBUG", "SECRET_KEY", "JWT_SECRET_KEY", "OPENAI_API_KEY", "DATABASE_URL", "MCP_SERVICE_TOKEN"}
+    expected = {
+        "DEBUG",
+        "SECRET_KEY",
+        "JWT_SECRET_KEY",
+        "OPENAI_API_KEY",
+        "DATABASE_URL",
+        "MCP_SERVICE_TOKEN",
+        "ENCRYPTION_KEY",
+    }
     assert {problem.where for problem in caught.value.problems} == expected
     for name in expected:
         assert name in str(caught.value)
@@ -155,7 +163,12 @@ def test_production_refuses_debug_and_unfit_secrets_by_name(tmp_path: Path) -> N
 
 @pytest.mark.proves("assistant-19")
 def test_production_starts_with_real_secrets(tmp_path: Path) -> None:
-    secrets = {"SECRET_KEY": "k" * 48, "JWT_SECRET_KEY": "j" * 48, "MCP_SERVICE_TOKEN": "t0k3n-of-the-tools"}
+    secrets = {
+        "SECRET_KEY": "k" * 48,
+        "JWT_SECRET_KEY": "j" * 48,
+        "MCP_SERVICE_TOKEN": "t0k3n-of-the-tools",
+        "ENCRYPTION_KEY": "e" * 32,
+    }
     assert loaded(None, tmp_path, ENVIRONMENT="production", **secrets).environment == "production"
 
 

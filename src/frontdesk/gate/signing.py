@@ -4,7 +4,9 @@ import contextlib
 import hmac
 import os
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -69,14 +71,14 @@ def derived_key(secret: bytes, purpose: str) -> bytes:
     return hmac.new(secret, f"frontdesk {purpose}".encode(), sha256).digest()
 
 
-def kept_secret(configured: str, file: Path) -> bytes:
+def kept_secret(configured: str, file: Path, make: Callable[[], str] = partial(secrets.token_urlsafe, 48)) -> bytes:
     """The configured secret, or one that this desk made for itself and keeps in `file` for its owner's eyes alone."""
     if configured:
         return configured.encode()
     if not file.exists():
         draft = file.with_name(f"{file.name}.{secrets.token_hex(6)}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
-            made.write(secrets.token_urlsafe(48).encode())
+            made.write(make().encode())
         with contextlib.suppress(FileExistsError):  # another process was faster: its secret stands
             os.link(draft, file)
         draft.unlink()

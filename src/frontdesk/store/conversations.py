@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.errors import NotFound
 from frontdesk.messages import Citation, Grounding
 from frontdesk.ports import Clock
+from frontdesk.store import words
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.sealed import Sealed, SealedText
 from frontdesk.store.typed import Typed
 
 
@@ -59,7 +61,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation's own facts. `summary` covers the branch up to the message `summary_upto`."""
+    """A conversation's own facts. `summary` covers the branch up to the message `summary_upto`.
+
+    `waiting_since`: since when the person waits for one of the team, whom they asked for or who has taken over.
+    """
 
     id: str
     person_id: str
@@ -78,6 +83,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     quick: bool = False
     last_from: Literal["person", "desk", "operator"] = "person"
     closed_at: datetime | None = None
+    waiting_since: datetime | None = None
 
 
 conversations = sa.Table(
@@ -86,9 +92,9 @@ conversations = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
-    sa.Column("title", sa.Text, nullable=False, server_default=""),
+    sa.Column("title", SealedText, nullable=False, server_default=""),
     sa.Column("head_id", sa.Text),
-    sa.Column("summary", sa.Text, nullable=False, server_default=""),
+    sa.Column("summary", SealedText, nullable=False, server_default=""),
     sa.Column("summary_upto", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
@@ -100,34 +106,35 @@ conversations = sa.Table(
     sa.Column("quick", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("last_from", sa.Text, nullable=False, server_default="person"),
     sa.Column("closed_at", UtcDateTime),
+    sa.Column("waiting_since", UtcDateTime, index=True),
     sa.Index("uq_conversations_channel_place", "channel", "place", unique=True),
     sa.Index("ix_conversations_person_id_updated_at", "person_id", "updated_at"),
     sa.Index("ix_conversations_updated_at", "updated_at"),
+    sa.Index("ix_conversations_status_updated_at", "status", "updated_at"),
 )
 
 messages = sa.Table(
     "messages",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column(
-        "conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True
-    ),
+    sa.Column("conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("parent_id", sa.Text),
     sa.Column("role", sa.Text, nullable=False),
-    sa.Column("text", sa.Text, nullable=False, server_default=""),
+    sa.Column("text", SealedText, nullable=False, server_default=""),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("turn_id", sa.Text),
     sa.Column("grounding", Typed[Grounding](Grounding)),
     sa.Column("model", sa.Text),
-    sa.Column("citations", Typed[tuple[Citation, ...]](tuple[Citation, ...])),
-    sa.Column("tools", Typed[tuple[ToolUse, ...]](tuple[ToolUse, ...])),
+    sa.Column("citations", Sealed[tuple[Citation, ...]](tuple[Citation, ...])),
+    sa.Column("tools", Sealed[tuple[ToolUse, ...]](tuple[ToolUse, ...])),
     sa.Column("file_ids", Typed[tuple[str, ...]](tuple[str, ...])),
     sa.Column("error", Typed[Fault](Fault)),
     sa.Column("can_leave_message", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("author_id", sa.Text, sa.ForeignKey("people.id", ondelete="SET NULL")),
     sa.Column("external_id", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Index("ix_messages_conversation_id_created_at", "conversation_id", "created_at"),
 )
 
 
@@ -150,8 +157,8 @@ class Conversations:
     ) -> tuple[list[Conversation], str | None]:
         """Newest first, and the cursor of the next page. `person_id` None means everybody's: for operators alone.
 
-        `query` keeps those whose title or messages hold the words; `before` is a cursor from an earlier page;
-        `channel` keeps one channel's, `but` leaves out those of others.
+        `query` keeps those of which the title or one message holds its words, or words that begin so (`store.words`);
+        `before` is a cursor from an earlier page; `channel` keeps one channel's, `but` leaves out those of others.
         """
         where: list[sa.ColumnElement[bool]] = []
         if person_id is not None:
@@ -164,9 +171,6 @@ class Conversations:
             moment, _, identity = before.partition("~")
             key = sa.tuple_(conversations.c.updated_at, conversations.c.id)
             where.append(key < sa.tuple_(sa.literal(_moment(moment), UtcDateTime), sa.literal(identity)))
-        if query:
-            hits = sa.select(messages.c.conversation_id).where(messages.c.text.icontains(query, autoescape=True))
-            where.append(sa.or_(conversations.c.title.icontains(query, autoescape=True), conversations.c.id.in_(hits)))
         newest = (
             sa.select(conversations)
             .where(*where)
@@ -174,6 +178,8 @@ class Conversations:
             .limit(limit + 1)
         )
         async with self._database.read() as connection:
+            if query:
+                newest = newest.where(conversations.c.id.in_(await words.found(connection, query)))
             rows = [_conversation(row) for row in (await connection.execute(newest)).mappings()]
         more = len(rows) > limit
         rows = rows[:limit]
@@ -184,15 +190,16 @@ class Conversations:
         async with self._database.read() as connection:
             return await find(connection, conversation_id, person_id)
 
-    async def messages(self, conversation_id: str) -> list[Message]:
-        """All messages of all branches, oldest first."""
+    async def messages(self, conversation_id: str, limit: int | None = None) -> list[Message]:
+        """The messages of all branches, oldest first: all of them, or the newest `limit`."""
         query = (
             sa.select(messages)
-            .where(messages.c.conversation_id == conversation_id)
-            .order_by(messages.c.created_at, messages.c.role.desc(), messages.c.id)  # a question before its answer
+            .where(messages.c.conversation_id == conversation_id)  # read backwards: an answer before its question
+            .order_by(messages.c.created_at.desc(), messages.c.role, messages.c.id.desc())
+            .limit(limit)
         )
         async with self._database.read() as connection:
-            return [_message(row) for row in (await connection.execute(query)).mappings()]
+            return [_message(row) for row in (await connection.execute(query)).mappings()][::-1]
 
     async def path(self, message_id: str, limit: int) -> list[Message]:
         """The newest `limit` messages of the branch that ends in `message_id`, oldest first."""
@@ -221,14 +228,23 @@ class Conversations:
 
     async def rename(self, conversation_id: str, person_id: str, title: str) -> None:
         """Give it another title. Raises `NotFound`."""
-        await self._change(conversation_id, person_id, title=title)
+
+        async def work(connection: AsyncConnection) -> None:
+            await _change(connection, conversation_id, person_id, title=title)
+            await words.index(connection, conversation_id, words.TITLE, title)
+
+        await self._database.commit(work)
 
     async def choose_branch(self, conversation_id: str, person_id: str, head_id: str) -> None:
         """Make the branch that ends in `head_id` the current one. Raises `NotFound` for a foreign message."""
         message = await self.message(head_id, person_id)
         if message.conversation_id != conversation_id:
             raise NotFound("There is no such message in this conversation", where=head_id)
-        await self._change(conversation_id, person_id, head_id=head_id)
+
+        async def work(connection: AsyncConnection) -> None:
+            await _change(connection, conversation_id, person_id, head_id=head_id)
+
+        await self._database.commit(work)
 
     async def delete(self, conversation_id: str, person_id: str) -> None:
         """Remove it with its messages, turns and events, to the last byte. Raises `NotFound`."""
@@ -249,12 +265,10 @@ class Conversations:
 
         await self._database.commit(work)
 
-    async def _change(self, conversation_id: str, person_id: str, **values: str) -> None:
-        async def work(connection: AsyncConnection) -> None:
-            await find(connection, conversation_id, person_id)
-            await connection.execute(conversations.update().where(conversations.c.id == conversation_id).values(values))
 
-        await self._database.commit(work)
+async def _change(connection: AsyncConnection, conversation_id: str, person_id: str, **values: str) -> None:
+    await find(connection, conversation_id, person_id)
+    await connection.execute(conversations.update().where(conversations.c.id == conversation_id).values(values))
 
 
 async def find(

@@ -25,6 +25,8 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from frontdesk.errors import StoreUnavailable
+from frontdesk.store.keyring import KeyRing
+from frontdesk.store.sealed import hang, ring_of
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
@@ -85,13 +87,24 @@ class Database:
         self._own_engine: sa.Engine | None = None
 
     @classmethod
-    async def open(cls, url: str, *, pool_size: int = 20, max_overflow: int = 40, lock_wait: float = 10) -> "Database":
+    async def open(
+        cls,
+        url: str,
+        *,
+        pool_size: int = 20,
+        max_overflow: int = 40,
+        lock_wait: float = 10,
+        ring: KeyRing | None = None,
+    ) -> "Database":
         """Connect. Raises `StoreUnavailable` when the database does not answer.
 
         `pool_size` and `max_overflow` bound PostgreSQL's connections; `lock_wait` is how many seconds a write waits for
-        another process's write on SQLite, and any statement for a free connection on PostgreSQL.
+        another process's write on SQLite, and any statement for a free connection on PostgreSQL. Without a `ring` the
+        sealed columns can be neither read nor written.
         """
         database = cls(_engine(url, pool_size, max_overflow, lock_wait))
+        if ring is not None:
+            hang(ring, database.engine.dialect)
         try:
             await database.ping()
         except BaseException:
@@ -101,6 +114,8 @@ class Database:
             database._writer = asyncio.create_task(database._write_batches(), name="store-writer")
             database._own_thread = ThreadPoolExecutor(1, thread_name_prefix="store-rows")
             database._own_engine = _sqlite_in_one_thread(url, lock_wait)
+            if ring is not None:
+                hang(ring, database._own_engine.dialect)
         return database
 
     @property
@@ -112,6 +127,11 @@ class Database:
     def engine(self) -> AsyncEngine:
         """The engine, for migrations and backups."""
         return self._engine
+
+    @property
+    def ring(self) -> KeyRing:
+        """The keys that seal people's words. Raises `WrongKey` when it was opened without any."""
+        return ring_of(self._engine.dialect)
 
     async def ping(self) -> None:
         """Raise `StoreUnavailable` unless a trivial query answers."""

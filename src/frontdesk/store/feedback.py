@@ -9,6 +9,7 @@ from frontdesk.errors import NotFound
 from frontdesk.ports import Clock
 from frontdesk.store.conversations import messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.sealed import SealedText
 
 feedback = sa.Table(
     "feedback",
@@ -16,7 +17,7 @@ feedback = sa.Table(
     sa.Column("message_id", sa.Text, sa.ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("value", sa.Integer, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("reason", SealedText, nullable=False, server_default=""),
     sa.Column("at", UtcDateTime, nullable=False),
 )
 

@@ -10,17 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.errors import NotFound
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.sealed import SealedBytes, SealedText
 
 files = sa.Table(
     "files",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name", SealedText, nullable=False),
     sa.Column("media_type", sa.Text, nullable=False),
     sa.Column("bytes", sa.Integer, nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("digest", SealedText, nullable=False),
+    sa.Column("data", SealedBytes, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 

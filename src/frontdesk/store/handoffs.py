@@ -12,6 +12,7 @@ from frontdesk.ports import Clock, Ids
 from frontdesk.store.conversations import find
 from frontdesk.store.database import Database, UtcDateTime, metadata
 from frontdesk.store.outbox import NewLetter, put
+from frontdesk.store.sealed import SealedText
 
 handoffs = sa.Table(
     "handoffs",
@@ -21,8 +22,8 @@ handoffs = sa.Table(
         "conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True
     ),
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("contact", sa.Text, nullable=False),
+    sa.Column("text", SealedText, nullable=False),
+    sa.Column("contact", SealedText, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("settled_at", UtcDateTime),

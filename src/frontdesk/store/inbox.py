@@ -1,7 +1,8 @@
 """What comes in: a message becomes rows in one transaction, however often and wherever it arrives."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -11,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.errors import Conflict, NotFound
 from frontdesk.messages import Accepted, Inbound
 from frontdesk.ports import Clock, Ids
+from frontdesk.store import words
 from frontdesk.store.conversations import Conversation, conversations, find, messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
 from frontdesk.store.files import files
+from frontdesk.store.sealed import Sealed
 from frontdesk.store.turns import OPEN, TICK, turns
-from frontdesk.store.typed import Typed
 
 inbox = sa.Table(
     "inbox",
@@ -24,7 +26,7 @@ inbox = sa.Table(
     sa.Column("external_id", sa.Text, primary_key=True),
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("turn_id", sa.Text, sa.ForeignKey("turns.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("message", Typed[Inbound](Inbound), nullable=False),
+    sa.Column("message", Sealed[Inbound](Inbound), nullable=False),
     sa.Column("received_at", UtcDateTime, nullable=False),
 )
 
@@ -32,12 +34,15 @@ TITLE_LENGTH = 80
 
 
 class Inbox:
-    """Accepting messages."""
+    """Accepting messages. `wants_person` says whether a text asks for a human being: then the person waits for one."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, *, wants_person: Callable[[str], bool] | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._wants_person = wants_person
 
     async def accept(self, inbound: Inbound) -> Accepted:
         """Store message, reply and turn in one transaction; the same (channel, external id) gives the same answer.
@@ -62,13 +67,16 @@ class Inbox:
         now = max(self._clock.now(), conversation.updated_at + TICK)
         head_id = conversation.head_id
         if inbound.merge and conversation.held_by is None:
-            head_id = await _merge(connection, conversation, now)
+            head_id = await set_aside(connection, conversation, "merged", now)
         turn_id, reply_id = self._ids.new("turn"), self._ids.new("msg")
         row = {"conversation_id": conversation.id, "person_id": inbound.person_id, "created_at": now}
-        message_id = await self._message(connection, inbound, head_id, row | {"turn_id": turn_id})
+        message_id = await self._message(connection, inbound, conversation, head_id, row | {"turn_id": turn_id})
         if conversation.held_by is None:
+            head_id = reply_id
             reply = {"id": reply_id, "parent_id": message_id, "role": "assistant", "state": "running"}
             await connection.execute(messages.insert(), row | reply | {"turn_id": turn_id, "text": ""})
+        elif not inbound.regenerate:
+            head_id = message_id
         state = "queued" if conversation.held_by is None else "held"
         turn = {"id": turn_id, "message_id": message_id, "reply_id": reply_id, "inbound": inbound, "state": state}
         await connection.execute(turns.insert(), row | turn)
@@ -87,38 +95,53 @@ class Inbox:
             conversations.update()
             .where(conversations.c.id == conversation.id)
             .values(
-                head_id=reply_id if conversation.held_by is None else message_id,
+                head_id=head_id,
                 updated_at=now,
                 last_from="person",
                 status="open",
                 closed_at=None,
+                waiting_since=self._waiting_since(conversation, inbound, now),
             )
         )
         return Accepted(turn_id=turn_id, conversation_id=conversation.id, message_id=message_id, reply_id=reply_id)
 
+    def _waiting_since(self, conversation: Conversation, inbound: Inbound, now: datetime) -> datetime | None:
+        asks = self._wants_person is not None and self._wants_person(inbound.text)
+        waits = asks or conversation.held_by is not None
+        return conversation.waiting_since or (now if waits else None)
+
     async def _message(
-        self, connection: AsyncConnection, inbound: Inbound, head_id: str | None, row: Mapping[str, object]
+        self,
+        connection: AsyncConnection,
+        inbound: Inbound,
+        conversation: Conversation,
+        head_id: str | None,
+        row: Mapping[str, object],
     ) -> str:
-        conversation_id = str(row["conversation_id"])
         if inbound.regenerate:
-            await _own_message(connection, inbound.regenerate, conversation_id, role="user")
+            await _own_message(connection, inbound.regenerate, conversation.id, role="user")
             return inbound.regenerate
         if inbound.parent_id and not inbound.at_start:
-            await _own_message(connection, inbound.parent_id, conversation_id)
+            await _own_message(connection, inbound.parent_id, conversation.id)
+        parent_id = None if inbound.at_start else inbound.parent_id or head_id
+        if conversation.held_by is not None:  # branches are for talks with the desk: to a person one speaks in order
+            parent_id = head_id
         message_id = self._ids.new("msg")
+        text = f"{inbound.sender}: {inbound.text}" if inbound.sender else inbound.text
         await connection.execute(
             messages.insert(),
             {
                 **row,
                 "id": message_id,
-                "parent_id": None if inbound.at_start else inbound.parent_id or head_id,
+                "parent_id": parent_id,
                 "role": "user",
-                "text": f"{inbound.sender}: {inbound.text}" if inbound.sender else inbound.text,
+                "text": text,
                 "state": "complete",
                 "file_ids": inbound.file_ids or None,
                 "external_id": inbound.reply_to,
             },
         )
+        await words.index(connection, conversation.id, message_id, text)
         return message_id
 
     async def _conversation(self, connection: AsyncConnection, inbound: Inbound) -> Conversation:
@@ -145,7 +168,9 @@ class Inbox:
         return await find(connection, str(begun["id"]), inbound.person_id)
 
 
-async def _merge(connection: AsyncConnection, conversation: Conversation, now: datetime) -> str | None:
+async def set_aside(
+    connection: AsyncConnection, conversation: Conversation, state: Literal["merged", "held"], now: datetime
+) -> str | None:
     """End the turns that have not been answered, their replies with them, and say what the next message follows.
 
     Whoever works on such a turn finds its lease gone, and so sends nothing.
@@ -153,7 +178,7 @@ async def _merge(connection: AsyncConnection, conversation: Conversation, now: d
     ended = (
         turns.update()
         .where(turns.c.conversation_id == conversation.id, turns.c.state.in_(OPEN))
-        .values(state="merged", finished_at=now, lease_until=None)
+        .values(state=state, finished_at=now, lease_until=None)
         .returning(turns.c.message_id, turns.c.reply_id)
     )
     head_id = conversation.head_id

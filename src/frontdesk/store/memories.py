@@ -10,18 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.errors import Conflict, NotFound
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.sealed import SealedBytes, SealedText
+from frontdesk.store.words import fingerprint, key
 
 memories = sa.Table(
     "memories",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("vector", sa.LargeBinary),
+    sa.Column("text", SealedText, nullable=False),
+    sa.Column("digest", sa.Text),
+    sa.Column("vector", SealedBytes),
     sa.Column("message_id", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
-    sa.UniqueConstraint("person_id", "text"),
+    sa.UniqueConstraint("person_id", "digest"),
 )
 
 
@@ -55,42 +58,51 @@ class Memories:
     ) -> Memory:
         """Remember a fact; one that is known already stays as it is."""
         now = self._clock.now()
-        same = sa.select(memories).where(memories.c.person_id == person_id, memories.c.text == text)
         fresh = Memory(
             id=self._ids.new("mem"), text=text, created_at=now, updated_at=now, message_id=message_id, vector=vector
         )
 
         async def work(connection: AsyncConnection) -> Memory:
+            digest = fingerprint(text, await key(connection))
+            same = sa.select(memories).where(memories.c.person_id == person_id, memories.c.digest == digest)
             row = (await connection.execute(same)).mappings().one_or_none()
             if row is not None:
                 return _memory(row)
-            await connection.execute(memories.insert(), msgspec.structs.asdict(fresh) | {"person_id": person_id})
+            values = msgspec.structs.asdict(fresh) | {"person_id": person_id, "digest": digest}
+            await connection.execute(memories.insert(), values)
             return fresh
 
         return await self._database.commit(work)
 
     async def change(self, person_id: str, memory_id: str, text: str, *, vector: bytes | None = None) -> None:
         """Correct a fact. Raises `NotFound`, and `Conflict` when another one says the same."""
-        own = memories.update().where(memories.c.id == memory_id, memories.c.person_id == person_id)
+        now = self._clock.now()
+
+        async def work(connection: AsyncConnection) -> None:
+            digest = fingerprint(text, await key(connection))
+            values = {"text": text, "digest": digest, "vector": vector, "updated_at": now}
+            await _one(connection, memories.update().values(values), person_id, memory_id)
+
         try:
-            await self._one(own.values(text=text, vector=vector, updated_at=self._clock.now()), memory_id)
+            await self._database.commit(work)
         except IntegrityError as error:
             raise Conflict("The desk remembers this already", where="text") from error
 
     async def forget(self, person_id: str, memory_id: str) -> None:
         """Erase a fact to the last byte. Raises `NotFound`."""
-        await self._one(
-            memories.delete().where(memories.c.id == memory_id, memories.c.person_id == person_id), memory_id
-        )
-        await self._database.wipe()
 
-    async def _one(self, change: sa.Update | sa.Delete, memory_id: str) -> None:
         async def work(connection: AsyncConnection) -> None:
-            if (await connection.execute(change)).rowcount == 0:
-                raise NotFound("There is no such memory", where=memory_id)
+            await _one(connection, memories.delete(), person_id, memory_id)
 
         await self._database.commit(work)
+        await self._database.wipe()
+
+
+async def _one(connection: AsyncConnection, change: sa.Update | sa.Delete, person_id: str, memory_id: str) -> None:
+    own = change.where(memories.c.id == memory_id, memories.c.person_id == person_id)
+    if (await connection.execute(own)).rowcount == 0:
+        raise NotFound("There is no such memory", where=memory_id)
 
 
 def _memory(row: sa.RowMapping) -> Memory:
-    return Memory(**{name: value for name, value in row.items() if name != "person_id"})
+    return Memory(**{name: value for name, value in row.items() if name not in ("person_id", "digest")})

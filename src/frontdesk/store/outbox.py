@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.conversations import conversations
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.sealed import SealedText
 
 outbox = sa.Table(
     "outbox",
@@ -24,7 +25,7 @@ outbox = sa.Table(
     sa.Column("conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), index=True),
     sa.Column("message_id", sa.Text),
     sa.Column("place", sa.Text),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("body", SealedText, nullable=False),
     sa.Column("machine", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("proactive", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("repeatable", sa.Boolean, nullable=False, server_default=sa.false()),

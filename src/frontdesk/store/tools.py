@@ -13,6 +13,7 @@ from frontdesk.errors import Conflict, NotFound
 from frontdesk.messages import Approval, ToolRecord
 from frontdesk.ports import Clock
 from frontdesk.store.database import Database, UtcDateTime, Work, metadata
+from frontdesk.store.sealed import SealedText
 
 tool_servers = sa.Table(
     "tool_servers",
@@ -47,7 +48,7 @@ approvals = sa.Table(
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("call_id", sa.Text, nullable=False),
     sa.Column("tool", sa.Text, nullable=False),
-    sa.Column("arguments", sa.Text, nullable=False),
+    sa.Column("arguments", SealedText, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),

@@ -15,12 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.errors import NotFound
 from frontdesk.messages import Citation, Failed, Finished, Grounding, Inbound, Numbered, PersonAnswers, TurnEvent
 from frontdesk.ports import Clock, Ids
+from frontdesk.store import words
 from frontdesk.store.conversations import Fault, ToolUse, conversations, messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
 from frontdesk.store.gathered import Gathered
 from frontdesk.store.outbox import NewLetter, put
 from frontdesk.store.people import people
-from frontdesk.store.typed import Typed
+from frontdesk.store.sealed import Sealed
 
 turns = sa.Table(
     "turns",
@@ -30,7 +31,7 @@ turns = sa.Table(
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("message_id", sa.Text, nullable=False),
     sa.Column("reply_id", sa.Text, nullable=False),
-    sa.Column("inbound", Typed[Inbound](Inbound), nullable=False),
+    sa.Column("inbound", Sealed[Inbound](Inbound), nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
     sa.Column("claims", sa.Integer, nullable=False, server_default="0"),
@@ -49,7 +50,7 @@ turn_events = sa.Table(
     metadata,
     sa.Column("turn_id", sa.Text, sa.ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("event", Typed[TurnEvent](TurnEvent), nullable=False),
+    sa.Column("event", Sealed[TurnEvent](TurnEvent), nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
 )
 
@@ -204,6 +205,12 @@ class Turns:
 
         async def work(connection: AsyncConnection) -> list[str]:
             now = self._clock.now()
+            # The conversation before its turn, as whoever accepts a message or takes over locks them: no deadlock.
+            await connection.execute(
+                conversations.update()
+                .where(conversations.c.id == lease.conversation_id)
+                .values(updated_at=now, last_from="desk")
+            )
             change = _held(lease).values(
                 state="dead" if dead else ended,
                 last_seq=last[-1].seq,
@@ -215,11 +222,7 @@ class Turns:
             await connection.execute(
                 messages.update().where(messages.c.id == lease.reply_id).values(**msgspec.structs.asdict(outcome))
             )
-            await connection.execute(
-                conversations.update()
-                .where(conversations.c.id == lease.conversation_id)
-                .values(updated_at=now, last_from="desk")
-            )
+            await words.index(connection, lease.conversation_id, lease.reply_id, outcome.text)
             moments = [now + index * TICK for index in range(len(letters))]  # letters leave in the order of their times
             return [await put(connection, self._ids, at, letter) for at, letter in zip(moments, letters, strict=True)]
 
