@@ -1,12 +1,13 @@
 """A conversation room with everything round it under the test's control."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
 
 from frontdesk.conversation.converse import Conversation
+from frontdesk.conversation.feed import Feeds
 from frontdesk.conversation.guardrails import Guards, ModerationGuard, PiiGuard, SecretsGuard
 from frontdesk.conversation.memory import PersonMemory
 from frontdesk.conversation.options import ConversationOptions, ModerationRule
@@ -30,6 +31,7 @@ from frontdesk.messages import (
     ToolResult,
     ToolSpec,
 )
+from frontdesk.ports import Outlet
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database
 from frontdesk.store.files import Files
@@ -182,7 +184,15 @@ async def desk(database: Database, clock: FakeClock, ids: CountingIds) -> AsyncG
     await desk.work.drain(5)
 
 
-async def make_desk(database: Database, clock: FakeClock, ids: CountingIds, name: str) -> Desk:
+async def make_desk(
+    database: Database,
+    clock: FakeClock,
+    ids: CountingIds,
+    name: str,
+    *,
+    outlets: Mapping[str, Outlet] | None = None,
+    feeds: Feeds | None = None,
+) -> Desk:
     people = People(database, clock, ids)
     turns, conversations = Turns(database, clock, ids), Conversations(database, clock)
     memories, files = Memories(database, clock, ids), Files(database, clock, ids)
@@ -211,7 +221,7 @@ async def make_desk(database: Database, clock: FakeClock, ids: CountingIds, name
     rooms: list[Conversation] = []
     kind = Kind(name="turn", queue="ml", run=lambda turn_id: rooms[0].run(turn_id), sweep=turns.waiting)
     work = LocalWork([kind], clock)
-    rooms.append(Conversation(parts, work, clock, name))
+    rooms.append(Conversation(parts, work, clock, name, outlets=outlets, feeds=feeds))
     known = {row.name: row.person for row in await people.page()}
     ada = known.get("Ada") or (await people.add(name="Ada", role=Role.MEMBER)).person
     bob = known.get("Bob") or (await people.add(name="Bob", role=Role.MEMBER)).person

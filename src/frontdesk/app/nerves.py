@@ -23,9 +23,7 @@ async def open_nerves(system: System, stack: AsyncExitStack) -> Nerves:
     address = system.section(RedisOptions).address
     if not address:
         return Nerves(feeds=Feeds(), live=LiveNews())
-    redis = connect(address)
-    stack.push_async_callback(redis.aclose)
-    bus = RedisBus(redis)
+    bus = RedisBus(connect(address))
     nerves = Nerves(feeds=Feeds(bus), live=LiveNews(bus))
     await bus.start()
     stack.push_async_callback(bus.close)

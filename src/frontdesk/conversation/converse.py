@@ -112,7 +112,8 @@ class Conversation:
             log.warning("lease_lost", turn=turn_id)
         finally:
             heartbeat.cancel()
-            await self._parts.approvals.withdraw(turn_id)
+            if self._parts.toolbox.specs():
+                await self._parts.approvals.withdraw(turn_id)
             del self._running[turn_id]
         await self._changed(lease.conversation_id, lease.person_id)
         following = await self._parts.turns.open_in(lease.conversation_id)

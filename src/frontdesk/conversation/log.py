@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from frontdesk.conversation.feed import Feeds
 from frontdesk.errors import StoreUnavailable
@@ -20,6 +20,21 @@ from frontdesk.store.turns import Lease, LostLease, Outcome, Turns
 T = TypeVar("T")
 
 PATIENCE = 40  # tries, half a second apart, before a turn gives an absent database up
+
+
+class Log(Protocol):
+    """What a turn says goes here; `text` is all that its reader has been told."""
+
+    lease: Lease
+    text: str
+
+    def put(self, event: TurnEvent) -> None:
+        """The next event. Raises what the keeping of an earlier one met."""
+        ...
+
+    async def flushed(self) -> None:
+        """Return when all that was put is kept. Raises as `put`."""
+        ...
 
 
 class TurnLog:

@@ -11,7 +11,7 @@ import msgspec
 from frontdesk.conversation import words
 from frontdesk.conversation.grounding import ABOUT_THE_DESK, ASKS, TOUCHES, Grounds, choose, cited
 from frontdesk.conversation.guardrails import Guards, OutgoingText, Refusal
-from frontdesk.conversation.log import TurnLog
+from frontdesk.conversation.log import Log
 from frontdesk.conversation.memory import CLOSE, PersonMemory, Recalled, about_the_asker
 from frontdesk.conversation.options import ConversationOptions
 from frontdesk.conversation.prompt import PromptWriter, tool_answer, window
@@ -72,9 +72,12 @@ class TurnParts:
 
 
 class Turn:
-    """The making of one reply. What it says goes to the log as it comes; `answer` gives what remains of it."""
+    """The making of one reply. What it says goes to the log as it comes; `answer` gives what remains of it.
 
-    def __init__(self, parts: TurnParts, log: TurnLog) -> None:
+    Its cost is booked on the person whose turn it is, or on `payer`.
+    """
+
+    def __init__(self, parts: TurnParts, log: Log, *, payer: str | None = None) -> None:
         self._parts = parts
         self._log = log
         self._lease = log.lease
@@ -85,7 +88,7 @@ class Turn:
         self._model = "desk"
         self._usage = Usage()
         self._reason: Literal["stop", "length", "stopped", "content_filter"] = "stop"
-        self._account = account(self._inbound.channel, self._lease.person_id, self._lease.turn_id)
+        self._account = account(self._inbound.channel, payer or self._lease.person_id, self._lease.turn_id)
 
     @property
     def model(self) -> str:
@@ -257,7 +260,8 @@ class Turn:
 
     async def _history(self) -> list[Message]:
         depth = self._parts.options.history_messages + LONGEST_GAP
-        path = await self._parts.conversations.path(self._lease.message_id, depth)
+        whole = await self._parts.conversations.path(self._lease.message_id, depth)
+        path = [message for message in whole if message.role != "notice"]
         unanswered = [message.text for message in takewhile(lambda each: each.role == "user", reversed(path))]
         self._inbound = msgspec.structs.replace(self._inbound, text="\n".join(reversed(unanswered)))
         return path

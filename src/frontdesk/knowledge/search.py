@@ -48,6 +48,8 @@ class Hybrid:
     async def look(self, question: str, limit: int) -> tuple[list[Passage], Evidence]:
         """The best passages with what speaks for them."""
         await self._follow()
+        if not self._passages:
+            return [], Evidence(similarity=0.0, standing=0.0, coverage=0.0)
         (rarity, by_words), nearest = await asyncio.gather(self._by_words(question), self._nearest(question))
         scores = fused(((1.0, by_words), (BY_VECTOR, [seq for seq, _ in nearest.pairs])))
         best = sorted(scores, key=lambda seq: -scores[seq])[: max(limit, CANDIDATES // 4)]

@@ -28,7 +28,10 @@ def connect(address: str) -> "Redis":
 
 
 class RedisBus:
-    """Publishes to the other processes of the desk and hears them. `start` it after the last `subscribe`."""
+    """Publishes to the other processes of the desk and hears them. `start` it after the last `subscribe`.
+
+    The client is the bus's own: `close` closes it.
+    """
 
     def __init__(self, redis: "Redis", *, prefix: str = "frontdesk") -> None:
         self._redis = redis
@@ -55,10 +58,11 @@ class RedisBus:
         self._listening = asyncio.create_task(self._listen_forever(), name="bus")
 
     async def close(self) -> None:
-        """Hear no more."""
+        """Hear no more, and disconnect."""
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
+        await self._redis.aclose()
 
     async def _listen_forever(self) -> None:
         from redis.exceptions import RedisError
