@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 PROGRAM = """
-import os, signal, sys, time
-from frontdesk.operate.workers import Supervisor
+import functools, os, signal, sys, time
+from frontdesk.operate.workers import Part, Supervisor
 
 def work(number):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -17,7 +17,7 @@ def work(number):
     return 0
 
 if __name__ == "__main__":
-    sys.exit(Supervisor(work, 2).run())
+    sys.exit(Supervisor([Part(f"desk-{n}", functools.partial(work, n)) for n in range(2)]).run())
 """
 
 

@@ -154,7 +154,7 @@ async def open_desk(
             bell=work.bell,
             queues=work.queues,
             mcp=DeskServer(library, converse, ids),
-            exposition=open_exposition(system, store, door.redis, clock),
+            exposition=open_exposition(system, store, door.redis, clock, role=role.name),
         )
         try:
             yield desk

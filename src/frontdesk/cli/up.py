@@ -1,13 +1,9 @@
 """`frontdesk up`"""
 
-import asyncio
-import functools
-import socket
-import sys
-import webbrowser
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import secrets
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -16,142 +12,148 @@ from frontdesk.cli.place import Place, placed
 from frontdesk.cli.shape import Verb
 
 if TYPE_CHECKING:
-    from frontdesk.app import Desk
+    from frontdesk.cli.processes import Listeners
+    from frontdesk.operate.workers import Part
     from frontdesk.system.system import System
+    from frontdesk.work.kinds import Queue
 
 EXAMPLES = """\
 frontdesk up                                  with what the home holds, or all defaults
 frontdesk up --port 8123 --open               another port, and the browser opens
 frontdesk up --blueprint assistant            the blueprint as it is, with its three ports
-frontdesk up --system desk.yaml --workers 2   a system file of your own, two processes"""
+frontdesk up --system desk.yaml --workers 2   a system file of your own, two processes
+frontdesk up --scaled                         PostgreSQL, Valkey, two web processes and two workers, here
+frontdesk up --role worker --queues ml        only the work of one queue (REDIS_URL, DATABASE_URL)"""
+
+RoleName = Literal["all", "web", "worker"]
+SCALED = 2  # web processes, and workers, unless said otherwise
+SCALED_POOL = {"store.pool_size": 10, "store.max_overflow": 20}  # four processes share the server's 200 connections
 
 
 @click.command(cls=Verb, examples=EXAMPLES)
 @placed
 @click.option("--port", type=click.IntRange(0, 65535), help="Where to listen; 0 takes a free port (PORT).")
 @click.option("--host", help="The address to listen on; 0.0.0.0 lets other machines in (HOST).")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes answer.")
+@click.option("--role", type=click.Choice(["all", "web", "worker"]), default="all", help="What the processes do.")
+@click.option("--queues", default="general,ml", show_default=True, help="What workers take, separated by commas.")
+@click.option("--workers", type=click.IntRange(1, 64), help="How many processes; with --scaled, of each role.")
+@click.option("--scaled", is_flag=True, help="Run PostgreSQL, Valkey, web processes and workers on this machine.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the browser once the desk is ready.")
-def up(place: Place, port: int | None, host: str | None, workers: int, open_browser: bool) -> int:
+def up(
+    place: Place,
+    port: int | None,
+    host: str | None,
+    role: RoleName,
+    queues: str,
+    workers: int | None,
+    scaled: bool,
+    open_browser: bool,
+) -> int:
     """Run the desk until it is stopped. Running answers are finished first; a second Ctrl+C ends at once."""
     from frontdesk.operate.workers import Supervisor
 
     chosen = {"http.port": port, "http.host": host}
     options: dict[str, object] = {path: value for path, value in chosen.items() if value is not None}
+    taken = _queues(queues)
+    servers: list[Part] = []
+    if scaled:
+        servers, more = _servers(place.load(options))
+        options |= more
     system = place.load(options)
     for warning in system.warnings:
         note(f"{click.style('warning', fg='yellow')}  {warning}. {warning.hint}")
-    run = Run(place, options, _listeners(system, workers), open_browser)
-    if workers == 1:
-        return run(0)
-    return Supervisor(functools.partial(run), workers).run()
+    names: tuple[RoleName, ...] = ("web", "worker") if scaled else (role,)
+    roles = [name for name in names for _ in range(workers or (SCALED if scaled else 1))]
+    parts = _desk(place, options, system, roles, taken, open_browser)
+    if len(parts) == 1:
+        return parts[0].run()
+    return Supervisor([*servers, *parts]).run()
 
 
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """The sockets of the desk; of each process's metrics and of the example MCP server, where they are wanted."""
+def _queues(text: str) -> "tuple[Queue, ...]":
+    from frontdesk.errors import Usage
+    from frontdesk.work.kinds import QUEUES
 
-    desk: Sequence[socket.socket]
-    metrics: Sequence[socket.socket]
-    example: Sequence[socket.socket]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One process of the desk. It is handed to others by its fields, so it loads the system for itself."""
-
-    place: Place
-    options: dict[str, object]
-    listeners: Listeners
-    open_browser: bool
-
-    def __call__(self, number: int) -> int:
-        """Run until a signal. The first process (0) greets and serves the example tools."""
-        from frontdesk import __version__
-        from frontdesk.system.options import DeskOptions, TelemetryOptions
-        from frontdesk.telemetry import logs, tracing
-
-        system = self.place.load(self.options)
-        telemetry = system.section(TelemetryOptions)
-        logs.set_up(telemetry.log_level, as_json=not sys.stderr.isatty(), details=system.section(DeskOptions).debug)
-        end_traces = tracing.set_up(telemetry.otlp_endpoint, name=system.name, version=__version__)
-        try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(self._serve(system, number))
-        finally:
-            end_traces()
-        return 0
-
-    async def _serve(self, system: "System", number: int) -> None:
-        from frontdesk.app import open_desk
-        from frontdesk.operate.ports import address_of
-        from frontdesk.operate.serve import Face, serve
-        from frontdesk.system.options import HttpOptions
-
-        address, first = address_of(self.listeners.desk[0]), number == 0
-        async with open_desk(system) as desk:
-            faces = [Face(desk.asgi(), self.listeners.desk)]
-            if self.listeners.metrics:
-                faces.append(Face(desk.metrics_face(), self.listeners.metrics[number : number + 1]))
-            if first and self.listeners.example:
-                from frontdesk.tools.example_server import example_app
-
-                faces.append(Face(example_app(system.variable("MCP_SERVICE_TOKEN") or ""), self.listeners.example))
-            link = await _owner_link(desk, address) if first else None
-
-            def ready() -> None:
-                if first:
-                    click.echo(_panel(desk, address, link))
-                    sys.stdout.flush()
-                    if self.open_browser:
-                        webbrowser.open(link or address)
-
-            await serve(faces, drain_seconds=system.section(HttpOptions).drain_seconds, ready=ready)
-        if first:
-            note("The desk is closed. What it stores lies where it lay.")
+    wanted = {name.strip() for name in text.split(",")}
+    if unknown := wanted - set(QUEUES):
+        raise Usage(f"There is no queue {sorted(unknown)[0]!r}", where="--queues", hint=f"Take {' or '.join(QUEUES)}.")
+    return tuple(queue for queue in QUEUES if queue in wanted)
 
 
-def _listeners(system: "System", workers: int) -> Listeners:
-    """Taken before anything is opened, so that a port in use is told at once."""
+def _desk(
+    place: Place,
+    options: dict[str, object],
+    system: "System",
+    roles: list[RoleName],
+    queues: "tuple[Queue, ...]",
+    open_browser: bool,
+) -> "list[Part]":
+    """The desk's processes. Workers begin before those that hand work to them, and end after them."""
+    from frontdesk.cli.processes import Process
+    from frontdesk.operate.workers import Part
+
+    listeners = _listeners(system, roles)
+    mixed = len(set(roles)) > 1
+    return [
+        Part(
+            name=f"{role}-{number}",
+            row=1 if role == "worker" else 2,
+            run=Process(
+                place=place,
+                options=options,
+                role=role,
+                queues=queues,
+                listeners=own,
+                greets=number == 0,
+                open_browser=open_browser and number == 0,
+                parts=f"{roles.count('web')} web, {roles.count('worker')} workers" if mixed else "",
+            ),
+        )
+        for number, (role, own) in enumerate(zip(roles, listeners, strict=True))
+    ]
+
+
+def _listeners(system: "System", roles: list[RoleName]) -> "list[Listeners]":
+    """Taken before anything is opened, so that a port in use is told at once. Web processes share the desk's."""
+    from frontdesk.cli.processes import Listeners
     from frontdesk.operate.ports import listen
     from frontdesk.system.options import HttpOptions, TelemetryOptions
 
     http, telemetry = system.section(HttpOptions), system.section(TelemetryOptions)
     ports = (http.port, http.frontend_port) if http.frontend_port is not None else (http.port,)
-    example = () if http.example_tools_port is None else (listen(http.host, http.example_tools_port),)
-    first = telemetry.metrics_port if telemetry.metrics else None
-    measured = () if first is None else tuple(first + number if first else 0 for number in range(workers))
-    return Listeners(
-        desk=tuple(listen(http.host, port) for port in ports),
-        metrics=tuple(listen(http.host, port) for port in measured),
-        example=example,
-    )
+    desk = tuple(listen(http.host, port) for port in ports) if set(roles) - {"worker"} else ()
+    found: list[Listeners] = []
+    for number, role in enumerate(roles):
+        first = telemetry.metrics_port if telemetry.metrics else None
+        metrics = () if first is None else (listen(http.host, first + number if first else 0),)
+        wanted = number == 0 and role != "worker" and http.example_tools_port is not None
+        example = (
+            (listen(http.host, http.example_tools_port),) if wanted and http.example_tools_port is not None else ()
+        )
+        found.append(Listeners(desk=desk if role != "worker" else (), metrics=metrics, example=example))
+    return found
 
 
-async def _owner_link(desk: "Desk", address: str) -> str | None:
-    """A link for the owner who has never signed in; None once somebody has."""
-    owner = await desk.store.people.owner()
-    return await desk.owner_link(address) if owner is None or owner.signed_in_at is None else None
+def _servers(system: "System") -> "tuple[list[Part], dict[str, object]]":
+    """PostgreSQL and Valkey on this machine, where no others are set, and the settings that lead to them."""
+    from frontdesk.gate.signing import kept_secret
+    from frontdesk.operate.scaled import Postgres, Valkey, folder_of, free_port
+    from frontdesk.operate.workers import Part
+    from frontdesk.system.options import RedisOptions
 
-
-def _panel(desk: "Desk", address: str, link: str | None) -> str:
-    names = desk.models.names
-    lines = {
-        "Open": address,
-        "Sign in": f"{link}\n           for the owner, once, within an hour"
-        if link
-        else f"{address}/sign-in  (a new link: frontdesk people link owner)",
-        "Answers": names[0] + (f", then {', '.join(names[1:])}" if names[1:] else ""),
-        "Data": str(desk.system.home),
-        "Stop": "Ctrl+C",
-    }
-    head = click.style(f"{desk.system.name} is open", bold=True)
-    return "\n".join(["", f"  {head}", "", *(f"  {name:<8} {text}" for name, text in lines.items()), ""])
-
-
-def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
-    try:
-        import uvloop
-    except ImportError:  # Windows
-        return None
-    return uvloop.Loop
+    system.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = folder_of(system.home)
+    password = kept_secret("", system.home / "servers.key", make=partial(secrets.token_hex, 24)).decode()
+    parts: list[Part] = []
+    options: dict[str, object] = {}
+    if system.database_url.startswith("sqlite"):
+        postgres = Postgres(folder=folder / "postgres", port=free_port(), password=password)
+        postgres.prepare()
+        parts.append(Part(name="postgres", run=postgres, ready=postgres.answers, end=signal.SIGINT))
+        options |= {"store.url": postgres.url, **SCALED_POOL}
+    if not system.section(RedisOptions).address:
+        valkey = Valkey(folder=folder / "valkey", port=free_port(), password=password)
+        valkey.prepare()
+        parts.append(Part(name="valkey", run=valkey, ready=valkey.answers))
+        options["redis.url"] = valkey.url
+    return parts, options

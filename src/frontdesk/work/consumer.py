@@ -41,10 +41,10 @@ class Rooms:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leave = asyncio.Event()
 
-    def start(self) -> None:
+    def start(self) -> LocalWork:
         """Return when the rooms are open. Raises what opening them raises."""
         self._thread.start()
-        self._begun.result()
+        return self._begun.result()
 
     def leave(self) -> None:
         """Begin to drain and close. Safe in a signal's handler, and more than once."""
@@ -109,7 +109,8 @@ class Watch:
     def stop(self) -> None:
         """End."""
         self._ending.set()
-        self._thread.join(2 * ANSWER_SECONDS)
+        if self._thread.is_alive():
+            self._thread.join(2 * ANSWER_SECONDS)
 
     def heard(self) -> None:
         """The consumer has taken a message of the queue."""
@@ -142,13 +143,12 @@ def consume(
     *,
     name: str,
     queues: Sequence[str],
-    parallel: int,
     silent_seconds: float,
     ready: Callable[[], None],
 ) -> int:
     """Work until SIGTERM or SIGINT, then let running rows end: exit code 0, or `STALLED` after the watch called.
 
-    `parallel` rows run at once. `ready` is called when the rooms are open. Raises what opening them raises.
+    `ready` is called when the rooms are open. Raises what opening them raises.
     """
     state: Any = importlib.import_module("celery.worker.state")
     own_queue = f"frontdesk.worker.{name}"
@@ -162,7 +162,9 @@ def consume(
             signal.signal(number, signal.SIG_DFL)  # a second one ends at once
         leave(0)
 
-    threads = parallel + AHEAD
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    threads = rooms.start().parallel + AHEAD
     watch = Watch(
         app,
         own_queue,
@@ -170,12 +172,9 @@ def consume(
         busy=lambda: len(state.reserved_requests) >= threads,
         stalled=functools.partial(leave, STALLED),
     )
-    _declare(app, rooms, own_queue, watch)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    rooms.start()
     try:
         ready()
+        _declare(app, rooms, own_queue, watch)
         worker = _worker(app, name, [*queues, own_queue], threads)
         watch.start()
         worker.start()
