@@ -22,6 +22,7 @@ VERBS = {
         "check": "Tell every mistake in the system file and the environment at once.",
         "config": "Show each setting in effect and where it came from.",
         "knowledge": "Add, list, remove and test what the desk knows.",
+        "render": "Write files for other tools from the system file.",
     },
     "Let people in": {
         "people": "List and invite people, make sign-in links.",

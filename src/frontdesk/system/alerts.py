@@ -1,0 +1,30 @@
+"""The section `alerts` of the system file: what should call a person, and what that person does then."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from frontdesk.system.section import Section
+
+DURATION = r"(\d+(ms|[smhdwy]))+"  # as Prometheus writes it
+
+
+class Alert(Section):
+    """One alert, as Prometheus takes it."""
+
+    name: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$", description="What it is called; unique.")
+    severity: Literal["critical", "warning", "info"] = Field(
+        description="Whether it wakes somebody, waits for the morning, or only marks the time line."
+    )
+    expression: str = Field(min_length=1, description="What must be true, in PromQL.")
+    lasting: str = Field(
+        default="0s", alias="for", pattern=f"^{DURATION}$", description="How long it must be true, like `5m`."
+    )
+    summary: str = Field(min_length=1, description="One sentence that says what is wrong.")
+    runbook: str = Field(min_length=1, description="What to look at and what to do, in a few sentences.")
+
+
+class AlertsOptions(Section):
+    """Alerts on the desk's metrics. `frontdesk render alerts` writes them for Prometheus."""
+
+    rules: tuple[Alert, ...] = Field(default=(), description="Every alert.")
