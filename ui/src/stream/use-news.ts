@@ -1,15 +1,6 @@
 import { useEffect, useRef, useState } from "react";
-import { call, request, Trouble } from "../shared/api";
-import { pause } from "./follow";
-import { frames } from "./sse";
-
-/** Something happened in a conversation: fetch it again, or somebody types there (`name`, where it is known). */
-export type News = { kind: "changed" | "typing" | "answering"; conversation: string; name: string };
-
-const WAITS = [500, 1000, 2000, 4000, 8000, 15_000];
-const POLL = { live: 30_000, cut: 5_000 };
-const KINDS: ReadonlySet<string> = new Set(["changed", "typing", "answering"]);
-const CHANGED: News = { kind: "changed", conversation: "", name: "" };
+import { call } from "../shared/api";
+import { CHANGED, listen, POLL, TYPING_LASTS, TYPING_PAUSE, type News } from "./news";
 
 /**
  * News of the desk at `path`, while the page is visible; returns whether the line stands. News may be lost, so `onNews`
@@ -24,7 +15,7 @@ export function useNews(path: string | null, onNews: (news: News) => void): bool
   useEffect(() => {
     if (path === null || !isVisible) return undefined;
     const abort = new AbortController();
-    void follow(path, (news) => latest.current(news), setLive, abort.signal);
+    void listen(path, (news) => latest.current(news), setLive, abort.signal);
     return () => {
       abort.abort();
       setLive(false);
@@ -46,32 +37,6 @@ export function useNews(path: string | null, onNews: (news: News) => void): bool
   return isLive;
 }
 
-/** Listen until `signal` ends it; what no try can mend is left to the polling. */
-async function follow(path: string, tell: (news: News) => void, onLive: (isLive: boolean) => void, signal: AbortSignal): Promise<void> {
-  for (let tries = 0; !signal.aborted; tries += 1) {
-    try {
-      const answer = await request(path, { headers: { Accept: "text/event-stream" }, signal });
-      onLive(true);
-      if (tries) tell(CHANGED);
-      for await (const { event, data } of frames(answer.body as ReadableStream<Uint8Array>)) {
-        tries = 0;
-        if (KINDS.has(event)) tell(newsOf(event as News["kind"], data));
-      }
-    } catch (reason) {
-      if (signal.aborted) return;
-      if (reason instanceof Trouble && !reason.isOffline && reason.status < 500) return;
-    }
-    if (signal.aborted) return;
-    onLive(false);
-    await pause(WAITS[Math.min(tries, WAITS.length - 1)] as number, signal);
-  }
-}
-
-function newsOf(kind: News["kind"], data: string): News {
-  const { conversation_id = "", name = "" } = JSON.parse(data) as { conversation_id?: string; name?: string };
-  return { kind, conversation: conversation_id, name };
-}
-
 function useVisible(): boolean {
   const [isVisible, setVisible] = useState(!document.hidden);
   useEffect(() => {
@@ -81,8 +46,6 @@ function useVisible(): boolean {
   }, []);
   return isVisible;
 }
-
-const TYPING_LASTS = 6000;
 
 export type Typists = { of: (kind: "typing" | "answering", conversation: string) => string | undefined; hear: (news: News) => void };
 
@@ -106,8 +69,6 @@ export function useTypists(): Typists {
   };
   return { of: (kind, conversation) => names.get(`${kind} ${conversation}`), hear };
 }
-
-const TYPING_PAUSE = 3000;
 
 /** Tells the desk at `path` that somebody types, at most once in three seconds; nobody minds a lost one. */
 export function useTyping(path: string | null): () => void {
