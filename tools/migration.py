@@ -25,7 +25,10 @@ def main() -> None:
         importlib.import_module(f"frontdesk.store.{module.name}")
     with sa.create_engine("sqlite://").begin() as connection:
         config = Config(
-            attributes={"connection": connection, "drafting": {"render_item": render, "include_name": ours}}
+            attributes={
+                "connection": connection,
+                "drafting": {"render_item": render, "include_name": ours, "render_as_batch": True},
+            }
         )
         config.set_main_option("script_location", str(Path(frontdesk.store.__path__[0]) / "migrations"))
         command.upgrade(config, "head")

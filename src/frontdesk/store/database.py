@@ -170,6 +170,21 @@ class Database:
             except (DBAPIError, sqlite3.Error, OSError) as error:
                 raise _translated(error) from error
 
+    @asynccontextmanager
+    async def unbound(self) -> AsyncGenerator[AsyncConnection]:
+        """A transaction of the embedded database in which tables may be made anew without their references acting.
+
+        SQLite changes a table by copying it, and would take its disappearance for a deletion of all that refers to it.
+        """
+        async with self._engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection  # aiosqlite's, outside a begin
+            await driver.execute_fetchall("PRAGMA foreign_keys=OFF")
+            try:
+                async with connection.begin():
+                    yield connection
+            finally:
+                await driver.execute_fetchall("PRAGMA foreign_keys=ON")
+
     async def wipe(self) -> None:
         """After deletions that must leave no byte: have the embedded database overwrite its journal as well.
 

@@ -23,7 +23,10 @@ async def migrate(database: Database) -> str:
     has either its old tables or the new ones. Raises `StoreTooNew` when a newer Frontdesk has been here, and
     `StoreUnavailable` when the lock cannot be had in time.
     """
-    return await database.commit(_upgrade)
+    if not database.is_sqlite:
+        return await database.commit(_upgrade)
+    async with database.unbound() as connection:
+        return await _upgrade(connection)
 
 
 async def revision(database: Database) -> str | None:
