@@ -1,8 +1,11 @@
 """What leaves the desk on a channel of its own accord: replies as letters, typing signals, and news for open pages."""
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
+
+from frontdesk.messages import Citation
 
 
 class Button(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +20,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     `reply_to` is the channel's id of the message that they answer. `author` says whose words they are: the desk's, a
     person's of the team (`author_name`), or a notice about the conversation itself. `message_id` and `turn_id` are the
-    desk's own ids, where there are any.
+    desk's own ids, where there are any. `citations` are the sources of the marks in the text, `asked_at` is when the
+    message that is answered came in, and `apology` says that the desk could not answer it.
     """
 
     place: str
@@ -28,10 +32,13 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str | None = None
     turn_id: str | None = None
     buttons: tuple[Button, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    asked_at: datetime | None = None
+    apology: bool = False
 
 
 class Rhythm(msgspec.Struct, frozen=True, kw_only=True):
-    """How a channel plays typing: characters a second, the least and the most seconds, and when the signal is renewed."""
+    """How a channel plays typing: characters a second, the least and the most seconds, and when it is renewed."""
 
     per_second: float = 25
     least: float = 0.8

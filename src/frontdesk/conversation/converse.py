@@ -207,6 +207,9 @@ class Conversation:
             reply_to=lease.inbound.reply_to,
             message_id=lease.reply_id,
             turn_id=lease.turn_id,
+            citations=outcome.citations,
+            asked_at=lease.created_at,
+            apology=outcome.error is not None,
         )
         return [
             NewLetter(
