@@ -23,6 +23,7 @@ TABLE = """
 GET            /health                                public   -         -       -      -
 GET            /ready                                 public   -         -       -      -
 GET            /metrics                               inside   -         -       -      -
+POST           /webhook                               public   -         -       -      -
 
 GET            /                                      public   -         -       -      -
 GET            /sign-in                               public   -         -       -      -
@@ -51,6 +52,10 @@ PATCH          /api/v1/me                             member   session   -      
 PUT            /api/v1/me/password                    member   session   sign_in -      me.password
 GET            /api/v1/me/export                      visitor  session   calls   -      me.export
 DELETE         /api/v1/me                             visitor  session   -       -      me.erase
+GET            /api/v1/me/links                       visitor  session   -       -      -
+POST           /api/v1/me/links                       visitor  session   calls   -      me.link_offer
+PUT            /api/v1/me/links                       visitor  session   sign_in -      me.link
+DELETE         /api/v1/me/links/{channel}             visitor  session   -       -      me.unlink
 
 POST           /api/v1/chat                           widget   chat      calls   -      -
 GET            /api/v1/turns/{id}/events              widget   chat      -       -      -
@@ -58,6 +63,9 @@ POST           /api/v1/turns/{id}/stop                widget   chat      -      
 GET            /api/v1/conversations                  visitor  chat      -       -      -
 GET            /api/v1/conversations/{id}             widget   chat      -       -      -
 PATCH,DELETE   /api/v1/conversations/{id}             visitor  chat      -       -      -
+GET            /api/v1/conversations/{id}/events      widget   chat      -       -      -
+POST           /api/v1/conversations/{id}/typing      widget   chat      -       -      -
+PUT            /api/v1/conversations/{id}/satisfaction widget  chat      -       -      -
 PUT            /api/v1/messages/{id}/feedback         widget   chat      -       -      -
 POST           /api/v1/handoffs                       widget   chat      calls   -      -
 POST           /api/v1/files                          visitor  chat      calls   upload -
@@ -99,6 +107,24 @@ GET            /api/v1/console/conversations          operator console   -      
 GET            /api/v1/console/conversations/{id}     operator console   -       -      conversation.read
 GET            /api/v1/console/handoffs               operator console   -       -      -
 PATCH          /api/v1/console/handoffs/{id}          operator console   -       -      handoff.change
+GET            /api/v1/console/inbox                  operator console   -       -      -
+GET            /api/v1/console/inbox/{id}             operator console   -       -      conversation.read
+GET            /api/v1/console/events                 operator console   -       -      -
+GET            /api/v1/console/turns/{id}/events      operator console   -       -      conversation.watch
+POST           /api/v1/console/inbox/{id}/take        operator console   -       -      conversation.take
+POST           /api/v1/console/inbox/{id}/hand-back   operator console   -       -      conversation.hand_back
+POST           /api/v1/console/inbox/{id}/reply       operator console   calls   -      conversation.reply
+POST           /api/v1/console/inbox/{id}/typing      operator console   -       -      -
+POST           /api/v1/console/inbox/{id}/notes       operator console   -       -      conversation.note
+DELETE         /api/v1/console/inbox/{id}/notes/{note_id} operator console -     -      conversation.note_remove
+PUT            /api/v1/console/inbox/{id}/assignee    operator console   -       -      conversation.assign
+PUT            /api/v1/console/inbox/{id}/status      operator console   -       -      conversation.status
+POST           /api/v1/console/inbox/{id}/draft       operator console   calls   -      conversation.draft
+GET            /api/v1/console/canned                 operator console   -       -      -
+POST           /api/v1/console/canned                 operator console   -       -      canned.add
+PUT            /api/v1/console/canned/{id}            operator console   -       -      canned.change
+DELETE         /api/v1/console/canned/{id}            operator console   -       -      canned.remove
+GET            /api/v1/console/satisfaction           operator console   -       -      -
 GET            /api/v1/console/models                 operator console   -       -      -
 GET            /api/v1/console/usage                  operator console   -       -      -
 """

@@ -303,7 +303,9 @@ async def _others_of_album(connection: AsyncConnection, row: sa.RowMapping) -> l
 
 
 def _row(update: NewUpdate, now: datetime) -> dict[str, object]:
-    row = {name: value for name, value in msgspec.structs.asdict(update).items() if name not in ("keep", "wait")}
+    row: dict[str, object] = {
+        name: value for name, value in msgspec.structs.asdict(update).items() if name not in ("keep", "wait")
+    }
     due_at = now + timedelta(seconds=update.wait)
     return row | {"state": "kept" if update.keep else "waiting", "due_at": due_at, "received_at": now}
 
