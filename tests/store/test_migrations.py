@@ -27,7 +27,11 @@ def schema(url: str, server: PostgresServer) -> str:
         command = [server.binaries / "pg_dump", "--schema-only", "--no-owner", "--restrict-key=none", url]
         dump = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         statements = [part.split("\n\n\n")[0].rstrip(");") for part in dump.split("\n--\n")]
-    plain = (" ".join(part.split()).replace("( ", "(, ", 1) for part in statements if "alembic_version" not in part)
+    plain = (
+        " ".join(part.split()).replace("( ", "(, ", 1).replace("('')", "''")
+        for part in statements
+        if "alembic_version" not in part
+    )
     return "\n".join(sorted(", ".join(sorted(part.split(", "))) for part in plain))
 
 

@@ -242,10 +242,10 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_conversations_waiting_since"), ["waiting_since"], unique=False)
         batch_op.create_index("uq_conversations_channel_place", ["channel", "place"], unique=True)
         batch_op.create_foreign_key(
-            batch_op.f("fk_conversations_held_by"), "people", ["held_by"], ["id"], ondelete="SET NULL"
+            batch_op.f("fk_conversations_assigned_to"), "people", ["assigned_to"], ["id"], ondelete="SET NULL"
         )
         batch_op.create_foreign_key(
-            batch_op.f("fk_conversations_assigned_to"), "people", ["assigned_to"], ["id"], ondelete="SET NULL"
+            batch_op.f("fk_conversations_held_by"), "people", ["held_by"], ["id"], ondelete="SET NULL"
         )
 
     with op.batch_alter_table("memories", schema=None) as batch_op:
@@ -275,6 +275,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_outbox_conversation_id"), ["conversation_id"], unique=False)
         batch_op.create_foreign_key(
             batch_op.f("fk_outbox_conversation_id"), "conversations", ["conversation_id"], ["id"], ondelete="CASCADE"
+        )
+
+    with op.batch_alter_table("people", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("absorbed_by", sa.Text(), nullable=True))
+        batch_op.create_index(batch_op.f("ix_people_absorbed_by"), ["absorbed_by"], unique=False)
+        batch_op.create_foreign_key(
+            batch_op.f("fk_people_absorbed_by"), "people", ["absorbed_by"], ["id"], ondelete="CASCADE"
         )
 
     with op.batch_alter_table("turns", schema=None) as batch_op:
