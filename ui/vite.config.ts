@@ -3,8 +3,8 @@ import { defineConfig } from "vitest/config";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-// Two builds into one folder: chat and sign-in run on Preact, the console on React. Radix does not work under
-// preact/compat, so the two never share a bundle.
+// Three builds into one folder: chat and sign-in run on Preact, the console on React, the widget on Preact's core alone.
+// Radix does not work under preact/compat, so they never share a bundle.
 const preact = {
   "react/jsx-runtime": "preact/jsx-runtime",
   "react-dom/client": "preact/compat/client",
@@ -12,21 +12,32 @@ const preact = {
   react: "preact/compat",
 };
 
+const core = { "react/jsx-runtime": "preact/jsx-runtime", react: "preact/hooks" };
+
+const aliases: Record<string, Record<string, string>> = { console: {}, widget: core };
+
 const entries: Record<string, Record<string, string>> = {
   chat: { chat: here("index.html"), "sign-in": here("sign-in.html") },
   console: { console: here("console.html") },
+  widget: {
+    widget: here("widget.html"),
+    "widget-demo": here("widget-demo.html"),
+    loader: here("src/widget/loader.ts"),
+  },
 };
 
 export default defineConfig(({ mode }) => ({
-  resolve: { alias: mode === "console" ? {} : preact },
+  resolve: { alias: aliases[mode] ?? preact },
   build: {
     outDir: here("../src/frontdesk/pages"),
-    emptyOutDir: mode !== "console",
+    emptyOutDir: mode === "chat",
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: entries[mode] ?? {},
+      // The loader is a script that other sites name: it has no hash, and imports nothing.
+      output: { entryFileNames: ({ name }) => (name === "loader" ? "widget/loader.js" : "assets/[name]-[hash].js") },
       // Radix marks its files "use client" for servers that render React; there is none here.
       onLog: (level, log, report) => log.code === "MODULE_LEVEL_DIRECTIVE" || report(level, log),
     },

@@ -1,0 +1,58 @@
+import type { Activity } from "../shared/contract";
+
+/** Every sentence of the panel. A translation is another object of this type. */
+export const words = {
+  language: "en",
+  close: "Close the chat",
+  log: "Conversation",
+  you: "You",
+  desk: "Answer",
+  here: (name: string) => `${name} is here`,
+  types: (name: string) => (name ? `${name} is typing` : "Somebody is typing"),
+  answered: (text: string) => `Answer: ${text}`,
+  working: (kind: Activity, detail: string): string => {
+    if (kind === "searching") return detail ? `Looking in ${detail}` : "Looking in the documents";
+    if (kind === "calling") return detail ? `Asking ${detail}` : "Asking a tool";
+    return kind === "writing" ? "Writing" : "Thinking";
+  },
+  waiting: "Your message is here",
+  composer: "Your message",
+  placeholder: "Write a message",
+  send: "Send",
+  stop: "Stop",
+  stopped: "Stopped here.",
+  empty: "How can we help?",
+  offline: "You are offline. What you write is kept until you are back.",
+  cut: "The line is cut. It goes on by itself.",
+  helpful: "Helpful",
+  unhelpful: "Not helpful",
+  sources: "Sources",
+  source: (number: number) => `Open source ${number}`,
+  openDocument: "Open the document",
+  copy: "Copy",
+  grounds: {
+    sourced: "",
+    quoted: "The documents' own words.",
+    unsourced: "Without a source. It may be wrong.",
+    unknown: "Not found in the documents.",
+    notice: "",
+  },
+  leave: "Leave a message for a person",
+  leaveText: "Your message",
+  leaveContact: "Where we can reach you",
+  leaveSend: "Leave the message",
+  left: "Your message is with the team.",
+  cancel: "Cancel",
+  form: "Before we begin",
+  begin: "Begin the chat",
+  choose: "Choose one",
+  optional: "optional",
+  survey: "How was this chat?",
+  scores: ["Bad", "Poor", "Fair", "Good", "Very good"],
+  comment: "Anything to add? (optional)",
+  surveySend: "Send",
+  thanks: "Thank you.",
+  closed: "This conversation is closed. A new message opens it again.",
+  earlier: "Earlier messages are not shown here.",
+  again: "Try again",
+} as const;
