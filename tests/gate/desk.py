@@ -30,6 +30,7 @@ from frontdesk.messages import Role
 from frontdesk.store.audit import Audit
 from frontdesk.store.database import Database
 from frontdesk.store.keys import Keys
+from frontdesk.store.links import Links
 from frontdesk.store.people import People, PersonRow
 from frontdesk.store.sessions import Sessions
 from frontdesk.testing.clock import FakeClock
@@ -70,6 +71,7 @@ class GateDesk:
             passwords=Passwords(),
             options=options,
             attempts=LocalLimiter([Window(5, 60)], clock),
+            links=Links(database, clock, self.ids, self.audit),
         )
         cookies = sign_in_routes.Cookies(self.access, self.flows, clock, secure=production)
         self.app = FastAPI(openapi_url=None)

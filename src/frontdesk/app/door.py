@@ -81,6 +81,7 @@ def open_door(
         passwords=Passwords(),
         options=options,
         attempts=attempts,
+        links=store.links,
     )
     return Door(
         identity=identity,

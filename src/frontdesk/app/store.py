@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from frontdesk.app.keeping import ring_of
+from frontdesk.conversation.wants import wants_person
 from frontdesk.delivery.delivery import WEBHOOK
 from frontdesk.delivery.options import DeliveryOptions
 from frontdesk.gate.signing import derived_key
@@ -13,6 +14,7 @@ from frontdesk.store import words
 from frontdesk.store.audit import Audit
 from frontdesk.store.budgets import Budgets, Cap
 from frontdesk.store.calls import Calls
+from frontdesk.store.canned import Canned
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database
 from frontdesk.store.dead import DeadLetters
@@ -22,8 +24,10 @@ from frontdesk.store.handoffs import Handoffs
 from frontdesk.store.inbox import Inbox
 from frontdesk.store.jobs import Jobs
 from frontdesk.store.keys import Keys
+from frontdesk.store.links import Links
 from frontdesk.store.memories import Memories
 from frontdesk.store.migrations import migrate
+from frontdesk.store.notes import Notes
 from frontdesk.store.outbox import Outbox
 from frontdesk.store.passages import Passages
 from frontdesk.store.people import People
@@ -32,11 +36,15 @@ from frontdesk.store.requests import Requests
 from frontdesk.store.rows import Rows
 from frontdesk.store.schedules import Schedules
 from frontdesk.store.sessions import Sessions
+from frontdesk.store.surveys import Surveys
 from frontdesk.store.tools import ApprovalRows, ToolLedger
 from frontdesk.store.turns import Turns
+from frontdesk.store.watch import Watch
 from frontdesk.store.workers import Workers
 from frontdesk.system.options import StoreOptions
 from frontdesk.system.system import System
+
+PROGRAMS = ("openai", "mcp")  # channels of programs, which would bury people's conversations in the team's list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,7 @@ class Store:
     people: People
     sessions: Sessions
     keys: Keys
+    links: Links
     audit: Audit
     budgets: Budgets
     conversations: Conversations
@@ -67,6 +76,10 @@ class Store:
     workers: Workers
     queues: Queues
     dead: DeadLetters
+    watch: Watch
+    notes: Notes
+    canned: Canned
+    surveys: Surveys
 
 
 async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Store:
@@ -86,15 +99,17 @@ async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stac
     stack.push_async_callback(calls.settled)
     budgets = Budgets(database, clock, ids, _caps(system.section(ModelsOptions).budget))
     stack.push_async_callback(budgets.settled)
+    audit = Audit(database, clock, derived_key(secret, "audit"))
     return Store(
         database=database,
         people=People(database, clock, ids),
         sessions=Sessions(database, clock, ids),
         keys=Keys(database, clock, ids),
         budgets=budgets,
-        audit=Audit(database, clock, derived_key(secret, "audit")),
+        links=Links(database, clock, ids, audit),
+        audit=audit,
         conversations=Conversations(database, clock),
-        inbox=Inbox(database, clock, ids),
+        inbox=Inbox(database, clock, ids, wants_person=wants_person),
         turns=Turns(database, clock, ids),
         files=Files(database, clock, ids),
         memories=Memories(database, clock, ids),
@@ -111,6 +126,10 @@ async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stac
         workers=Workers(database, clock),
         queues=Queues(database, clock),
         dead=DeadLetters(database, clock),
+        watch=Watch(database, but=PROGRAMS),
+        notes=Notes(database, clock, ids),
+        canned=Canned(database, clock, ids),
+        surveys=Surveys(database, clock),
     )
 
 

@@ -14,6 +14,7 @@ from frontdesk.gate.providers import Vouched
 from frontdesk.gate.signing import Signer
 from frontdesk.messages import Caller, Person, Role
 from frontdesk.ports import Limiter
+from frontdesk.store.links import Links
 from frontdesk.store.people import People, PersonRow
 from frontdesk.store.sessions import Opened, Sessions, TokenReused
 
@@ -42,7 +43,9 @@ class SignIn:
         passwords: Passwords,
         options: GateOptions,
         attempts: Limiter | None,
+        links: Links,
     ) -> None:
+        self._links = links
         self._people = people
         self._sessions = sessions
         self._identity = identity
@@ -159,9 +162,16 @@ class SignIn:
             raise NotSignedIn("This account is blocked")
         if instead_of is not None:
             await self.sign_out(instead_of)
+            await self._keep_words(instead_of, row.id)
         opened = await self._sessions.open(row.id, lifetime=self._options.session_lifetime)
         await self._people.signed_in(row.id)
         return self._signed_in(row, opened)
+
+    async def _keep_words(self, visitor: Caller, person_id: str) -> None:
+        """What somebody said before they signed in stays theirs: this browser has shown both credentials."""
+        if visitor.credential == "visitor":
+            await self._links.keep(visitor.person.id, person_id)
+            self._identity.forget_person(visitor.person.id)
 
     def _signed_in(self, row: PersonRow, opened: Opened) -> SignedIn:
         return SignedIn(person=row.person, access_token=self._access.issue(sub=row.id, sid=opened.id), session=opened)

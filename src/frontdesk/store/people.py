@@ -1,5 +1,6 @@
 """People, the identities that other sites vouch for, and one-time sign-in links."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -23,6 +24,7 @@ people = sa.Table(
     sa.Column("email", sa.Text, unique=True),
     sa.Column("password_hash", sa.Text),
     sa.Column("state", sa.Text, nullable=False, server_default="active"),
+    sa.Column("absorbed_by", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), index=True),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("signed_in_at", UtcDateTime),
 )
@@ -49,7 +51,7 @@ SHORTEST_TOKEN = 32  # characters; a shorter one was never issued, so it is refu
 
 
 class PersonRow(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of a person. `state` is `active` or `blocked`; the password's hash never leaves the gate."""
+    """All that is known of a person. `state` is `active`, `blocked`, or `absorbed` by another; the password's hash never leaves the gate."""
 
     id: str
     name: str
@@ -77,6 +79,14 @@ class People:
     async def get(self, person_id: str) -> PersonRow:
         """The person, or `NotFound`."""
         return _found(await self._one(people.c.id == person_id))
+
+    async def names(self, person_ids: Collection[str]) -> dict[str, str]:
+        """The names of those of them who exist."""
+        if not person_ids:
+            return {}
+        query = sa.select(people.c.id, people.c.name).where(people.c.id.in_(person_ids))
+        async with self._database.read() as connection:
+            return {row.id: row.name for row in await connection.execute(query)}
 
     async def by_email(self, email: str) -> PersonRow | None:
         """Whoever has this address, however its letters are cased."""
