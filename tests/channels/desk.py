@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from frontdesk.api import errors
 from frontdesk.api.views import Shelf
 from frontdesk.channels.openai_api.routes import routes
-from frontdesk.channels.web import approvals, chat, conversations, files, memories, opinions, passages, usage
+from frontdesk.channels.web import approvals, chat, conversations, files, live, memories, opinions, passages, usage
+from frontdesk.conversation.live import LiveNews
 from frontdesk.errors import NotFound
 from frontdesk.gate.caller import CALLER
 from frontdesk.messages import (
@@ -47,9 +48,10 @@ from frontdesk.store.files import Files
 from frontdesk.store.handoffs import Handoffs
 from frontdesk.store.inbox import Inbox
 from frontdesk.store.memories import Memories
-from frontdesk.store.people import people
+from frontdesk.store.people import People, people
 from frontdesk.store.requests import Requests
 from frontdesk.store.rows import Rows
+from frontdesk.store.surveys import Surveys
 from frontdesk.store.turns import Outcome, Turns, is_last
 
 PEOPLE = {
@@ -207,10 +209,12 @@ def native_app(database: Database, clock: Clock, ids: Ids, converse: ScriptedCon
     app.add_middleware(KnownByName)
     stored, opinions_held = Conversations(database, clock), Feedback(database, clock)
     uploads = Files(database, clock, ids)
-    shelf = Shelf(uploads, opinions_held)
+    surveys = Surveys(database, clock)
+    shelf = Shelf(stored, converse.turns, uploads, opinions_held, People(database, clock, ids), surveys)
     for router in (
         chat.router(converse, converse.turns, stored, shelf, ids),
-        conversations.router(stored, converse.turns, shelf),
+        conversations.router(stored, shelf),
+        live.router(stored, surveys, LiveNews()),
         opinions.router(opinions_held, Handoffs(database, clock, ids)),
         files.router(uploads, max_bytes=100_000),
         memories.router(Memories(database, clock, ids), None),

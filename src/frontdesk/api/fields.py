@@ -32,6 +32,7 @@ PathId = Annotated[str, Path(pattern=ID_PATTERN, examples=["conv_019a3f5e2b40c1d
 Cursor = Annotated[str | None, Query(pattern=CURSOR_PATTERN, description="`next` of the page before.")]
 Words = Annotated[Text, Query(max_length=200, description="Keeps what holds these words.")]
 Limit = Annotated[int, Query(ge=1, le=100)]
+Messages = Annotated[int, Query(ge=1, le=10_000, description="How many of the newest messages.")]
 Days = Annotated[int, Query(ge=1, le=366)]
 
 Who = Annotated[Caller, Depends(caller_of)]

@@ -1,5 +1,6 @@
 """Conversations, messages and usage as the API shows them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -9,9 +10,12 @@ from frontdesk.api.fields import View
 from frontdesk.messages import Grounding
 from frontdesk.store.budgets import Left
 from frontdesk.store.calls import Spent
-from frontdesk.store.conversations import Message
+from frontdesk.store.conversations import Conversations, Message
 from frontdesk.store.feedback import Feedback
 from frontdesk.store.files import Files
+from frontdesk.store.people import People
+from frontdesk.store.surveys import Surveys
+from frontdesk.store.turns import Turns
 
 
 class CitationView(View):
@@ -60,15 +64,34 @@ class FaultView(View):
     hint: str
 
 
+class Named(View):
+    """A person, by name."""
+
+    id: str
+    name: str
+
+
+class SurveyView(View):
+    """The question how content the person was; `score` is null until they answer."""
+
+    id: str
+    asked_at: datetime
+    score: int | None
+
+
 class MessageView(View):
-    """A question or an answer. The messages of a conversation are a tree: `parent_id` is what this one follows."""
+    """A question, an answer or a notice. Messages are a tree: `parent_id` is what this one follows.
+
+    `author` is the person of the team who wrote an answer, or of whom a notice tells ("Ann has joined").
+    """
 
     id: str
     parent_id: str | None
-    role: Literal["user", "assistant"]
+    role: Literal["user", "assistant", "notice"]
     text: str
     state: Literal["complete", "running", "stopped", "failed"]
     created_at: datetime
+    author: Named | None
     grounding: Grounding | None = Field(description="What an answer stands on.")
     model: str | None
     citations: list[CitationView]
@@ -98,12 +121,19 @@ class ConversationPage(View):
 
 
 class ConversationView(View):
-    """A conversation with all branches; `head_id` ends the current one."""
+    """A conversation with all branches; `head_id` ends the current one.
+
+    `held_by` is the person of the team who answers in the desk's place. `earlier` says that there are older messages.
+    """
 
     id: str
     title: str
     head_id: str | None
     running_turn_id: str | None
+    status: Literal["open", "closed"]
+    held_by: Named | None
+    survey: SurveyView | None
+    earlier: bool
     messages: list[MessageView]
 
 
@@ -162,21 +192,56 @@ class UsageView(View):
 
 
 class Shelf:
-    """Completes messages with what other tables know of them: file names and opinions."""
+    """Completes conversations and messages with what other tables know of them: files, opinions, names, turns.
 
-    def __init__(self, files: Files, feedback: Feedback) -> None:
+    `person_id` is the one who looks; None is for operators.
+    """
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        turns: Turns,
+        files: Files,
+        feedback: Feedback,
+        people: People,
+        surveys: Surveys,
+    ) -> None:
+        self._conversations = conversations
+        self._turns = turns
         self._files = files
         self._feedback = feedback
+        self._people = people
+        self._surveys = surveys
+
+    async def conversation(self, conversation_id: str, person_id: str | None, limit: int) -> ConversationView:
+        """A conversation with its newest `limit` messages. Raises `NotFound`, also for somebody else's."""
+        conversation = await self._conversations.get(conversation_id, person_id)
+        found = await self._conversations.messages(conversation_id, limit + 1)
+        names = await self._people.names({conversation.held_by} if conversation.held_by else ())
+        survey = await self._surveys.newest(conversation_id)
+        return ConversationView(
+            id=conversation.id,
+            title=conversation.title,
+            head_id=conversation.head_id,
+            running_turn_id=await self._turns.open_in(conversation_id),
+            status=conversation.status,
+            held_by=named(conversation.held_by, names),
+            survey=None if survey is None else SurveyView.model_validate(survey),
+            earlier=len(found) > limit,
+            messages=await self.show(found[-limit:], person_id),
+        )
 
     async def show(self, messages: list[Message], person_id: str | None) -> list[MessageView]:
-        """The messages as views, in order. `person_id` None is for operators."""
+        """The messages as views, in order."""
         wanted = tuple({file_id for message in messages for file_id in message.file_ids})
         files = {file.id: file for file in await self._files.facts(person_id, wanted)} if wanted else {}
         opinions = await self._feedback.on([message.id for message in messages])
+        names = await self._people.names({message.author_id for message in messages if message.author_id})
         return [
             MessageView.model_validate(
                 {name: getattr(message, name) for name in _OWN}
                 | {
+                    "author": named(message.author_id, names),
                     "files": [files[file_id] for file_id in message.file_ids if file_id in files],
                     "feedback": opinions.get(message.id),
                 },
@@ -186,4 +251,9 @@ class Shelf:
         ]
 
 
-_OWN = tuple(name for name in MessageView.model_fields if name not in ("files", "feedback"))
+def named(person_id: str | None, names: Mapping[str, str]) -> Named | None:
+    """The person with their name; None for nobody, or somebody who is gone."""
+    return None if person_id is None or person_id not in names else Named(id=person_id, name=names[person_id])
+
+
+_OWN = tuple(name for name in MessageView.model_fields if name not in ("author", "files", "feedback"))

@@ -30,6 +30,9 @@ def exports(store: Store) -> Mapping[str, Export]:
     async def handoffs(person_id: str) -> object:
         return [plain(handoff) for handoff in await store.handoffs.of(person_id)]
 
+    async def surveys(person_id: str) -> object:
+        return [plain(survey, but="asked_by") for survey in await store.surveys.of(person_id)]
+
     async def usage(person_id: str) -> object:
         return [plain(spent) for spent in await store.calls.spent(person_id, days=36_500)]
 
@@ -38,6 +41,7 @@ def exports(store: Store) -> Mapping[str, Export]:
         "memories": memories,
         "files": files,
         "handoffs": handoffs,
+        "surveys": surveys,
         "usage": usage,
     }
 

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import frontdesk
 from frontdesk.api import errors
-from frontdesk.api.views import Shelf
 from frontdesk.app.exports import exports
+from frontdesk.app.inbox import shelf_of, team_routers
 from frontdesk.app.rooms import Desk
 from frontdesk.app.widget import widget_router, widget_routes
 from frontdesk.channels import health, sign_in
@@ -130,7 +130,7 @@ def _raw_routes(desk: Desk) -> Sequence[BaseRoute]:
 
 def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
     store, door = desk.store, desk.door
-    shelf = Shelf(store.files, store.feedback)
+    shelf = shelf_of(store)
     largest = desk.system.section(GateOptions).max_upload_bytes
     return [
         desk_face.router(lambda: _face(desk)),
@@ -139,7 +139,8 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         sign_in.me_router(door.sign_in, store.people, door.identity, door.cookies, exports(store)),
         widget_router(desk.system, door.widget),
         chat.router(desk.converse, store.turns, store.conversations, shelf, desk.ids),
-        conversations.router(store.conversations, store.turns, shelf),
+        conversations.router(store.conversations, shelf),
+        *team_routers(desk, shelf),
         opinions.router(store.feedback, store.handoffs),
         files.router(store.files, largest),
         passages.router(desk.knowledge),
@@ -159,7 +160,7 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         overview.router(
             store.turns, store.handoffs, store.feedback, store.calls, desk.models, desk.knowledge, store.people
         ),
-        all_conversations.router(store.conversations, store.turns, store.handoffs, shelf),
+        all_conversations.router(store.conversations, store.handoffs, shelf),
         console_models.router(desk.models),
         all_usage.router(store.calls, store.budgets),
     ]

@@ -9,6 +9,7 @@ import httpx2
 from starlette.types import ASGIApp
 
 from frontdesk.app.door import Door, open_door
+from frontdesk.app.inbox import Team, open_team
 from frontdesk.app.metrics import open_exposition
 from frontdesk.app.nerves import Nerves, open_nerves
 from frontdesk.app.store import Store, open_store
@@ -70,6 +71,7 @@ class Desk:
     approvals: Approvals
     converse: Conversation
     live: Live
+    team: Team
     work: LocalWork
     bell: CeleryBell | None
     queues: Mapping[str, Queue]
@@ -150,6 +152,7 @@ async def open_desk(
             approvals=approvals,
             converse=converse,
             live=nerves.live,
+            team=open_team(store, parts, {}, clock, ids),
             work=work.local,
             bell=work.bell,
             queues=work.queues,

@@ -6,11 +6,10 @@ from typing import Literal
 from fastapi import APIRouter
 
 from frontdesk.api.errors import COMMON, described
-from frontdesk.api.fields import Body, Cursor, Limit, PathId, View, Words
+from frontdesk.api.fields import Body, Cursor, Limit, Messages, PathId, View, Words
 from frontdesk.api.views import ConversationLine, ConversationView, Shelf
-from frontdesk.store.conversations import Conversation, Conversations
+from frontdesk.store.conversations import Conversations
 from frontdesk.store.handoffs import Handoffs
-from frontdesk.store.turns import Turns
 
 
 class ConversationOf(ConversationLine):
@@ -52,7 +51,7 @@ class HandoffChange(Body):
     state: Literal["waiting", "settled"]
 
 
-def router(conversations: Conversations, turns: Turns, handoffs: Handoffs, shelf: Shelf) -> APIRouter:
+def router(conversations: Conversations, handoffs: Handoffs, shelf: Shelf) -> APIRouter:
     """The routes of everybody's conversations and left messages."""
     routes = APIRouter(prefix="/api/v1/console", tags=["console"], responses=COMMON)
 
@@ -63,16 +62,9 @@ def router(conversations: Conversations, turns: Turns, handoffs: Handoffs, shelf
         return ConversationsOfAll(items=[ConversationOf.model_validate(item) for item in found], next=following)
 
     @routes.get("/conversations/{id}", responses=described(404))
-    async def one(id: PathId) -> ConversationView:
+    async def one(id: PathId, limit: Messages = 200) -> ConversationView:
         """Anybody's conversation, to read."""
-        conversation: Conversation = await conversations.get(id, None)
-        return ConversationView(
-            id=conversation.id,
-            title=conversation.title,
-            head_id=conversation.head_id,
-            running_turn_id=await turns.open_in(id),
-            messages=await shelf.show(await conversations.messages(id), None),
-        )
+        return await shelf.conversation(id, None, limit)
 
     @routes.get("/handoffs")
     async def left(state: Literal["waiting", "settled"] | None = None) -> HandoffList:

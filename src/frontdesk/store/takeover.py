@@ -6,7 +6,7 @@ so that from its commit on no turn of the conversation can write and no letter o
 the channel any more, dates the takeover (`held_at`) and says in the conversation who has joined.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Literal, TypeVar
@@ -56,22 +56,29 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Takeover:
-    """The acts of the team on conversations. `outlets` are the channels, by name, that are written to by letters."""
+    """The acts of the team on conversations.
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, outlets: Mapping[str, Outlet]) -> None:
+    `outlets` are the channels, by name, that are written to by letters; `pages` those that read the conversation.
+    Elsewhere nothing would bring a person's words, so such a conversation cannot be taken.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, outlets: Mapping[str, Outlet], *, pages: Collection[str]
+    ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._outlets = outlets
+        self._pages = pages
 
     async def take(self, conversation_id: str, operator: Person) -> Done:
         """Answer in the desk's place, or in that of a colleague: the last one who takes it has it.
 
         Returns when the takeover is made: nothing that the desk wrote can reach the person any more. A letter that is
         on its way at this moment is waited for, at most until its lease ends; then it counts as `unknown`.
-        Raises `NotFound`; `Conflict` when a colleague took it meanwhile.
+        Raises `NotFound`; `Conflict` when a colleague took it meanwhile, or where no person can answer.
         """
-        before = await self._commit(conversation_id, lambda act: _wish(act, operator))
+        before = await self._commit(conversation_id, lambda act: self._wish(act, operator))
         while (done := await self._commit(conversation_id, lambda act: _join(act, operator, before))) is None:
             await self._clock.sleep(GLANCE)
         return done
@@ -125,6 +132,19 @@ class Takeover:
             return await act.end(assigned_to=person_id)
 
         return await self._commit(conversation_id, work)
+
+    async def _wish(self, act: "Act", operator: Person) -> str | None:
+        """Name the holder and end the open turns; returns the name of the colleague who had the conversation before."""
+        held_by, channel = act.conversation.held_by, act.conversation.channel
+        if held_by == operator.id:
+            return None
+        if channel not in self._pages and channel not in self._outlets:
+            raise Conflict("A program reads this conversation, so nobody can answer in it", where=act.conversation.id)
+        act.head_id = await set_aside(act.connection, act.conversation, "held", act.now)
+        unanswered = await _unanswered(act)
+        since = act.conversation.waiting_since or (None if unanswered is None else unanswered.created_at)
+        await act.end(held_by=operator.id, held_at=None, status="open", closed_at=None, waiting_since=since)
+        return None if held_by is None else await _name(act.connection, held_by)
 
     async def _commit(self, conversation_id: str, work: "Callable[[Act], Awaitable[T]]") -> T:
         async def transaction(connection: AsyncConnection) -> T:
@@ -268,18 +288,6 @@ class Act:
 
 
 # --- the steps of the acts ------------------------------------------------------
-
-
-async def _wish(act: Act, operator: Person) -> str | None:
-    """Name the holder and end the open turns; returns the name of the colleague who had the conversation before."""
-    held_by = act.conversation.held_by
-    if held_by == operator.id:
-        return None
-    act.head_id = await set_aside(act.connection, act.conversation, "held", act.now)
-    unanswered = await _unanswered(act)
-    since = act.conversation.waiting_since or (None if unanswered is None else unanswered.created_at)
-    await act.end(held_by=operator.id, held_at=None, status="open", closed_at=None, waiting_since=since)
-    return None if held_by is None else await _name(act.connection, held_by)
 
 
 async def _join(act: Act, operator: Person, before: str | None) -> Done | None:

@@ -1,6 +1,6 @@
 """Everybody's conversations as the team sees them: who has them, who waits, who is unhappy."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -45,10 +45,14 @@ class UnknownLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watch:
-    """Reading over the desk's shoulder. For operators alone: nothing here is scoped to a person."""
+    """Reading over the desk's shoulder. For operators alone: nothing here is scoped to a person.
 
-    def __init__(self, database: Database) -> None:
+    Channels in `but` are shown only when they are asked for by name.
+    """
+
+    def __init__(self, database: Database, *, but: Collection[str] = ()) -> None:
         self._database = database
+        self._but = but
 
     async def page(
         self,
@@ -64,9 +68,7 @@ class Watch:
         the newest. `query` keeps those that hold its words."""
         waiting = view == "waiting"
         moment = conversations.c.waiting_since if waiting else conversations.c.updated_at
-        where = [_in_view(view, operator_id)]
-        if channel is not None:
-            where.append(conversations.c.channel == channel)
+        where = [_in_view(view, operator_id), self._of(channel)]
         if before is not None:
             seen, here = _cursor(before), sa.tuple_(moment, conversations.c.id)
             where.append(here > seen if waiting else here < seen)
@@ -93,11 +95,13 @@ class Watch:
 
     async def counts(self, operator_id: str, channel: str | None = None) -> dict[View, int]:
         """How many conversations each view has, up to `COUNTED`."""
-        where = [] if channel is None else [conversations.c.channel == channel]
         counted = [
             sa.select(sa.func.count())
             .select_from(
-                sa.select(conversations.c.id).where(_in_view(view, operator_id), *where).limit(COUNTED).subquery()
+                sa.select(conversations.c.id)
+                .where(_in_view(view, operator_id), self._of(channel))
+                .limit(COUNTED)
+                .subquery()
             )
             .scalar_subquery()
             .label(view)
@@ -118,6 +122,11 @@ class Watch:
         async with self._database.read() as connection:
             rows = await connection.execute(query)
             return [UnknownLetter(id=row.id, text=row.text or "", at=row.created_at) for row in rows]
+
+    def _of(self, channel: str | None) -> sa.ColumnElement[bool]:
+        if channel is not None:
+            return conversations.c.channel == channel
+        return conversations.c.channel.not_in(self._but)
 
 
 def _in_view(view: View, operator_id: str) -> sa.ColumnElement[bool]:

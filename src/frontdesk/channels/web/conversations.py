@@ -6,10 +6,9 @@ from fastapi import APIRouter
 from pydantic import Field, model_validator
 
 from frontdesk.api.errors import COMMON, described
-from frontdesk.api.fields import Body, Cursor, Id, Limit, PathId, Text, Who, Words
+from frontdesk.api.fields import Body, Cursor, Id, Limit, Messages, PathId, Text, Who, Words
 from frontdesk.api.views import ConversationLine, ConversationPage, ConversationView, Shelf
 from frontdesk.store.conversations import Conversations
-from frontdesk.store.turns import Turns
 
 
 class ConversationChange(Body):
@@ -28,7 +27,7 @@ class ConversationChange(Body):
 ELSEWHERE = ("openai",)  # these callers keep their own history; a script of theirs would bury a person's
 
 
-def router(conversations: Conversations, turns: Turns, shelf: Shelf) -> APIRouter:
+def router(conversations: Conversations, shelf: Shelf) -> APIRouter:
     """The routes of a person's conversations."""
     routes = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], responses=COMMON)
 
@@ -41,16 +40,9 @@ def router(conversations: Conversations, turns: Turns, shelf: Shelf) -> APIRoute
         return ConversationPage(items=[ConversationLine.model_validate(item) for item in found], next=following)
 
     @routes.get("/{id}", responses=described(404))
-    async def one(id: PathId, who: Who) -> ConversationView:
-        """A conversation with the messages of all its branches."""
-        conversation = await conversations.get(id, who.person.id)
-        return ConversationView(
-            id=conversation.id,
-            title=conversation.title,
-            head_id=conversation.head_id,
-            running_turn_id=await turns.open_in(id),
-            messages=await shelf.show(await conversations.messages(id), who.person.id),
-        )
+    async def one(id: PathId, who: Who, limit: Messages = 200) -> ConversationView:
+        """A conversation with the newest messages of all its branches."""
+        return await shelf.conversation(id, who.person.id, limit)
 
     @routes.patch("/{id}", status_code=204, responses=described(404))
     async def change(id: PathId, body: ConversationChange, who: Who) -> None:
