@@ -194,9 +194,13 @@ class Outbox:
         await self._database.commit(work)
 
     async def decide(self, letter_id: str, decision: Literal["sent", "send_again"]) -> bool:
-        """A person's word on a letter of unknown outcome; False when it is not one."""
+        """A person's word on a letter of unknown outcome; False when it is not one.
+
+        One that is sent again is a person's from now on: it leaves also while somebody holds the conversation.
+        """
         now = self._clock.now()
-        known = {"state": "sent", "settled_at": now} if decision == "sent" else {"state": "waiting", "due_at": now}
+        again = {"state": "waiting", "due_at": now, "machine": False}
+        known = {"state": "sent", "settled_at": now} if decision == "sent" else again
         change = outbox.update().where(outbox.c.id == letter_id, outbox.c.state == "unknown").values(known)
 
         async def work(connection: AsyncConnection) -> bool:
