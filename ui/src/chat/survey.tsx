@@ -4,11 +4,13 @@ import type { Survey } from "../shared/contract";
 import { Outcome, useAct } from "./act";
 import { words } from "./strings";
 
-/** How it went, from 1 to 5, with a word if one likes. */
-export function SurveyCard({ conversation, survey }: { conversation: string; survey: Survey }) {
+type Props = { conversation: string; survey: Survey; isPast: boolean };
+
+/** How it went, from 1 to 5, with a word if one likes; who goes on asking (`isPast`) is not held up by it. */
+export function SurveyCard({ conversation, survey, isPast }: Props) {
   const act = useAct();
   const [score, setScore] = useState(0);
-  if (survey.score !== null && !act.isDone) return null;
+  if ((survey.score !== null || isPast) && !act.isDone) return null;
   const send = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
     const comment = String(new FormData(event.currentTarget).get("comment")).trim();

@@ -115,7 +115,14 @@ export function TalkView({ desk, me, id, isNarrow, onMenu, onListChange }: Props
                 />
               );
             })}
-            {talk.id && talk.survey && <SurveyCard key={talk.survey.id} conversation={talk.id} survey={talk.survey} />}
+            {talk.id && talk.survey && (
+              <SurveyCard
+                key={talk.survey.id}
+                conversation={talk.id}
+                survey={talk.survey}
+                isPast={Date.parse(lastQuestion?.created_at ?? "") > Date.parse(talk.survey.asked_at)}
+              />
+            )}
             {talk.trouble && <TroubleNote trouble={talk.trouble} words={words.trouble} onAgain={talk.reload} />}
           </div>
         </div>

@@ -109,20 +109,20 @@ function CannedForm({ canned, onSaved }: { canned: Canned | null; onSaved: () =>
           name="shortcut"
           required
           maxLength={40}
-          pattern="[A-Za-z0-9\-]+"
+          pattern="[\p{L}\p{N}_\-]+"
           autoCapitalize="none"
           defaultValue={canned?.shortcut}
         />
       </label>
       <label className="field">
         <span>{text.title}</span>
-        <input className="input" name="title" required maxLength={100} dir="auto" defaultValue={canned?.title} />
+        <input className="input" name="title" required maxLength={200} dir="auto" defaultValue={canned?.title} />
       </label>
       <label className="field">
         <span>
           {text.text}. {text.textHint}
         </span>
-        <textarea className="input" name="text" required rows={5} maxLength={4000} dir="auto" defaultValue={canned?.text} />
+        <textarea className="input" name="text" required rows={5} maxLength={10_000} dir="auto" defaultValue={canned?.text} />
       </label>
       {trouble && <TroubleNote trouble={trouble} words={words.trouble} />}
       <button className="button main" type="submit">

@@ -5,7 +5,7 @@ import type { Canned } from "./contract";
 import { words } from "./strings";
 
 const text = words.inbox;
-const ASKED = /(^|\s)\/([\p{L}\p{N}-]*)$/u;
+const ASKED = /(^|\s)\/([\p{L}\p{N}_-]*)$/u;
 const SHOWN = 8;
 
 export type Picker = {

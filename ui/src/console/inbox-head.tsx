@@ -2,6 +2,7 @@ import { ChevronLeft } from "lucide-react";
 import { useMemo, useState } from "react";
 import { useAnswer } from "../shared/use-answer";
 import type { Named, Page, Person } from "../shared/contract";
+import { branch } from "../chat/tree";
 import type { PersonLine, WatchedConversation } from "./contract";
 import { HandBack } from "./inbox-hand-back";
 import { useInboxKeys } from "./inbox-keys";
@@ -51,15 +52,15 @@ export function InboxHead({ talk, person, me, onAct }: Props) {
         >
           {isClosed ? text.reopen : text.close}
         </button>
-        {isMine && (
-          <button type="button" className="button main" onClick={handBack}>
-            {text.handBack}
-          </button>
-        )}
       </div>
+      {isMine && (
+        <button type="button" className="button main" onClick={handBack}>
+          {text.handBack}
+        </button>
+      )}
       <HandBack
         isOpen={isHandingBack}
-        waits={talk.messages.some((message) => message.id === talk.head_id && message.role === "user")}
+        waits={branch(talk.messages, talk.head_id).findLast((message) => message.role !== "notice")?.role === "user"}
         onClose={() => setHandingBack(false)}
         onHandBack={(choices) => {
           setHandingBack(false);

@@ -24,7 +24,9 @@ type Props = {
 /** The views with their counts, and the conversations of the chosen one. */
 export function InboxList({ lines, counts, view, isFiltered, here, me, typists, onMore }: Props) {
   const current = useRef<HTMLLIElement>(null);
-  useEffect(() => current.current?.scrollIntoView({ block: "nearest" }), [here]);
+  useEffect(() => {
+    void current.current?.scrollIntoView({ block: "nearest" });
+  }, [here]);
   return (
     <section className="inbox-list" aria-label={text.list}>
       <ul className="plain inbox-views" aria-label={text.viewsLabel}>
@@ -68,10 +70,13 @@ export function InboxList({ lines, counts, view, isFiltered, here, me, typists, 
 }
 
 function lastWords(line: InboxLine): string {
-  if (line.last_from === "desk") return text.deskSaid(line.last_text);
-  if (line.last_from === "operator") return text.teamSaid(line.last_text);
+  if (line.last_from === "desk") return text.deskSaid(unmarked(line.last_text));
+  if (line.last_from === "operator") return text.teamSaid(unmarked(line.last_text));
   return line.last_text || line.title;
 }
+
+/** One line without Markdown's signs, for a glance. */
+const unmarked = (markdown: string): string => markdown.replace(/[*_`]{2,}|`|^#+ | *\[\d+\]/gmu, "").replace(/\s+/g, " ");
 
 /** What matters about a conversation, in words: its colour alone would not tell everybody. */
 function Facts({ line, me, isTyping }: { line: InboxLine; me: string; isTyping: boolean }) {

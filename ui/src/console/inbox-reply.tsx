@@ -151,7 +151,7 @@ function ReplyBox({ conversation, person, isWanted, onSent }: BoxProps & { perso
           {text.draft}
         </button>
         <button type="button" className="button" onClick={askCanned}>
-          {text.canned}
+          {text.pickCanned}
         </button>
       </div>
     </form>

@@ -101,10 +101,10 @@ function OpenTalk({ talk, trouble, isLive, me, typists, onEarlier, onChanged, on
         {typing !== undefined && <Dots who={text.typing(person)} />}
         {answering !== undefined && answering !== me.name && <Dots who={text.typing(answering)} />}
       </div>
-      {(failure ?? trouble) && (
+      {(failure ?? (trouble?.isOffline ? null : trouble)) && (
         <TroubleNote trouble={(failure ?? trouble) as Trouble} words={words.trouble} onAgain={failure ? () => setFailure(null) : onAgain} />
       )}
-      {!isLive && trouble?.isOffline && <p className="small warn">{text.cut}</p>}
+      {!isLive && (trouble?.isOffline || !navigator.onLine) && <p className="small warn">{text.cut}</p>}
       <InboxReply
         talk={talk}
         person={person}

@@ -8,8 +8,8 @@ import { InboxKeys, useInboxKeys } from "./inbox-keys";
 import { InboxList } from "./inbox-list";
 import { InboxTalk } from "./inbox-talk";
 import "./inbox.css";
-import { Choice, Screen, Search } from "./parts";
-import { go, hrefOf, type Route } from "./route";
+import { Screen, Search } from "./parts";
+import { filter, go, hrefOf, type Route } from "./route";
 import { words } from "./strings";
 
 const text = words.inbox;
@@ -63,9 +63,9 @@ export function InboxScreen({ route }: { route: Route }) {
       acts={
         <>
           <Search value={filters.query ?? ""} />
-          <Choice label={text.channel} name="channel" value={filters.channel ?? ""} options={channels(filters.channel)} />
-          <button type="button" className="button" onClick={() => setKeysOpen(true)}>
-            {text.keys} <kbd aria-hidden="true">?</kbd>
+          <Channels chosen={filters.channel ?? ""} />
+          <button type="button" className="icon-button" aria-label={text.keys} title={text.keys} onClick={() => setKeysOpen(true)}>
+            <kbd aria-hidden="true">?</kbd>
           </button>
         </>
       }
@@ -85,7 +85,7 @@ export function InboxScreen({ route }: { route: Route }) {
           key={id}
           id={id}
           talk={shown}
-          trouble={shown && talk.trouble?.isOffline ? null : talk.trouble}
+          trouble={talk.trouble}
           isLive={isLive}
           me={me.value?.person ?? null}
           typists={typists}
@@ -102,9 +102,24 @@ export function InboxScreen({ route }: { route: Route }) {
   );
 }
 
-function channels(chosen: string | null): [string, string][] {
-  const known: [string, string][] = [["", text.anyChannel], ...Object.entries(text.channels)];
-  return !chosen || chosen in text.channels ? known : [...known, [chosen, chosen]];
+function Channels({ chosen }: { chosen: string }) {
+  const known = Object.entries(text.channels);
+  const all = !chosen || chosen in text.channels ? known : [...known, [chosen, chosen]];
+  return (
+    <select
+      className="input"
+      aria-label={text.channel}
+      value={chosen}
+      onChange={(event) => filter("channel", event.currentTarget.value)}
+    >
+      <option value="">{text.anyChannel}</option>
+      {all.map(([id, name]) => (
+        <option key={id} value={id}>
+          {name}
+        </option>
+      ))}
+    </select>
+  );
 }
 
 const SOON = 200;

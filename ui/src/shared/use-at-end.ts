@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef, useState, type RefObject } from "react";
+import { useEffect, useLayoutEffect, useRef, useState, type RefObject } from "react";
 
 export type AtEnd = {
   scroller: RefObject<HTMLDivElement | null>;
@@ -33,6 +33,14 @@ export function useAtEnd(content: unknown, list: unknown): AtEnd {
     sticks.current = true;
     toEnd();
   }, [list]);
+  // What grows without new content, such as a form that opens or a field below that takes a line more.
+  useEffect(() => {
+    const box = scroller.current;
+    if (!box) return undefined;
+    const observer = new ResizeObserver(() => sticks.current && toEnd());
+    for (const each of [box, ...box.children]) observer.observe(each);
+    return () => observer.disconnect();
+  }, []);
   return {
     scroller,
     isAtEnd,

@@ -8,43 +8,50 @@ import { CHANGED, listen, POLL, TYPING_LASTS, TYPING_PAUSE, type News } from "./
  */
 export function useNews(path: string | null, onNews: (news: News) => void): boolean {
   const [isLive, setLive] = useState(false);
-  const isVisible = useVisible();
+  const isHere = useHere();
   const latest = useRef(onNews);
   latest.current = onNews;
 
   useEffect(() => {
-    if (path === null || !isVisible) return undefined;
+    if (path === null || !isHere) return undefined;
     const abort = new AbortController();
     void listen(path, (news) => latest.current(news), setLive, abort.signal);
     return () => {
       abort.abort();
       setLive(false);
     };
-  }, [path, isVisible]);
+  }, [path, isHere]);
 
   useEffect(() => {
-    if (path === null || !isVisible) return undefined;
+    if (path === null || !isHere) return undefined;
     const timer = setInterval(() => latest.current(CHANGED), isLive ? POLL.live : POLL.cut);
     return () => clearInterval(timer);
-  }, [path, isVisible, isLive]);
+  }, [path, isHere, isLive]);
 
-  const wasVisible = useRef(isVisible);
+  const wasHere = useRef(isHere);
   useEffect(() => {
-    if (isVisible && !wasVisible.current) latest.current(CHANGED);
-    wasVisible.current = isVisible;
-  }, [isVisible]);
+    if (isHere && !wasHere.current) latest.current(CHANGED);
+    wasHere.current = isHere;
+  }, [isHere]);
 
   return isLive;
 }
 
-function useVisible(): boolean {
-  const [isVisible, setVisible] = useState(!document.hidden);
+/** Whether the page is looked at by somebody, on a machine that has a line at all. */
+function useHere(): boolean {
+  const [isHere, setHere] = useState(!document.hidden && navigator.onLine);
   useEffect(() => {
-    const read = (): void => setVisible(!document.hidden);
+    const read = (): void => setHere(!document.hidden && navigator.onLine);
     document.addEventListener("visibilitychange", read);
-    return () => document.removeEventListener("visibilitychange", read);
+    window.addEventListener("online", read);
+    window.addEventListener("offline", read);
+    return () => {
+      document.removeEventListener("visibilitychange", read);
+      window.removeEventListener("online", read);
+      window.removeEventListener("offline", read);
+    };
   }, []);
-  return isVisible;
+  return isHere;
 }
 
 export type Typists = { of: (kind: "typing" | "answering", conversation: string) => string | undefined; hear: (news: News) => void };
