@@ -74,7 +74,7 @@ async def holding(connection: AsyncConnection, marks: Iterable[str]) -> list[str
         for column in table.columns:
             raw = sa.LargeBinary() if isinstance(column.type, SealedBytes | sa.LargeBinary | Marks) else sa.Text()
             values = await connection.execute(sa.select(sa.type_coerce(column, raw) if _is_words(column) else column))
-            texts = [value.decode() if isinstance(value, bytes) else str(value) for value in values.scalars()]
+            texts = [value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in values.scalars()]
             found += [str(column) for text in texts if any(mark in text for mark in marks)]
     return found
 

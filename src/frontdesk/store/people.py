@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.errors import Conflict, NotFound, NotSignedIn
 from frontdesk.messages import Person, Role
 from frontdesk.ports import Clock, Ids
+from frontdesk.store import updates
 from frontdesk.store.database import Database, UtcDateTime, metadata
 
 people = sa.Table(
@@ -51,7 +52,10 @@ SHORTEST_TOKEN = 32  # characters; a shorter one was never issued, so it is refu
 
 
 class PersonRow(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of a person. `state` is `active`, `blocked`, or `absorbed` by another; the password's hash never leaves the gate."""
+    """All that is known of a person. The password's hash never leaves the gate.
+
+    `state` is `active`, `blocked`, or `absorbed` by another person, who has all that was theirs (`store.links`).
+    """
 
     id: str
     name: str
@@ -207,6 +211,7 @@ class People:
 
         async def work(connection: AsyncConnection) -> int:
             await _keep_an_owner(connection, person_id)
+            await updates.forget(connection, person_id)
             return (await connection.execute(sa.delete(people).where(people.c.id == person_id))).rowcount
 
         if await self._database.commit(work) == 0:
