@@ -176,16 +176,18 @@ class _Writer:
             self._alone("\n".join(lines), Style("pre"))
             return
         cells = [row.children for part in node.children for row in part.children]
-        self._records(rows[0], cells[1:] or cells)
+        self._records(rows[0] if len(rows) > 1 else [""] * len(rows[0]), cells[1:] or cells)
 
     def _records(self, headings: Sequence[str], rows: Sequence[Sequence[SyntaxTreeNode]]) -> None:
-        """A wide table, a row below the other: its first cell as a heading, the others under their headings."""
+        """A wide table, a row below the other: each cell beside its heading, the first one bold."""
         for number, row in enumerate(rows):
             self.write("\n\n" + self._indent if number else "")
-            self._styled(Style("bold"), row[0].children)
-            for heading, cell in zip(headings[1:], row[1:], strict=True):
-                self.write(f"\n{self._indent}{heading}: " if heading else f"\n{self._indent}")
+            for column, (heading, cell) in enumerate(zip(headings, row, strict=True)):
+                self.write("\n" + self._indent if column else "")
+                begun = not column and self._begin(Style("bold"))
+                self.write(f"{heading}: " if heading else "")
                 self._inline(cell.children)
+                self._end(begun)
 
     # --- within a line --------------------------------------------------------
 
@@ -209,16 +211,17 @@ class _Writer:
 
     def _linked(self, nodes: Sequence[SyntaxTreeNode], label: str, address: str) -> None:
         """A link, whose label is `nodes` or else `label`. One that poses as leading elsewhere shows its address."""
+        shows = label.strip() != ""
         inside = any(style.kind == "text_link" for style, _ in self._open)
-        honest = _leads(address) and label.strip() != "" and not _misleads(label, address)
+        honest = shows and _leads(address) and not _misleads(label, address)
         begun = honest and not inside and label != address and self._begin(Style("text_link", address))
-        if nodes:
+        if nodes and shows:
             self._inline(nodes)
-        else:
+        elif shows:
             self.write(label)
         self._end(begun)
         if not honest and address and not inside:
-            self.write(f" ({address})" if label.strip() else address)
+            self.write(f" ({address})" if shows else address)
 
     def _styled(self, style: Style, nodes: Sequence[SyntaxTreeNode]) -> None:
         begun = self._begin(style)
