@@ -185,6 +185,14 @@ class QueueUnavailable(FrontdeskError):
     default_hint = "Start it, or correct CELERY_BROKER_URL or REDIS_URL."
 
 
+class TranscriptionFailed(FrontdeskError):
+    """What was said in a recording could not be found out."""
+
+    code = "transcription_failed"
+    status = 502
+    default_hint = "Check TRANSCRIPTION_URL, TRANSCRIPTION_MODEL and the key; the service must take this kind of file."
+
+
 class TelegramTokenRefused(FrontdeskError):
     """Telegram knows no bot with the configured token. What is to be sent waits."""
 

@@ -261,6 +261,14 @@ class Outlet(Protocol):
         ...
 
 
+class Transcriber(Protocol):
+    """Speech to text."""
+
+    async def transcribe(self, data: bytes, media_type: str) -> str:
+        """The words of a recording; empty where there are none. Raises `TranscriptionFailed`."""
+        ...
+
+
 class Bus(Protocol):
     """News between the processes of a desk. It may be lost, and a process does not hear itself."""
 

@@ -11,6 +11,19 @@ that the bot has set, or handed out by `getUpdates`. `python -m frontdesk.testin
 
 from frontdesk.testing.telegram.fake import TOKEN, FakeTelegram, running_telegram
 from frontdesk.testing.telegram.people import PNG, Written
+from frontdesk.testing.telegram.posting import Posting
 from frontdesk.testing.telegram.world import Call, Fault, Limits, Refused, Sent
 
-__all__ = ["PNG", "TOKEN", "Call", "FakeTelegram", "Fault", "Limits", "Refused", "Sent", "Written", "running_telegram"]
+__all__ = [
+    "PNG",
+    "TOKEN",
+    "Call",
+    "FakeTelegram",
+    "Fault",
+    "Limits",
+    "Posting",
+    "Refused",
+    "Sent",
+    "Written",
+    "running_telegram",
+]
