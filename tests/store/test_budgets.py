@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from frontdesk.errors import BudgetSpent, StoreUnavailable
 from frontdesk.messages import Role, Usage
@@ -112,10 +113,34 @@ async def test_a_word_that_cannot_be_stored_is_kept_for_the_next_time(
         raise StoreUnavailable("The database is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(database, "commit", away)
+        patch.setattr(database, "commit_at_once", away)
         await budget.settle(reservation, USED)
     await budget.settled()
     assert [each.tokens_used for each in await budget.left(None)] == [100]
+
+
+async def test_a_call_whose_person_is_erased_spoils_no_other(
+    database: Database, clock: FakeClock, ids: CountingIds, person: str
+) -> None:
+    budget = Budgets(database, clock, ids, [HOUR])
+    calls = (budget.reserve(account("web", who), 10, 1) for who in (person, "per_gone", person))
+    first, erased, last = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(erased, IntegrityError)
+    assert isinstance(first, str)
+    assert isinstance(last, str)
+    assert [each.tokens_used for each in await budget.left(person)] == [20]
+
+
+async def test_what_was_set_aside_for_somebody_who_left_is_given_back(
+    database: Database, clock: FakeClock, ids: CountingIds
+) -> None:
+    budget = Budgets(database, clock, ids, [DESK])
+    task = asyncio.ensure_future(budget.reserve("", 900, 0))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await budget.settled()
+    await budget.reserve("", 1000, 0)
 
 
 async def test_a_period_of_long_ago_is_forgotten_and_a_person_takes_their_budgets_along(

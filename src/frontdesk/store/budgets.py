@@ -6,15 +6,15 @@ counted at its most until its hour or day is over: a budget errs by spending too
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.errors import BudgetSpent, StoreUnavailable
 from frontdesk.messages import Usage
@@ -48,23 +48,11 @@ reservations = sa.Table(
 KEPT = timedelta(days=40)  # how long old periods stay to be looked at
 SOON = 10.0  # seconds after which a call may fit whose place is only set aside for calls that run now
 
-_RESERVE = (
+AMOUNTS = ("spent_tokens", "spent_cost", "reserved_tokens", "reserved_cost")
+_CHANGE = (
     budgets.update()
     .where(budgets.c.id == sa.bindparam("budget"))
-    .values(
-        reserved_tokens=budgets.c.reserved_tokens + sa.bindparam("tokens"),
-        reserved_cost=budgets.c.reserved_cost + sa.bindparam("cost"),
-    )
-)
-_SETTLE = (
-    budgets.update()
-    .where(budgets.c.id == sa.bindparam("budget"))
-    .values(
-        spent_tokens=budgets.c.spent_tokens + sa.bindparam("used_tokens"),
-        spent_cost=budgets.c.spent_cost + sa.bindparam("used_cost"),
-        reserved_tokens=budgets.c.reserved_tokens - sa.bindparam("tokens"),
-        reserved_cost=budgets.c.reserved_cost - sa.bindparam("cost"),
-    )
+    .values({name: budgets.c[name] + sa.bindparam(f"more_{name}") for name in AMOUNTS})
 )
 
 
@@ -108,17 +96,86 @@ class _Held(msgspec.Struct, frozen=True, kw_only=True):
     reserved_tokens: int = 0
     reserved_cost: int = 0
 
+    @property
+    def tokens(self) -> int:
+        """Used or set aside."""
+        return self.spent_tokens + self.reserved_tokens
+
+    @property
+    def cost(self) -> int:
+        """Used or set aside."""
+        return self.spent_cost + self.reserved_cost
+
+    def after(self, change: "_Change | None") -> "_Held":
+        """The same once the change is made."""
+        if change is None:
+            return self
+        return _Held(
+            id=self.id,
+            spent_tokens=self.spent_tokens + change.spent_tokens,
+            spent_cost=self.spent_cost + change.spent_cost,
+            reserved_tokens=self.reserved_tokens + change.reserved_tokens,
+            reserved_cost=self.reserved_cost + change.reserved_cost,
+        )
+
+
+@dataclass(slots=True)
+class _Change:
+    """What is to be added to a budget's row."""
+
+    spent_tokens: int = 0
+    spent_cost: int = 0
+    reserved_tokens: int = 0
+    reserved_cost: int = 0
+
+    def add(self, spent_tokens: int, spent_cost: int, reserved_tokens: int, reserved_cost: int) -> None:
+        self.spent_tokens += spent_tokens
+        self.spent_cost += spent_cost
+        self.reserved_tokens += reserved_tokens
+        self.reserved_cost += reserved_cost
+
+    def columns(self) -> dict[str, int]:
+        """As parameters of `_CHANGE`."""
+        return {f"more_{name}": getattr(self, name) for name in AMOUNTS}
+
+
+class _Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that wants to set something aside."""
+
+    id: str
+    person_id: str | None
+    lines: Sequence[_Line]
+    tokens: int
+    cost: int
+    made_at: datetime
+
+
+class _Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call that had set something aside has used."""
+
+    reservation: str
+    usage: Usage
+
+
+_Refusal = tuple[_Line, _Held]  # the budget that has no room, and what it holds
+_Asking = tuple[_Ask, asyncio.Future[_Refusal | None]]
+_Telling = tuple[_Word, asyncio.Future[None]]
+
 
 class Budgets:
-    """A `ports.Budget` over all processes of the desk. Where there are no caps, nobody needs to ask it."""
+    """A `ports.Budget` over all processes of the desk. Where there are no caps, nobody needs to ask it.
+
+    Calls that ask or end at the same moment share one transaction: all of them change the desk's one row of the day.
+    """
 
     def __init__(self, database: Database, clock: Clock, ids: Ids, caps: Sequence[Cap] = ()) -> None:
         self.caps = tuple(caps)
         self._database = database
         self._clock = clock
         self._ids = ids
-        self._unsettled: list[tuple[str, Usage]] = []
-        self._settling: set[asyncio.Future[None]] = set()
+        self._asking: list[_Asking] = []
+        self._unsettled: list[_Telling] = []
+        self._booking: asyncio.Task[None] | None = None
 
     async def reserve(self, account: str, tokens: int, cost: int) -> str:
         """Set aside the most that a call can use, and return the reservation's id.
@@ -130,37 +187,28 @@ class Budgets:
         lines = self._lines(person_id or None, now)
         if not lines:
             return ""
-        reservation: dict[str, object] = {
-            "id": self._ids.new("bud"),
-            "person_id": person_id or None,
-            "budgets": tuple(line.id for line in lines),
-            "tokens": tokens,
-            "cost": cost,
-            "made_at": now,
-        }
-        refused = await self._database.commit(partial(_reserve, lines, reservation, tokens, cost))
-        if refused is not None:
+        ask = _Ask(
+            id=self._ids.new("bud"), person_id=person_id or None, lines=lines, tokens=tokens, cost=cost, made_at=now
+        )
+        answer: asyncio.Future[_Refusal | None] = asyncio.get_running_loop().create_future()
+        self._asking.append((ask, answer))
+        self._book_soon()
+        if (refused := await answer) is not None:
             raise _spent(*refused, tokens=tokens, cost=cost, now=now)
-        return str(reservation["id"])
+        return ask.id
 
     async def settle(self, reservation: str, usage: Usage) -> None:
         """Replace what was set aside by what was used. While the store is away the word is kept for the next time."""
         if not reservation:
             return
-        self._unsettled.append((reservation, usage))
-        settling = asyncio.ensure_future(self.settled())
-        self._settling.add(settling)
-        settling.add_done_callback(self._settling.discard)
-        await asyncio.shield(settling)  # a turn that is stopped has spent, too
+        await self._tell(_Word(reservation=reservation, usage=usage))
 
     async def settled(self) -> None:
         """Settle what is still to be settled."""
-        waiting, self._unsettled = self._unsettled, []
-        try:
-            if waiting:
-                await self._database.commit(partial(_settle, waiting))
-        except StoreUnavailable:
-            self._unsettled = waiting + self._unsettled
+        if self._unsettled:
+            self._book_soon()
+        if self._booking is not None:
+            await asyncio.shield(self._booking)
 
     async def left(self, person_id: str | None) -> list[Left]:
         """What is left now: of this person's caps, or of the desk's when `person_id` is None."""
@@ -169,15 +217,15 @@ class Budgets:
         if not lines:
             return []
         async with self._database.read() as connection:
-            held = await _held(connection, lines)
+            held = await connection.run_sync(partial(_read, ids=[line.id for line in lines]))
         return [
             Left(
                 whose=line.cap.whose,
                 period=line.cap.period,
                 tokens=line.cap.tokens,
-                tokens_used=row.spent_tokens + row.reserved_tokens,
+                tokens_used=row.tokens,
                 cost=line.cap.cost,
-                cost_used=row.spent_cost + row.reserved_cost,
+                cost_used=row.cost,
                 renews_at=line.ends_at,
             )
             for line in lines
@@ -201,58 +249,145 @@ class Budgets:
             )
         return sorted(lines, key=lambda line: (line.person_id is None, line.id))
 
+    def _tell(self, word: _Word) -> asyncio.Future[None]:
+        """The future is done when the word is stored, or kept because the store is away."""
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._unsettled.append((word, told))
+        self._book_soon()
+        return told
 
-async def _reserve(
-    lines: Sequence[_Line], reservation: dict[str, object], tokens: int, cost: int, connection: AsyncConnection
-) -> tuple[_Line, _Held] | None:
-    """Set aside in every budget, or in none: then the one that has no room, and what it holds."""
-    held: dict[str, _Held] = {}
-    for line in lines:  # one after another in their order, so that two calls never wait for each other crosswise
-        held |= await _held(connection, [line], lock=True)
-        if line.id not in held:
-            await _begin(connection, line)
-            held |= await _held(connection, [line], lock=True)
-        row, cap = held[line.id], line.cap
-        used = row.spent_tokens + row.reserved_tokens, row.spent_cost + row.reserved_cost
-        if _over(used[0] + tokens, cap.tokens) or _over(used[1] + cost, cap.cost):
-            return line, row
-    await connection.execute(_RESERVE, [{"budget": line.id, "tokens": tokens, "cost": cost} for line in lines])
-    await connection.execute(reservations.insert(), reservation)
-    return None
+    def _book_soon(self) -> None:
+        if self._booking is None:
+            self._booking = asyncio.create_task(self._book_all(), name="budgets")
+
+    async def _book_all(self) -> None:
+        try:
+            well = True
+            while self._asking or (self._unsettled and well):
+                asking, self._asking = self._asking, []
+                telling, self._unsettled = self._unsettled, []
+                try:
+                    await self._book(asking, telling)
+                except StoreUnavailable as error:
+                    well = False
+                    _fail(asking, error)
+                    self._keep(telling)
+                except Exception:  # one spoiled it for all (its person was erased meanwhile): each goes alone
+                    well = bool(asking)
+                    await self._one_by_one(asking)
+                    self._keep(telling)
+                else:
+                    well = True
+        finally:
+            self._booking = None
+
+    async def _book(self, asking: Sequence[_Asking], telling: Sequence[_Telling]) -> None:
+        asks, words = [ask for ask, _ in asking], [word for word, _ in telling]
+        refusals = await self._database.commit_at_once(partial(_book, asks, words))
+        _done(telling)
+        for ask, answer in asking:
+            if not answer.done():
+                answer.set_result(refusals.get(ask.id))
+            elif ask.id not in refusals:  # whoever asked has gone
+                self._tell(_Word(reservation=ask.id, usage=Usage()))
+
+    async def _one_by_one(self, asking: Sequence[_Asking]) -> None:
+        for each in asking:
+            try:
+                await self._book([each], ())
+            except Exception as error:
+                _fail([each], error)
+
+    def _keep(self, telling: Sequence[_Telling]) -> None:
+        """For the next time."""
+        self._unsettled = [*telling, *self._unsettled]
+        _done(telling)
 
 
-async def _settle(settled: Sequence[tuple[str, Usage]], connection: AsyncConnection) -> None:
-    """Each reservation is settled once, also when this is run again."""
-    for reservation, usage in settled:
-        taken = reservations.delete().where(reservations.c.id == reservation)
-        found = await connection.execute(
-            taken.returning(reservations.c.budgets, reservations.c.tokens, reservations.c.cost)
-        )
-        row = found.one_or_none()
-        if row is None:
-            continue
-        used = {"used_tokens": usage.prompt_tokens + usage.completion_tokens, "used_cost": usage.cost}
-        named: tuple[str, ...] = row.budgets
-        given_back = {"tokens": row.tokens, "cost": row.cost}
-        await connection.execute(_SETTLE, [{"budget": budget, **given_back, **used} for budget in named])
+def _book(asks: Sequence[_Ask], words: Sequence[_Word], connection: sa.Connection) -> dict[str, _Refusal]:
+    """Settle, then set aside for each call in every budget or in none. The refused ones, by id.
+
+    Each reservation is settled once, also when this is run again.
+    """
+    changes: dict[str, _Change] = {}
+    for row in _taken(connection, [word.reservation for word in words]):
+        usage = next(word.usage for word in words if word.reservation == row.id)
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        for budget in row.budgets:
+            changes.setdefault(budget, _Change()).add(tokens, usage.cost, -row.tokens, -row.cost)
+    held = _held(connection, [line for ask in asks for line in ask.lines], changes)
+    refusals: dict[str, _Refusal] = {}
+    for ask in asks:
+        for line in ask.lines:
+            row = held[line.id].after(changes.get(line.id))
+            if _over(row.tokens + ask.tokens, line.cap.tokens) or _over(row.cost + ask.cost, line.cap.cost):
+                refusals[ask.id] = line, row
+                break
+        else:
+            for line in ask.lines:
+                changes.setdefault(line.id, _Change()).add(0, 0, ask.tokens, ask.cost)
+    if changes:
+        connection.execute(_CHANGE, [{"budget": budget, **change.columns()} for budget, change in changes.items()])
+    if kept := [_row(ask) for ask in asks if ask.id not in refusals]:
+        connection.execute(reservations.insert(), kept)
+    return refusals
 
 
-async def _held(connection: AsyncConnection, lines: Sequence[_Line], *, lock: bool = False) -> dict[str, _Held]:
-    query = sa.select(*(budgets.c[name] for name in _Held.__struct_fields__))
-    query = query.where(budgets.c.id.in_([line.id for line in lines]))
-    rows = (await connection.execute(query.with_for_update() if lock else query)).mappings()
-    return {row["id"]: _Held(**row) for row in rows}
+def _row(ask: _Ask) -> dict[str, object]:
+    return {
+        "id": ask.id,
+        "person_id": ask.person_id,
+        "budgets": tuple(dict.fromkeys(line.id for line in ask.lines)),
+        "tokens": ask.tokens,
+        "cost": ask.cost,
+        "made_at": ask.made_at,
+    }
 
 
-async def _begin(connection: AsyncConnection, line: _Line) -> None:
-    """Open the budget of a new period, and forget the periods of long ago."""
-    row = {"id": line.id, "person_id": line.person_id, "begins_at": line.begins_at}
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    await connection.execute(insert(budgets).values(row).on_conflict_do_nothing(index_elements=["id"]))
-    if line.person_id is None:
-        long_ago = line.begins_at - KEPT
-        await connection.execute(budgets.delete().where(budgets.c.begins_at < long_ago))
-        await connection.execute(reservations.delete().where(reservations.c.made_at < long_ago))
+def _taken(connection: sa.Connection, ids: Sequence[str]) -> Sequence[sa.Row[Any, Any, Any, Any]]:
+    """Take these reservations away; those that are settled already are not among them."""
+    if not ids:
+        return ()
+    taken = reservations.delete().where(reservations.c.id.in_(ids))
+    columns = (reservations.c.id, reservations.c.budgets, reservations.c.tokens, reservations.c.cost)
+    return connection.execute(taken.returning(*columns)).all()
+
+
+def _held(connection: sa.Connection, lines: Sequence[_Line], more: Collection[str]) -> dict[str, _Held]:
+    """What these budgets hold, locked until the end. Those of a new period are opened."""
+    found = _read(connection, {*(line.id for line in lines), *more}, lock=True)
+    new = {line.id: line for line in lines if line.id not in found}
+    if new:
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        rows = [{"id": each.id, "person_id": each.person_id, "begins_at": each.begins_at} for each in new.values()]
+        rows.sort(key=lambda row: (row["person_id"] is None, row["id"]))  # the order in which they are locked
+        connection.execute(insert(budgets).on_conflict_do_nothing(index_elements=["id"]), rows)
+        found |= _read(connection, new, lock=True)
+        for line in new.values():
+            if line.person_id is None:  # the desk's own begin once a day: the time to forget those of long ago
+                connection.execute(budgets.delete().where(budgets.c.begins_at < line.begins_at - KEPT))
+                connection.execute(reservations.delete().where(reservations.c.made_at < line.begins_at - KEPT))
+    return found
+
+
+def _read(connection: sa.Connection, ids: Collection[str], *, lock: bool = False) -> dict[str, _Held]:
+    """The rows of these budgets. Locked, they are so in one order everywhere, so that no two wait for each other."""
+    query = sa.select(*(budgets.c[name] for name in _Held.__struct_fields__)).where(budgets.c.id.in_(ids))
+    if lock:
+        query = query.order_by(budgets.c.person_id.is_(None), budgets.c.id).with_for_update()
+    return {row["id"]: _Held(**row) for row in connection.execute(query).mappings()}
+
+
+def _done(telling: Sequence[_Telling]) -> None:
+    for _, told in telling:
+        if not told.done():
+            told.set_result(None)
+
+
+def _fail(asking: Sequence[_Asking], error: Exception) -> None:
+    for _, answer in asking:
+        if not answer.done():
+            answer.set_exception(error)
 
 
 def _spent(line: _Line, row: _Held, *, tokens: int, cost: int, now: datetime) -> BudgetSpent:
