@@ -1,13 +1,16 @@
 """What a person gets when they ask for everything that the desk keeps of them."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 
 import msgspec
 
 from frontdesk.app.store import Store
 from frontdesk.channels.sign_in import Export
+from frontdesk.store.records import records_of
 
 EVERYTHING = 1_000_000
+MOST_CONTENT = 20 * 1024 * 1024  # bytes of files that stand in the export itself; GET /api/v1/files/{id} gives each
 
 
 def exports(store: Store) -> Mapping[str, Export]:
@@ -25,7 +28,12 @@ def exports(store: Store) -> Mapping[str, Export]:
         return [plain(memory, but="vector") for memory in await store.memories.of(person_id)]
 
     async def files(person_id: str) -> object:
-        return [plain(file) for file in await store.files.of(person_id)]
+        left, told = MOST_CONTENT, list[dict[str, object]]()
+        for file in await store.files.of(person_id):
+            left -= file.bytes
+            data = (await store.files.data(person_id, file.id))[1] if left >= 0 else None
+            told.append(plain(file) | {"content": b64encode(data).decode() if data is not None else None})
+        return told
 
     async def handoffs(person_id: str) -> object:
         return [plain(handoff) for handoff in await store.handoffs.of(person_id)]
@@ -36,6 +44,9 @@ def exports(store: Store) -> Mapping[str, Export]:
     async def usage(person_id: str) -> object:
         return [plain(spent) for spent in await store.calls.spent(person_id, days=36_500)]
 
+    async def records(person_id: str) -> object:
+        return await records_of(store.database, person_id)
+
     return {
         "conversations": conversations,
         "memories": memories,
@@ -43,6 +54,7 @@ def exports(store: Store) -> Mapping[str, Export]:
         "handoffs": handoffs,
         "surveys": surveys,
         "usage": usage,
+        "records": records,
     }
 
 
