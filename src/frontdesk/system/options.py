@@ -102,6 +102,21 @@ class StoreOptions(Section):
     )
 
 
+class RetentionOptions(Section):
+    """What the desk forgets by itself, in days."""
+
+    conversations_days: PositiveInt | None = Field(
+        default=None,
+        description="A conversation after its last message, with its files; empty: kept until somebody erases it.",
+    )
+    turn_events_days: PositiveInt = Field(default=1, description="The steps of finished answers; their text stays.")
+    updates_days: Annotated[int, Field(ge=2)] = Field(
+        default=2, description="What channels told; Telegram repeats an update for a day."
+    )
+    letters_days: PositiveInt = Field(default=30, description="Letters that were sent or given up.")
+    usage_days: PositiveInt = Field(default=400, description="Which models were used, and what that cost.")
+
+
 class RedisOptions(Section):
     """Redis or Valkey: limits shared by several processes. Without an address each process counts for itself."""
 
