@@ -51,6 +51,7 @@ def up(
 ) -> int:
     """Run the desk until it is stopped. Running answers are finished first; a second Ctrl+C ends at once."""
     from frontdesk.operate.workers import Supervisor
+    from frontdesk.system.options import RedisOptions
 
     chosen = {"http.port": port, "http.host": host}
     options: dict[str, object] = {path: value for path, value in chosen.items() if value is not None}
@@ -63,7 +64,9 @@ def up(
     for warning in system.warnings:
         note(f"{click.style('warning', fg='yellow')}  {warning}. {warning.hint}")
     names: tuple[RoleName, ...] = ("web", "worker") if scaled else (role,)
-    roles = [name for name in names for _ in range(workers or (SCALED if scaled else 1))]
+    roles: list[RoleName] = [name for name in names for _ in range(workers or (SCALED if scaled else 1))]
+    if len(roles) > 1 and not system.section(RedisOptions).address:
+        note(f"{click.style('warning', fg='yellow')}  Without REDIS_URL each process counts rate limits for itself.")
     parts = _desk(place, options, system, roles, taken, open_browser)
     if len(parts) == 1:
         return parts[0].run()
