@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.browser.fake_lines import Lines
+
 ADA, GRACE = {"id": "per_1", "name": "Ada"}, {"id": "per_2", "name": "Grace"}
 CITED = {"number": 1, "title": "House rules"}
 DRAFT = "The parcel is **at the desk** [1], and is kept for a week."
@@ -156,7 +158,7 @@ class FakeInbox:
         self.told: list[tuple[str, Any]] = []
         self.keys: list[str] = []
         self.is_lost = False  # replies come too late: somebody else has just taken the conversation
-        self.listeners: set[asyncio.Queue[bytes]] = set()
+        self.lines = Lines()
         self.draft_release = asyncio.Event()
         self.draft_release.set()
         self.canned = [
@@ -214,10 +216,9 @@ class FakeInbox:
         ]
         return [Route(path, handler, methods=[method]) for method, path, handler in table]
 
-    async def tell(self, name: str, conversation: str = "", who: str = "") -> None:
+    async def tell(self, event: str, conversation: str = "", who: str = "") -> None:
         """News on every open line."""
-        for listener in self.listeners:
-            await listener.put(sent(name, {"conversation_id": conversation, "name": who}))
+        await self.lines.tell(event, conversation_id=conversation, name=who)
 
     async def say(self, id: str, role: str, text: str, **more: Any) -> dict[str, Any]:
         """A message comes into a conversation."""
@@ -236,18 +237,7 @@ class FakeInbox:
     # --- reading ---
 
     async def events(self, request: Request) -> Response:
-        mine: asyncio.Queue[bytes] = asyncio.Queue()
-
-        async def frames() -> AsyncIterator[bytes]:
-            self.listeners.add(mine)
-            try:
-                yield b": here\n\n"
-                while True:
-                    yield await mine.get()
-            finally:
-                self.listeners.discard(mine)
-
-        return StreamingResponse(frames(), media_type="text/event-stream")
+        return self.lines.open()
 
     async def list(self, request: Request) -> Response:
         asked = request.query_params

@@ -8,7 +8,8 @@ from tests.browser.conftest import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-CONSOLE = ["", "conversations", "messages", "knowledge", "people", "keys", "tools", "models", "usage", "audit"]
+CONSOLE = ["", "inbox", "messages", "conversations", "satisfaction", "canned", "knowledge", "people", "keys"]
+CONSOLE += ["tools", "work", "models", "usage", "audit"]
 
 
 OUTSIDE = """
@@ -18,6 +19,12 @@ OUTSIDE = """
   .filter(each => each.getBoundingClientRect().right > innerWidth + 1)
   .map(each => each.outerHTML.slice(0, 80))
 """
+
+
+async def settled(page: Page) -> None:
+    """Wait until the page shows what it has asked for. The network is never idle where a page listens for news."""
+    await page.locator("main h1, .welcome, main form").first.wait_for()
+    await expect(page.locator(".skeleton")).to_have_count(0)
 
 
 async def violations(page: Page) -> list[str]:
@@ -67,8 +74,7 @@ async def test_axe_finds_nothing_on_the_console(visit: Visit, scheme: str) -> No
     await visit.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     for name in CONSOLE:
         page = await visit.open(f"/console/{name}" if name else "/console")
-        await page.locator("main h1").wait_for()
-        await page.wait_for_load_state("networkidle")
+        await settled(page)
         assert (name, await violations(page)) == (name, [])
     assert visit.complaints == []
 
@@ -85,7 +91,7 @@ async def test_nothing_scrolls_sideways_on_a_narrow_window(visit: Visit, width: 
     for path in [*paths, *(f"/console/{name}" for name in CONSOLE if name)]:
         await visit.open(path)
         await page.locator("main").wait_for()
-        await page.wait_for_load_state("networkidle")
+        await settled(page)
         overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert (path, overflow) == (path, 0)
         outside = await page.evaluate(OUTSIDE)

@@ -97,7 +97,9 @@ async def test_a_takeover_by_somebody_else_locks_the_field_and_keeps_the_words(v
     page = await taken(visit)
     await page.keyboard.type("Half a sent")
     await visit.desk.inbox.hold("conv_parcel", GRACE)
-    await expect(page.locator(".inbox-locked")).to_contain_text("Grace holds this conversation now. What you wrote is kept.")
+    await expect(page.locator(".inbox-locked")).to_contain_text(
+        "Grace holds this conversation now. What you wrote is kept."
+    )
     await expect(page.get_by_label("Reply to Mia")).to_have_count(0)
     await expect(page.locator("[data-announcer]")).to_contain_text("Grace holds this conversation now.")
     await page.get_by_role("button", name="Take over").click()

@@ -27,9 +27,17 @@ export function troubleOf(reason: unknown): Trouble {
 
 let line: Promise<unknown> = Promise.resolve();
 
-/** One after the other: among all tabs of the browser where it has locks, else among the calls of this page. */
-function inTurn(work: () => Promise<Response>): Promise<Response> {
-  if ("locks" in navigator) return navigator.locks.request("fd-refresh", work);
+/** One after the other: among all tabs of the browser where it lends locks, else among the calls of this page. */
+export async function inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+  if ("locks" in navigator) {
+    let isGiven = false;
+    const locked = (): Promise<T> => ((isGiven = true), work());
+    try {
+      return await navigator.locks.request(name, locked);
+    } catch (reason) {
+      if (isGiven) throw reason; // else this frame may hold none: its browser keeps nothing for frames of other sites
+    }
+  }
   const answer = line.then(work);
   line = answer.catch(() => undefined);
   return answer;
@@ -92,7 +100,7 @@ export const show = (credentials: Credentials): void => {
  * another tab's renewal must not use it again, so the call itself is tried first.
  */
 const withRenewal = (send: () => Promise<Response>): Promise<Response> =>
-  inTurn(async () => {
+  inTurn("fd-refresh", async () => {
     const answer = await send();
     if (answer.status !== 401) return answer;
     return (await shown.renew()) ? send() : answer;

@@ -28,6 +28,7 @@ declare global {
   const sheet = new CSSStyleSheet();
   const key = "frontdesk." + site;
   let isOpen = false;
+  let panel: Window | null = null;
   let memory: Record<string, unknown> = {};
 
   sheet.replaceSync(
@@ -48,7 +49,7 @@ declare global {
   }
   const tell = (): void => {
     const dir = getComputedStyle(document.documentElement).direction;
-    frame.contentWindow?.postMessage({ dir, identity, open: isOpen } satisfies ToPanel, desk);
+    panel?.postMessage({ dir, identity, open: isOpen } satisfies ToPanel, desk);
   };
   const load = (): void => {
     if (frame.src) return;
@@ -69,7 +70,10 @@ declare global {
     frame.style.height = data.height + "px";
     badge.textContent = data.unread;
     memory[key] = data.kept;
-    if (data.ask === "state") tell();
+    if (data.ask === "state") {
+      panel = frame.contentWindow;
+      tell();
+    }
     if (data.ask === "close") show(false);
   });
 

@@ -1,7 +1,7 @@
 import "../shared/base.css";
 import "../chat/prose.css";
 import "./widget.css";
-import { call } from "../shared/api";
+import { call, inTurn } from "../shared/api";
 import { el, fill, iconButton, note } from "./dom";
 import { preChat, type Field } from "./forms";
 import { follow, type Host } from "./host";
@@ -43,8 +43,9 @@ async function begin(): Promise<void> {
     fill(body, ...(talk?.root ?? [preChat(config.pre_chat, session, enter)]));
     talk?.open(now?.open ?? false);
   };
+  /** One tab after the other: a browser comes in as one visitor, and a site's word is used once. */
   const enter = (answers?: Record<string, string>): Promise<void> =>
-    locked(async () => show(await door.enter(now?.identity ?? "", answers)));
+    inTurn("frontdesk.enter", async () => show(await door.enter(now?.identity ?? "", answers)));
 
   host = follow(place.get("host") ?? "", config.origins, (state) => {
     const isOther = now?.identity !== state.identity;
@@ -57,10 +58,6 @@ async function begin(): Promise<void> {
 
 const failed = (reason: unknown): void =>
   fill(body, el("div", { className: "page" }, note(reason as { message: string }), el("button", { className: "button", onclick: () => location.reload() }, words.again)));
-
-/** One tab after the other, so that a browser comes in as one visitor and a site's word is used once. */
-const locked = (work: () => Promise<void>): Promise<void> =>
-  "locks" in navigator ? navigator.locks.request("frontdesk.enter", work) : work();
 
 const close = (): void => host.tell({ ask: "close" });
 page.lang = words.language;

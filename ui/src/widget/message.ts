@@ -59,8 +59,8 @@ function answer(): MessageView {
         message.error && note(message.error),
         isDone && grounding && words.grounds[grounding] && el("p", { className: "aside" }, words.grounds[grounding]),
         isDone && citations.length > 0 && sourceList(citations, sources),
-        isDone && message.can_leave_message && leave(path, email),
         isDone && state === "complete" && thumbs(message),
+        isDone && message.can_leave_message && leave(path, email),
       );
     },
   };
