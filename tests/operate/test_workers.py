@@ -17,7 +17,7 @@ def work(number):
     return 0
 
 if __name__ == "__main__":
-    sys.exit(Supervisor([Part(f"desk-{n}", functools.partial(work, n)) for n in range(2)]).run())
+    sys.exit(Supervisor([Part(f"desk-{n}", functools.partial(work, n)) for n in range(2)], lambda words: None).run())
 """
 
 

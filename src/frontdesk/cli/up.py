@@ -70,7 +70,7 @@ def up(
     parts = _desk(place, options, system, roles, taken, open_browser)
     if len(parts) == 1:
         return parts[0].run()
-    return Supervisor([*servers, *parts]).run()
+    return Supervisor([*servers, *parts], note).run()
 
 
 def _queues(text: str) -> "tuple[Queue, ...]":

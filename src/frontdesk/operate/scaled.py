@@ -7,6 +7,7 @@ PostgreSQL then runs as another user, who may not enter the home).
 import importlib.util
 import os
 import pwd
+import random
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from frontdesk.errors import BadSetting, MissingExtra
 
 CONNECTIONS = 200
+PORTS = (20_000, 32_000)
 UNPRIVILEGED = ("postgres", "nobody")  # users that PostgreSQL may run as where we are root, which it refuses
 
 
@@ -25,10 +27,12 @@ def folder_of(home: Path) -> Path:
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nothing listens on now, below those that systems give to outgoing connections."""
+    while True:
+        port = random.randrange(*PORTS)  # noqa: S311 — no secret
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +68,8 @@ class Valkey:
         """Whether it takes commands."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
-                return b"+PONG" in connection.recv(100) + connection.recv(100)
+                connection.sendall(f"AUTH {self.password}\r\nPING\r\nQUIT\r\n".encode())
+                return b"+PONG" in b"".join(iter(lambda: connection.recv(100), b""))
         except OSError:
             return False
 

@@ -51,10 +51,11 @@ class Part:
 
 
 class Supervisor:
-    """Begins the parts row by row, replaces those that die, and ends the last row first."""
+    """Begins the parts row by row, replaces those that die, and ends the last row first. `say` tells a person of it."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Part], say: Callable[[str], None]) -> None:
         self._parts = list(parts)
+        self._say = say
         self._rows = sorted({part.row for part in parts})
         self._stopping = False
         self._gave_up = False
@@ -80,7 +81,7 @@ class Supervisor:
         patience = time.monotonic() + READY_SECONDS
         while not self._stopping and not all(part.ready is None or part.ready() for part in parts):
             if time.monotonic() > patience:
-                self._give_up()
+                self._give_up(f"{' or '.join(part.name for part in parts)} did not get ready in time")
             self._look_after(LOOK)
 
     def _look_after(self, seconds: float = 1.0) -> None:
@@ -90,9 +91,10 @@ class Supervisor:
         wait(running, timeout=soon)
         for part in self._parts:
             if part.process is not None and part.process.exitcode is not None and not self._stopping:
+                self._say(f"{part.name} has ended by itself (exit code {part.process.exitcode}).")
                 part.process = None
                 if not part.died():
-                    self._give_up()
+                    self._give_up(f"{part.name} keeps ending")
             if part.process is None and part.deaths and time.monotonic() >= part.again_at and not self._stopping:
                 part.begin()
 
@@ -105,7 +107,8 @@ class Supervisor:
             process.join()
         return int(any(process.exitcode not in ENDED_WELL for _, process in processes))
 
-    def _give_up(self) -> None:
+    def _give_up(self, why: str) -> None:
+        self._say(f"The desk gives up: {why}.")
         self._gave_up = self._stopping = True
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
