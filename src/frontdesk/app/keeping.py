@@ -1,33 +1,37 @@
-"""How the desk keeps what it stores: the keys that seal it."""
+"""What the desk keeps and forgets: retention as a chore, and the channels that people can connect."""
 
-import secrets
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
 
-from frontdesk.gate.signing import kept_secret
-from frontdesk.store.keyring import KEY_BYTES, KeyRing, key_of
-from frontdesk.system.options import StoreOptions
+import structlog
+
+from frontdesk.app.store import Store
+from frontdesk.app.work import Chores
+from frontdesk.channels.telegram.options import TelegramOptions
+from frontdesk.channels.web.links import OtherChannel
+from frontdesk.messages import Job
+from frontdesk.ports import Clock
+from frontdesk.store.retention import Retention
+from frontdesk.system.options import RetentionOptions
 from frontdesk.system.system import System
 
-KEY_FILE = "encryption.key"  # in the home: a key a line, the newest first
+NIGHTLY = "daily 04:00"
+
+log = structlog.get_logger("frontdesk.app")
 
 
-def ring_of(system: System) -> KeyRing:
-    """The keys of ENCRYPTION_KEY and ENCRYPTION_KEYS_OLD, and those that the desk made for itself.
+def add_retention(chores: Chores, system: System, store: Store, clock: Clock) -> None:
+    """Have the desk forget by the rules of `retention`, every night."""
+    retention = Retention(store.database, system.section(RetentionOptions))
 
-    Without ENCRYPTION_KEY the desk makes its first key and keeps it in its home. Raises `BadSetting`.
-    """
-    options = system.section(StoreOptions)
-    file = system.home / KEY_FILE
-    old = [key_of(key.get_secret_value(), "ENCRYPTION_KEYS_OLD") for key in options.encryption_keys_old]
-    configured = options.encryption_key.get_secret_value()
-    if not configured:
-        system.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept_secret("", file, make=partial(secrets.token_hex, KEY_BYTES))
-        return KeyRing([*_kept(file), *old], reread=lambda: [*_kept(file), *old])
-    return KeyRing([key_of(configured, "ENCRYPTION_KEY"), *old, *(_kept(file) if file.exists() else ())])
+    async def forget(_: Job) -> None:
+        for table, count in (await retention.run(clock.now())).items():
+            if count:
+                log.info("retention", kind=table, count=count)
+
+    chores.add("retention", forget, NIGHTLY)
 
 
-def _kept(file: Path) -> Sequence[bytes]:
-    return [key_of(line, str(file)) for line in file.read_text().split()]
+def channels_for_codes(system: System) -> Sequence[OtherChannel]:
+    """The channels on which somebody can show a code that the desk's pages gave them."""
+    telegram = system.section(TelegramOptions)
+    return [OtherChannel(id="telegram", name="Telegram")] if telegram.bot_token.get_secret_value() else []

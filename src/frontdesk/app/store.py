@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from frontdesk.app.keeping import ring_of
+from frontdesk.app.sealing import ring_of
 from frontdesk.conversation.wants import wants_person
 from frontdesk.delivery.delivery import WEBHOOK
 from frontdesk.delivery.options import DeliveryOptions
@@ -31,6 +31,7 @@ from frontdesk.store.notes import Notes
 from frontdesk.store.outbox import Outbox
 from frontdesk.store.passages import Passages
 from frontdesk.store.people import People
+from frontdesk.store.places import Places
 from frontdesk.store.queues import Queues
 from frontdesk.store.requests import Requests
 from frontdesk.store.rows import Rows
@@ -39,6 +40,7 @@ from frontdesk.store.sessions import Sessions
 from frontdesk.store.surveys import Surveys
 from frontdesk.store.tools import ApprovalRows, ToolLedger
 from frontdesk.store.turns import Turns
+from frontdesk.store.updates import Updates
 from frontdesk.store.watch import Watch
 from frontdesk.store.workers import Workers
 from frontdesk.system.options import StoreOptions
@@ -61,6 +63,8 @@ class Store:
     conversations: Conversations
     inbox: Inbox
     turns: Turns
+    updates: Updates
+    places: Places
     files: Files
     memories: Memories
     handoffs: Handoffs
@@ -111,6 +115,8 @@ async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stac
         conversations=Conversations(database, clock),
         inbox=Inbox(database, clock, ids, wants_person=wants_person),
         turns=Turns(database, clock, ids),
+        updates=Updates(database, clock, ids),
+        places=Places(database, clock, ids),
         files=Files(database, clock, ids),
         memories=Memories(database, clock, ids),
         handoffs=Handoffs(database, clock, ids, notice=WEBHOOK if notices.webhook_url else None),

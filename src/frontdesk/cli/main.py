@@ -30,6 +30,7 @@ VERBS = {
     },
     "Look after it": {
         "doctor": "Find out what keeps the desk from working.",
+        "encryption": "See and change the keys that seal people's words.",
         "completion": "Print the completion of a shell.",
         "version": "Print the version.",
     },
