@@ -150,7 +150,7 @@ async def test_a_colleague_may_take_over_and_the_first_one_has_nothing_to_say_th
 
 
 async def test_views_counts_search_and_pages(tmp_path: Path) -> None:
-    async with team(tmp_path) as (served, olga, ann, first):
+    async with team(tmp_path) as (served, olga, _ann, first):
         ben = await served.client(Role.MEMBER, "Ben")
         second = (await ben.post("/api/v1/chat", json={"text": "I want to talk to a human"})).json()["conversation_id"]
         third = (await ben.post("/api/v1/chat", json={"text": "Where is the zebra?"})).json()["conversation_id"]
@@ -265,7 +265,7 @@ async def test_both_sides_see_the_other_type_and_hear_of_changes(tmp_path: Path)
 
 
 async def test_a_draft_is_made_as_an_answer_is_and_leaves_nothing(tmp_path: Path) -> None:
-    async with team(tmp_path) as (served, olga, ann, conversation):
+    async with team(tmp_path) as (_, olga, ann, conversation):
         before = await texts(ann, conversation)
         await olga.post(f"{INBOX}/{conversation}/take")
         draft = await olga.post(f"{INBOX}/{conversation}/draft")
@@ -288,7 +288,7 @@ async def test_what_a_program_reads_cannot_be_taken_over(tmp_path: Path) -> None
 
 
 async def test_what_operators_do_stands_in_the_audit_log(tmp_path: Path) -> None:
-    async with team(tmp_path) as (_, olga, ann, conversation):
+    async with team(tmp_path) as (_, olga, _ann, conversation):
         path = f"{INBOX}/{conversation}"
         await olga.get(path)
         await olga.post(f"{path}/take")
