@@ -14,12 +14,14 @@ import frontdesk
 from frontdesk.api import errors
 from frontdesk.app.exports import exports
 from frontdesk.app.inbox import shelf_of, team_routers
+from frontdesk.app.keeping import channels_for_codes
 from frontdesk.app.rooms import Desk
+from frontdesk.app.telegram import telegram_route
 from frontdesk.app.widget import widget_router, widget_routes
 from frontdesk.channels import health, sign_in
 from frontdesk.channels.openai_api.routes import routes as openai_routes
 from frontdesk.channels.pages import Pages
-from frontdesk.channels.web import approvals, chat, conversations, files, memories, opinions, passages, usage
+from frontdesk.channels.web import approvals, chat, conversations, files, links, memories, opinions, passages, usage
 from frontdesk.channels.web import desk as desk_face
 from frontdesk.console import audit, keys, knowledge, overview, people, tools
 from frontdesk.console import conversations as all_conversations
@@ -125,6 +127,7 @@ def _raw_routes(desk: Desk) -> Sequence[BaseRoute]:
         ),
         *health.routes(_checks(desk), desk.exposition if desk.system.section(TelemetryOptions).metrics else None),
         Route("/mcp", endpoint=desk.mcp, methods=["POST"]),
+        telegram_route(desk.telegram),
     ]
 
 
@@ -145,6 +148,7 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         files.router(store.files, largest),
         passages.router(desk.knowledge),
         memories.router(store.memories, desk.embedder),
+        links.router(store.links, channels_for_codes(desk.system)),
         usage.router(store.calls, store.budgets),
         approvals.router(desk.approvals),
         people.router(store.people, door.sign_in),

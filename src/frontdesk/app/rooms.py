@@ -10,9 +10,11 @@ from starlette.types import ASGIApp
 
 from frontdesk.app.door import Door, open_door
 from frontdesk.app.inbox import Team, open_team
+from frontdesk.app.keeping import add_retention
 from frontdesk.app.metrics import open_exposition
 from frontdesk.app.nerves import Nerves, open_nerves
 from frontdesk.app.store import Store, open_store
+from frontdesk.app.telegram import Telegram, open_telegram
 from frontdesk.app.work import EVERYTHING, Chores, Role, Work, open_work, process_name
 from frontdesk.channels.mcp import DeskServer
 from frontdesk.clock import RandomIds, SystemClock
@@ -23,7 +25,7 @@ from frontdesk.conversation.options import ConversationOptions
 from frontdesk.conversation.prompt import PromptWriter
 from frontdesk.conversation.summary import Summaries
 from frontdesk.conversation.turn import TurnParts
-from frontdesk.delivery.delivery import WEBHOOK, Delivery, Webhook
+from frontdesk.delivery.delivery import WEBHOOK, Delivery, Sender, Webhook
 from frontdesk.delivery.options import DeliveryOptions
 from frontdesk.egress import Egress
 from frontdesk.gate.options import GateOptions
@@ -34,7 +36,7 @@ from frontdesk.knowledge.readers import read
 from frontdesk.models.build import build as build_models
 from frontdesk.models.options import ModelsOptions
 from frontdesk.models.quote import QuoteModel
-from frontdesk.ports import Clock, Embedder, Ids, Live, Models
+from frontdesk.ports import Clock, Embedder, Ids, Live, Models, Outlet
 from frontdesk.system.options import HttpOptions
 from frontdesk.system.system import System
 from frontdesk.telemetry.exposition import Exposition
@@ -71,6 +73,7 @@ class Desk:
     approvals: Approvals
     converse: Conversation
     live: Live
+    telegram: Telegram | None
     team: Team
     work: LocalWork
     bell: CeleryBell | None
@@ -134,10 +137,17 @@ async def open_desk(
         parts = _turn_parts(system, store, models, embedder, library, toolbox, approvals)
         nerves = await open_nerves(system, stack)
         chores = Chores()
-        kinds = [_letters(system, store, stack)]
-        converse, work = await _work(system, role, parts, kinds, chores, nerves, store, clock, stack)
-        await work.local.start()
+        add_retention(chores, system, store, clock)
         door = open_door(system, store, secrets.access, clock, ids, stack)
+        telegram = open_telegram(system, store, door, models, secrets.desk, chores, clock, stack)
+        channels = () if telegram is None else (telegram,)
+        outlets = {channel.name: channel.outlet for channel in channels}
+        senders = {channel.name: channel.sender for channel in channels}
+        kinds = [_letters(system, store, senders, stack), *(channel.kind for channel in channels)]
+        converse, work = await _work(system, role, parts, outlets, kinds, chores, nerves, store, clock, stack)
+        await work.local.start()
+        if telegram is not None:
+            await telegram.begin(converse, work.local, role, stack)
         desk = Desk(
             system=system,
             clock=clock,
@@ -152,7 +162,8 @@ async def open_desk(
             approvals=approvals,
             converse=converse,
             live=nerves.live,
-            team=open_team(store, parts, {}, clock, ids),
+            telegram=telegram,
+            team=open_team(store, parts, outlets, clock, ids),
             work=work.local,
             bell=work.bell,
             queues=work.queues,
@@ -196,11 +207,11 @@ async def _read_file(name: str, media_type: str, data: bytes) -> str:
     return "\n\n".join(block.text for block in reading.blocks)
 
 
-def _letters(system: System, store: Store, stack: AsyncExitStack) -> Kind:
+def _letters(system: System, store: Store, senders: Mapping[str, Sender], stack: AsyncExitStack) -> Kind:
     options = system.section(DeliveryOptions)
     http = httpx2.AsyncClient(follow_redirects=False)
     stack.push_async_callback(http.aclose)
-    delivery = Delivery(store.outbox, {WEBHOOK: Webhook(http, options)}, options)
+    delivery = Delivery(store.outbox, {WEBHOOK: Webhook(http, options), **senders}, options)
     return Kind(name="letter", queue="general", run=delivery.deliver, sweep=store.outbox.due, parallel=8, every=2)
 
 
@@ -236,6 +247,7 @@ async def _work(
     system: System,
     role: Role,
     parts: TurnParts,
+    outlets: Mapping[str, Outlet],
     kinds: Sequence[Kind],
     chores: Chores,
     nerves: Nerves,
@@ -250,5 +262,7 @@ async def _work(
 
     turns = Kind(name="turn", queue="ml", run=run, sweep=parts.turns.waiting, parallel=parts.options.parallel_turns)
     work = await open_work(system, role, [turns, *kinds], chores, store, clock, stack)
-    converse = Conversation(parts, work.local, clock, process_name(), feeds=nerves.feeds, live=nerves.live)
+    converse = Conversation(
+        parts, work.local, clock, process_name(), outlets=outlets, feeds=nerves.feeds, live=nerves.live
+    )
     return converse, work

@@ -208,6 +208,15 @@ class Updates:
 
         return await self._database.commit(work)
 
+    async def renew(self, update: Update, seconds: float) -> bool:
+        """Keep the update for `seconds` from now; False when another process has it."""
+        until = self._clock.now() + timedelta(seconds=seconds)
+
+        async def work(connection: AsyncConnection) -> bool:
+            return (await connection.execute(_mine(update).values(due_at=until))).rowcount > 0
+
+        return await self._database.commit(work)
+
     async def again(self, update: Update, seconds: float, *, counted: bool, problem: str) -> None:
         """Try again after `seconds`; until then the lane waits. Without `counted` this was no try."""
         due_at = self._clock.now() + timedelta(seconds=seconds)

@@ -30,7 +30,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 def command(message: Message, username: str = "") -> Command | None:
     """The command that the message begins with, unless it is another bot's (`/help@other_bot`)."""
     text = message.text or ""
-    if not text.startswith("/") or not any(mark.type == "bot_command" and mark.offset == 0 for mark in message.entities):
+    if not text.startswith("/") or not any(
+        mark.type == "bot_command" and mark.offset == 0 for mark in message.entities
+    ):
         return None
     word, _, rest = text.partition(" ") if " " in text.split("\n")[0] else text.partition("\n")
     name, _, addressee = word[1:].partition("@")

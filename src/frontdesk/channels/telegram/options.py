@@ -38,9 +38,9 @@ class TypingOptions(Section):
 class RateOptions(Section):
     """Telegram's own rates for a bot, kept by all processes together."""
 
-    chat_per_second: PositiveFloat = Field(default=1, description="Messages a second into one chat.")
-    all_per_second: PositiveFloat = Field(default=30, description="Messages a second in all.")
-    group_per_minute: PositiveFloat = Field(default=20, description="Messages a minute into one group.")
+    chat_per_second: PositiveInt = Field(default=1, description="Messages a second into one chat.")
+    all_per_second: PositiveInt = Field(default=30, description="Messages a second in all.")
+    group_per_minute: PositiveInt = Field(default=20, description="Messages a minute into one group.")
 
 
 class TelegramOptions(Section):

@@ -127,6 +127,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     story: msgspec.Raw | None = None
 
     @property
+    def is_service(self) -> bool:
+        """Whether Telegram tells what happened in the chat, and nobody said anything."""
+        things = (self.sticker, self.location, self.venue, self.contact, self.poll, self.dice, self.story)
+        return self.text is None and not self.media and all(thing is None for thing in things)
+
+    @property
+    def media(self) -> bool:
+        """Whether a picture, a document or a recording came."""
+        others = (self.document, self.voice, self.audio, self.video, self.video_note, self.animation)
+        return bool(self.photo) or any(other is not None for other in others)
+
+    @property
     def place(self) -> str:
         """The desk's address of this chat, or of the topic in it."""
         if self.is_topic_message and self.message_thread_id is not None:

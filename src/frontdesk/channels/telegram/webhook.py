@@ -2,13 +2,14 @@
 
 import hmac
 
+import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from frontdesk.api.errors import answer
-from frontdesk.channels.telegram.updates import read
-from frontdesk.errors import FrontdeskError, NotSignedIn, TooLarge
+from frontdesk.channels.telegram.updates import KINDS, read
+from frontdesk.errors import FrontdeskError, NotFound, NotSignedIn, TooLarge
 from frontdesk.ports import Dispatcher
 from frontdesk.store.updates import NewUpdate, Updates
 from frontdesk.telemetry import metrics
@@ -16,6 +17,15 @@ from frontdesk.telemetry import metrics
 PATH = "/webhook"
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 a name, no secret
 LARGEST = 1024 * 1024  # bytes; Telegram's own updates stay far below
+
+
+class SetWebhook(msgspec.Struct, frozen=True, kw_only=True):
+    """https://core.telegram.org/bots/api#setwebhook"""
+
+    url: str
+    secret_token: str
+    allowed_updates: tuple[str, ...] = KINDS
+    max_connections: int = 40
 
 
 class Arrivals:
@@ -59,6 +69,16 @@ def route(arrivals: Arrivals, secret: str) -> Route:
                 metrics.telegram_updates.labels("unknown", "refused").inc()
             return answer(error, request.scope)
         return Response(status_code=200)
+
+    return Route(PATH, post, methods=["POST"])
+
+
+def closed() -> Route:
+    """The webhook of a desk that has no bot."""
+
+    async def post(request: Request) -> Response:
+        hint = "Set TELEGRAM_BOT_TOKEN, or take this address out of the bot's webhook."
+        return answer(NotFound("No bot is set up here", hint=hint), request.scope)
 
     return Route(PATH, post, methods=["POST"])
 
