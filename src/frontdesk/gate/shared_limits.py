@@ -156,7 +156,7 @@ class SharedLimiter:
             if now >= self._show_at:
                 self._show_at = now + SHOW_SECONDS
                 shown = await self._asked(
-                    self._show(keys=[f"{self._prefix}processes"], args=[self._process, PRESENT_SECONDS])
+                    self._show(keys=[f"frontdesk:limiting:{self._name}"], args=[self._process, PRESENT_SECONDS])
                 )
                 self._processes = max(1, cast(int, shown))
         except StoreUnavailable:
@@ -209,7 +209,8 @@ class SharedLimiter:
             own = [at for at in memory.alone if at > since]
             free = max(0, window.limit - sum(number for at, number in memory.told if at > since))
             share = free // self._processes if window.limit >= self._processes else min(1, free)
-            states.append(state_of(Window(share, window.seconds), len(own) + cost, min([now, *known, *own]) - now))
+            others = window.limit - share  # as good as used: they are not this process's to give away
+            states.append(state_of(window, others + len(own) + cost, min([now, *known, *own]) - now))
         state = within(states, self._name)
         memory.alone += [now] * cost
         return state
