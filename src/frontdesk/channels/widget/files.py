@@ -51,7 +51,7 @@ class _Loader:
     """The script with the looks of the sites in it: one small file serves all of them, and asks for nothing more."""
 
     def __init__(self, path: Path, sites: Sequence[Site]) -> None:
-        looks = {site.id: (site.label, site.accent, site.on_accent, site.position == "left") for site in sites}
+        looks = {site.id: (site.label, site.accent, site.on_accent, site.position) for site in sites}
         text = msgspec.json.encode(looks).decode().translate(SAFE_IN_SCRIPT)
         built = path.read_text(encoding="utf-8") if path.is_file() else ""
         self._body = built.replace(LOOKS, text).encode() if sites else b""
