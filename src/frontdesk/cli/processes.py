@@ -13,6 +13,7 @@ import click
 
 from frontdesk.cli.output import note
 from frontdesk.cli.place import Place
+from frontdesk.cli.trouble import tell
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -50,7 +51,13 @@ class Process:
     parts: str = ""
 
     def __call__(self) -> int:
-        """Run until a signal; the exit code."""
+        """Run until a signal; the exit code. An error is told here, for no one above it knows how."""
+        try:
+            return self._run()
+        except Exception as error:
+            return tell(error)
+
+    def _run(self) -> int:
         system = self.place.load(self.options)
         with _told(system):
             if self.role == "worker":
@@ -83,7 +90,7 @@ class Process:
                     if self.open_browser:
                         webbrowser.open(link or address)
 
-            await serve(faces, drain_seconds=system.section(HttpOptions).drain_seconds, ready=ready)
+            await serve(faces, drain_seconds=system.section(HttpOptions).drain_seconds, ready=ready, ending=desk.live.end)
         if self.greets:
             note("The desk is closed. What it stores lies where it lay.")
 
