@@ -161,7 +161,7 @@ async def test_handing_back_says_what_the_desk_shall_do(visit: Visit) -> None:
     page = await taken(visit)
     await page.get_by_role("button", name="Hand back").click()
     dialog = page.get_by_role("dialog")
-    await expect(dialog.get_by_label("Let the desk answer what has not been answered")).to_be_checked()
+    await expect(dialog.get_by_label("The desk answers what has not been answered")).to_be_checked()
     await dialog.get_by_label("Ask how it went").check()
     await dialog.get_by_role("button", name="Hand back").click()
     await expect(page.locator(".inbox-locked")).to_contain_text("The desk answers here.")

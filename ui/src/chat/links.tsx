@@ -78,24 +78,27 @@ export function Links() {
 }
 
 /** A code to send from elsewhere, and where to send it. */
-const Offer = ({ offer }: { offer: LinkOffer }) => (
-  <div className="offer" role="status">
-    {offer.channels.map(({ id, name, address }) => (
-      <p key={id}>
-        {words.linkHow(name)}
-        {address && (
-          <>
-            {" "}
-            <a href={address} target="_blank" rel="noopener">
-              {words.linkOpen(name)}
-            </a>
-          </>
-        )}
+const Offer = ({ offer }: { offer: LinkOffer }) =>
+  offer.channels.length === 0 ? (
+    <p role="status">{words.linkNone}</p>
+  ) : (
+    <div className="offer" role="status">
+      {offer.channels.map(({ id, name, address }) => (
+        <p key={id}>
+          {words.linkHow(name)}
+          {address && (
+            <>
+              {" "}
+              <a href={address} target="_blank" rel="noopener">
+                {words.linkOpen(name)}
+              </a>
+            </>
+          )}
+        </p>
+      ))}
+      <code tabIndex={0}>{words.linkCode(offer.code)}</code>
+      <p className="small muted">
+        {words.linkUntil} <When at={offer.expires_at} />.
       </p>
-    ))}
-    <code tabIndex={0}>{words.linkCode(offer.code)}</code>
-    <p className="small muted">
-      {words.linkUntil} <When at={offer.expires_at} />.
-    </p>
-  </div>
-);
+    </div>
+  );

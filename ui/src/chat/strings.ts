@@ -156,6 +156,7 @@ export const words = {
   linkCode: (code: string) => `/link ${code}`,
   linkHow: (channel: string) => `Send this to the desk on ${channel}:`,
   linkUntil: "It works once, and ends",
+  linkNone: "This desk has no other channel yet.",
   linkOpen: (channel: string) => `Open ${channel}`,
   linkEnter: "Or enter the code that the desk gave you there",
   linkUse: "Connect",

@@ -116,7 +116,8 @@ export type InboxView = "all" | "mine" | "unassigned" | "held" | "waiting" | "cl
 /** `answer` says in a sentence who waits for a person. */
 export type InboxPage = Page<InboxLine> & { counts: Record<InboxView, number>; answer: string };
 
-export type Note = { id: string; author: Named; text: string; created_at: string };
+/** `author` is null when they are gone. */
+export type Note = { id: string; author: Named | null; text: string; created_at: string };
 
 /** A letter that may have arrived: nobody but a person can tell. */
 export type UnknownLetter = { id: string; text: string; at: string };

@@ -13,16 +13,24 @@ export function HandBack({ isOpen, waits, onClose, onHandBack }: Props) {
   const submit = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    onHandBack({ answer: form.has("answer"), close: form.has("close"), survey: form.has("survey") });
+    const next = form.get("next");
+    onHandBack({ answer: next === "answer", close: next === "close", survey: form.has("survey") });
   };
   return (
     <Modal title={text.handBackTitle} isOpen={isOpen} onClose={onClose}>
       <form className="stack" onSubmit={submit}>
-        <div>
-          <Tick name="answer" label={text.handBackAnswer} isOn={waits} />
-          <Tick name="close" label={text.handBackClose} />
-          <Tick name="survey" label={text.handBackSurvey} />
-        </div>
+        <fieldset className="choices">
+          <legend className="hidden-label">{text.handBackTitle}</legend>
+          {(["answer", "wait", "close"] as const).map((next) => (
+            <label key={next} className="choice wide">
+              <input type="radio" name="next" value={next} defaultChecked={next === (waits ? "answer" : "wait")} />
+              {text.handBackNext[next]}
+            </label>
+          ))}
+        </fieldset>
+        <label className="choice wide">
+          <input type="checkbox" name="survey" /> {text.handBackSurvey}
+        </label>
         <div className="row">
           <button className="button main" type="submit" autoFocus>
             {text.handBack}
@@ -35,9 +43,3 @@ export function HandBack({ isOpen, waits, onClose, onHandBack }: Props) {
     </Modal>
   );
 }
-
-const Tick = ({ name, label, isOn = false }: { name: keyof Choices; label: string; isOn?: boolean }) => (
-  <label className="choice wide">
-    <input type="checkbox" name={name} defaultChecked={isOn} /> {label}
-  </label>
-);

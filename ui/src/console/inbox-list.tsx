@@ -18,11 +18,13 @@ type Props = {
   here: string | null;
   me: string;
   typists: Typists;
+  hasMore: boolean;
+  /** Undefined where the list is as long as it gets. */
   onMore: (() => void) | undefined;
 };
 
 /** The views with their counts, and the conversations of the chosen one. */
-export function InboxList({ lines, counts, view, isFiltered, here, me, typists, onMore }: Props) {
+export function InboxList({ lines, counts, view, isFiltered, here, me, typists, hasMore, onMore }: Props) {
   const current = useRef<HTMLLIElement>(null);
   useEffect(() => {
     void current.current?.scrollIntoView({ block: "nearest" });
@@ -60,11 +62,12 @@ export function InboxList({ lines, counts, view, isFiltered, here, me, typists, 
           ))}
         </ul>
       )}
-      {onMore && (
+      {hasMore && onMore && (
         <button type="button" className="link" onClick={onMore}>
           {words.more}
         </button>
       )}
+      {hasMore && !onMore && <p className="empty">{text.tooMany(lines.length)}</p>}
     </section>
   );
 }

@@ -134,7 +134,7 @@ function OpenTalk({ talk, trouble, isLive, me, typists, onEarlier, onChanged, on
         key: note.id,
         at: Date.parse(note.created_at),
         show: (key: string) => (
-          <NoteItem key={key} note={note} isOwn={note.author.id === me.id} onRemove={() => void act(`${here}/notes/${note.id}`, "DELETE")} />
+          <NoteItem key={key} note={note} isOwn={note.author?.id === me.id || me.role === "owner"} onRemove={() => void act(`${here}/notes/${note.id}`, "DELETE")} />
         ),
       })),
       ...from.letters_unknown.map((letter) => ({
@@ -159,7 +159,7 @@ const Dots = ({ who }: { who: string }) => (
 const NoteItem = ({ note, isOwn, onRemove }: { note: Note; isOwn: boolean; onRemove: () => void }) => (
   <li data-role="note">
     <p className="label">
-      {text.noteBy(note.author.name)} · <When at={note.created_at} />
+      {text.noteBy(note.author?.name ?? text.nobody)} · <When at={note.created_at} />
     </p>
     <p className="as-written" dir="auto">
       {note.text}

@@ -14,7 +14,8 @@ import { words } from "./strings";
 
 const text = words.inbox;
 const SEVERAL = 30;
-const MOST = 200;
+const MOST = 100;
+const EARLIER = 200;
 
 /** Live conversations over all channels: who waits, what is said, and a person who takes over. */
 export function InboxScreen({ route }: { route: Route }) {
@@ -79,7 +80,8 @@ export function InboxScreen({ route }: { route: Route }) {
           here={id}
           me={me.value?.person.id ?? ""}
           typists={typists}
-          onMore={list.value?.next && limit < MOST ? () => setLimit(limit + SEVERAL) : undefined}
+          hasMore={Boolean(list.value?.next)}
+          onMore={limit < MOST ? () => setLimit(Math.min(limit + SEVERAL, MOST)) : undefined}
         />
         <InboxTalk
           key={id}
@@ -89,7 +91,7 @@ export function InboxScreen({ route }: { route: Route }) {
           isLive={isLive}
           me={me.value?.person ?? null}
           typists={typists}
-          onEarlier={() => setSize((shown?.messages.length ?? SEVERAL) + MOST)}
+          onEarlier={() => setSize((shown?.messages.length ?? 0) + EARLIER)}
           onChanged={() => {
             talk.reload();
             list.reload();
