@@ -11,11 +11,13 @@ from playwright.async_api import Browser, Page, expect
 
 from frontdesk.testing.desk import ServedDesk, served_desk
 from frontdesk.testing.upstream import Reply
+from tests.browser.test_access import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 RULES = b"# House rules\n\n## Opening hours\n\nThe desk is open from nine to six on weekdays, till one on Saturdays."
-CONSOLE = ["", "conversations", "messages", "knowledge", "people", "keys", "tools", "models", "usage", "audit"]
+CONSOLE = ["", "inbox", "messages", "conversations", "satisfaction", "canned", "knowledge", "people", "keys"]
+CONSOLE += ["tools", "models", "usage", "audit"]
 
 
 @dataclass
@@ -99,8 +101,7 @@ async def test_the_console_shows_every_page_without_a_complaint(office: Office) 
     await office.ask("Tell me something")
     for name in CONSOLE:
         page = await office.open(f"/console/{name}" if name else "/console")
-        await expect(page.locator("main h1")).to_be_visible()
-        await page.wait_for_load_state("networkidle")
+        await settled(page)
         assert (name, await page.get_by_role("alert").all_inner_texts()) == (name, [])
     await office.open("/console/conversations")
     await page.get_by_role("link", name="Tell me something").click()
