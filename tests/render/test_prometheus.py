@@ -230,9 +230,10 @@ def test_every_alert_has_a_fault_that_fires_it(alerts: tuple[Alert, ...]) -> Non
         {REQUESTS % 500: "0+1x3 3+0x60", REQUESTS % 200: "0+0x60"},
         {'requests_total{route="/ready", method="GET", status="503"}': "0+60x60"},
         {RESPONSE % ("/v1/chat/completions", 1): "0+0x60", RESPONSE % ("/v1/chat/completions", "+Inf"): "0+9x60"},
+        {RESPONSE % ("/api/v1/console/events", 1): "0+0x60", RESPONSE % ("/api/v1/console/events", "+Inf"): "0+9x60"},
         {INFO % ("1", "a"): f"1{ALL_DAY}"},
     ],
-    ids=["three failures in an hour", "probes that fail", "a slow model", "a first start"],
+    ids=["three failures in an hour", "probes that fail", "a slow model", "quiet news", "a first start"],
 )
 def test_nothing_fires_that_is_no_fault(
     series: Series, alerts: tuple[Alert, ...], promtool: str, tmp_path: Path
