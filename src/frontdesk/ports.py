@@ -287,3 +287,7 @@ class Live(Protocol):
     def follow(self, conversation_id: str | None = None) -> AsyncGenerator[Signal]:
         """News of this conversation, or of all, from now on, until the generator is closed or the process ends."""
         ...
+
+    def end(self) -> None:
+        """The process stops: end what everybody here follows."""
+        ...

@@ -101,3 +101,16 @@ async def test_several_faces_open_and_close_together() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         await serving
     assert [await refused(address) for address in addresses] == [True, True]
+
+
+async def test_what_never_ends_by_itself_is_told_of_the_stop() -> None:
+    app, ready, listener = Streaming(), asyncio.Event(), listen("127.0.0.1", 0)
+    serving = asyncio.create_task(
+        serve([Face(app, [listener])], drain_seconds=PATIENCE, ready=ready.set, ending=app.go_on.set)
+    )
+    async with asyncio.timeout(PATIENCE), httpx2.AsyncClient(trust_env=False) as client:
+        await ready.wait()
+        async with client.stream("GET", address_of(listener)) as answer:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert b"".join([piece async for piece in answer.aiter_bytes()]) == b"first last"
+        await serving

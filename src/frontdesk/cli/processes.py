@@ -90,7 +90,9 @@ class Process:
                     if self.open_browser:
                         webbrowser.open(link or address)
 
-            await serve(faces, drain_seconds=system.section(HttpOptions).drain_seconds, ready=ready, ending=desk.live.end)
+            await serve(
+                faces, drain_seconds=system.section(HttpOptions).drain_seconds, ready=ready, ending=desk.live.end
+            )
         if self.greets:
             note("The desk is closed. What it stores lies where it lay.")
 
@@ -133,18 +135,23 @@ class Process:
 
 @contextlib.contextmanager
 def _told(system: "System") -> Generator[None]:
-    """Logs and traces of this process."""
+    """Logs, traces and told errors of this process."""
     from frontdesk import __version__
     from frontdesk.system.options import DeskOptions, TelemetryOptions
-    from frontdesk.telemetry import logs, tracing
+    from frontdesk.telemetry import logs, sentry, tracing
 
-    telemetry = system.section(TelemetryOptions)
-    logs.set_up(telemetry.log_level, as_json=not sys.stderr.isatty(), details=system.section(DeskOptions).debug)
+    telemetry, debug = system.section(TelemetryOptions), system.section(DeskOptions).debug
+    environment = telemetry.sentry_environment or system.environment
+    watch, end_errors = sentry.set_up(
+        telemetry.sentry_dsn.get_secret_value(), environment=environment, version=__version__
+    )
+    logs.set_up(telemetry.log_level, as_json=not sys.stderr.isatty(), details=debug, watch=watch)
     end_traces = tracing.set_up(telemetry.otlp_endpoint, name=system.name, version=__version__)
     try:
         yield
     finally:
         end_traces()
+        end_errors()
 
 
 @contextlib.asynccontextmanager

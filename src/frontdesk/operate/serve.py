@@ -41,10 +41,17 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
 
-async def serve(faces: Sequence[Face], *, drain_seconds: int, ready: Callable[[], None]) -> None:
+async def serve(
+    faces: Sequence[Face],
+    *,
+    drain_seconds: int,
+    ready: Callable[[], None],
+    ending: Callable[[], None] = lambda: None,
+) -> None:
     """Answer until SIGTERM or SIGINT, then take no new connection, let running answers end and return.
 
-    `ready` is called once all faces listen. A second signal ends without waiting.
+    `ready` is called once all faces listen, `ending` when the stop begins: answers that would never end by themselves
+    end then. A second signal ends without waiting.
     """
     sys.setswitchinterval(THREAD_TURN)
     servers = [_Server(_config(face.app, drain_seconds)) for face in faces]
@@ -53,6 +60,7 @@ async def serve(faces: Sequence[Face], *, drain_seconds: int, ready: Callable[[]
         for server in servers:
             server.force_exit = server.should_exit
             server.should_exit = True
+        ending()
 
     with _signals(stop):
         running = [

@@ -1,0 +1,40 @@
+"""News of conversations: who hears them, and how hearing ends."""
+
+import asyncio
+from contextlib import aclosing
+
+from frontdesk.conversation.live import WAITING, LiveNews
+from frontdesk.outgoing import Signal
+
+
+def changed(conversation: str) -> Signal:
+    return Signal(conversation_id=conversation, person_id="per_1", kind="changed")
+
+
+async def hears(live: LiveNews, conversation: str | None, heard: list[str]) -> None:
+    async with aclosing(live.follow(conversation)) as signals:
+        async for signal in signals:
+            heard.append(signal.conversation_id)
+
+
+async def test_a_page_hears_its_conversation_and_the_team_hears_all_until_the_process_ends() -> None:
+    live, own, every = LiveNews(), list[str](), list[str]()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(hears(live, "conv_1", own))
+        group.create_task(hears(live, None, every))
+        await asyncio.sleep(0)
+        for conversation in ("conv_1", "conv_2", "conv_1"):
+            await live.tell(changed(conversation))
+        live.end()
+    assert (own, every) == (["conv_1", "conv_1"], ["conv_1", "conv_2", "conv_1"])
+
+
+async def test_a_reader_that_is_slow_misses_the_oldest_news_and_still_hears_the_end() -> None:
+    live, heard = LiveNews(), list[str]()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(hears(live, None, heard))
+        await asyncio.sleep(0)
+        for number in range(WAITING + 10):
+            await live.tell(changed(f"conv_{number}"))
+        live.end()
+    assert (heard[0], heard[-1]) == ("conv_11", f"conv_{WAITING + 9}")
