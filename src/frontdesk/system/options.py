@@ -161,3 +161,9 @@ class TelemetryOptions(Section):
     otlp_endpoint: Annotated[str, Env("OTEL_EXPORTER_OTLP_ENDPOINT")] = Field(
         default="", description="Where traces go by OTLP over HTTP (`http://collector:4318`); empty: nowhere."
     )
+    sentry_dsn: Annotated[SecretStr, Env("SENTRY_DSN", secret=True)] = Field(
+        default=SecretStr(""), description="Where errors are told, without anybody's words; empty: nowhere."
+    )
+    sentry_environment: Annotated[str, Env("SENTRY_ENVIRONMENT")] = Field(
+        default="", description="The environment that errors are told under; empty: the desk's own."
+    )

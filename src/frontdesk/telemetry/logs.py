@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -37,15 +37,25 @@ _HEAD = ("at", "level", "logger", "event", "traceback")  # what a short line sho
 
 _encode = msgspec.json.Encoder().encode
 Event = MutableMapping[str, Any]  # structlog's own type of a line in the making
+Line = dict[str, object]  # what may be told, by name
+Watch = Callable[[Line, BaseException | None], None]
 
 
-def set_up(level: str = "INFO", *, as_json: bool = True, details: bool = False, stream: TextIO | None = None) -> None:
+def set_up(
+    level: str = "INFO",
+    *,
+    as_json: bool = True,
+    details: bool = False,
+    stream: TextIO | None = None,
+    watch: Watch | None = None,
+) -> None:
     """Send structlog's and the standard library's logs to `stream` (stderr) from `level` on.
 
-    `details` adds the words of errors: for a developer's own machine. May be called again.
+    `details` adds the words of errors: for a developer's own machine. `watch` is shown each line, and the error that
+    it tells. May be called again.
     """
     target = stream or sys.stderr
-    lines = _Lines(as_json=as_json, details=details)
+    lines = _Lines(as_json=as_json, details=details, watch=watch)
     number = logging.getLevelNamesMapping()[level]
     processors: list[Processor] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, lines]
     structlog.configure(
@@ -80,7 +90,8 @@ class _Out:
 class _Lines:
     """The last step: what may be logged, as a line of text."""
 
-    def __init__(self, *, as_json: bool, details: bool) -> None:
+    def __init__(self, *, as_json: bool, details: bool, watch: Watch | None) -> None:
+        self._watch = watch
         self._as_json = as_json
         self._details = details
 
@@ -88,10 +99,10 @@ class _Lines:
         """Structlog's protocol of a processor."""
         return self.text(self.line(str(getattr(logger, "name", "frontdesk")), method, event))
 
-    def line(self, logger: str, method: str, event: Event) -> dict[str, object]:
+    def line(self, logger: str, method: str, event: Event) -> Line:
         """What of `event` may be logged."""
         name, level, failure = str(event.pop("event", "")), event.pop("level", method), event.pop("exc_info", None)
-        line: dict[str, object] = {
+        line: Line = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "level": level,
             "logger": logger,
@@ -102,11 +113,14 @@ class _Lines:
         line.update((key, value) for key, value in event.items() if key not in left_out)
         if left_out:
             line["left_out"] = sorted(key if PLAIN.fullmatch(key) else "?" for key in left_out)
-        if failure:
-            line.update(self._told(failure))
+        error = _error_of(failure) if failure else None
+        if error is not None:
+            line.update(self._told(error))
+        if self._watch is not None:
+            self._watch({name: value for name, value in line.items() if name != "traceback"}, error)
         return line
 
-    def text(self, line: dict[str, object]) -> str:
+    def text(self, line: Line) -> str:
         """The line, ended."""
         if self._as_json:
             return _encode(line).decode() + "\n"
@@ -114,17 +128,14 @@ class _Lines:
         words = f"{str(line['at'])[11:19]} {line['level']:<8} {line['event']}  {rest}".rstrip()
         return f"{words}\n{line.get('traceback', '')}".rstrip("\n") + "\n"
 
-    def _told(self, failure: object) -> Iterator[tuple[str, object]]:
-        error = _error_of(failure)
-        if error is None:
-            return
-        yield "error", " < ".join(type(cause).__name__ for cause in _causes(error))
+    def _told(self, error: BaseException) -> Iterator[tuple[str, object]]:
+        yield "error", " < ".join(type(cause).__name__ for cause in causes(error))
         if isinstance(error, FrontdeskError):
             yield "code", error.code
         yield (
             "frames",
             [
-                f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno} {frame.name}"
+                f"{short_path(frame.filename)}:{frame.lineno} {frame.name}"
                 for frame in traceback.extract_tb(error.__traceback__, limit=-FRAMES)
             ],
         )
@@ -186,7 +197,13 @@ def _error_of(failure: object) -> BaseException | None:
     return sys.exc_info()[1]
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def short_path(filename: str) -> str:
+    """The end of a path, which tells the place in the code and nothing of the machine."""
+    return "/".join(Path(filename).parts[-3:])
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what led to it."""
     seen: set[int] = set()
     step: BaseException | None = error
     while step is not None and id(step) not in seen and len(seen) < FRAMES:
