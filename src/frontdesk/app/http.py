@@ -27,6 +27,7 @@ from frontdesk.console import audit, keys, knowledge, overview, people, tools
 from frontdesk.console import conversations as all_conversations
 from frontdesk.console import models as console_models
 from frontdesk.console import usage as all_usage
+from frontdesk.console import work as all_work
 from frontdesk.conversation.options import ConversationOptions
 from frontdesk.errors import ShuttingDown
 from frontdesk.gate.caller import RULE
@@ -167,6 +168,9 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         all_conversations.router(store.conversations, store.handoffs, shelf),
         console_models.router(desk.models),
         all_usage.router(store.calls, store.budgets),
+        all_work.router(
+            store.queues, store.workers, store.dead, store.schedules, store.updates, store.outbox, desk.queues
+        ),
     ]
 
 

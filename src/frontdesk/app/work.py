@@ -134,7 +134,7 @@ async def _show_life(role: Role, local: LocalWork, store: Store, clock: Clock, s
     name, queues = process_name(), ",".join(role.queues)
 
     async def beat() -> None:
-        await store.workers.beat(name, queues, local.in_hand, "draining" if local.draining else "working")
+        await store.workers.beat(name, queues, local.in_hand, "draining" if local.draining else "up")
 
     async def leave() -> None:
         with contextlib.suppress(FrontdeskError):  # then its row tells that it fell silent
@@ -152,7 +152,7 @@ async def _measure(store: Store, queues: Mapping[str, Queue], local: LocalWork) 
         metrics.queue_oldest.labels(queue).set(max((row.oldest_seconds for row in waiting), default=0.0))
     for kind in queues:
         metrics.rows_running.labels(kind).set(local.running(kind))
-    alive = [worker for worker in await store.workers.page() if worker.state != "silent"]
+    alive = [worker for worker in await store.workers.page() if worker.state != "down"]
     for queue in QUEUES:
         metrics.workers_alive.labels(queue).set(sum(queue in worker.queues.split(",") for worker in alive))
 

@@ -125,6 +125,10 @@ POST           /api/v1/console/canned                 operator console   -      
 PUT            /api/v1/console/canned/{id}            operator console   -       -      canned.change
 DELETE         /api/v1/console/canned/{id}            operator console   -       -      canned.remove
 GET            /api/v1/console/satisfaction           operator console   -       -      -
+GET            /api/v1/console/work                   operator console   -       -      -
+POST           /api/v1/console/work/dead/{kind}/{id}/replay operator console - -       dead.replay
+DELETE         /api/v1/console/work/dead/{kind}/{id}  operator console   -       -      dead.remove
+POST           /api/v1/console/work/unknown/{id}      operator console   -       -      letter.decide
 GET            /api/v1/console/models                 operator console   -       -      -
 GET            /api/v1/console/usage                  operator console   -       -      -
 """

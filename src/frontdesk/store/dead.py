@@ -16,9 +16,9 @@ from frontdesk.store.database import Database
 from frontdesk.store.jobs import jobs
 from frontdesk.store.outbox import outbox
 from frontdesk.store.turns import turn_events, turns
+from frontdesk.store.updates import updates
 
 PAGE = 200
-HIDDEN = "withdrawn"  # the state of a dead row that a person took off the list
 
 
 class Dead(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,17 +33,37 @@ class Dead(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
 
 
+class Doubtful(msgspec.Struct, frozen=True, kw_only=True):
+    """A letter that may have arrived: only a person can find out. `text` is what it says, where it is a message."""
+
+    id: str
+    channel: str
+    place: str
+    at: datetime
+    proactive: bool
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """Where the dead of one kind lie, how they are told, and what makes one as good as new."""
+    """Where the dead of one kind lie and how they are told; what makes one as good as new, or takes it off the list."""
 
     table: sa.Table
+    key: sa.ColumnElement[str]
     state: str
     anew: Mapping[str, object]
-    told: sa.Select[Any]
+    hidden: Mapping[str, object]
+    channel: sa.ColumnElement[Any]
+    reason: sa.ColumnElement[Any]
+    attempts: sa.ColumnElement[Any]
+    at: sa.ColumnElement[Any]
+    summary: sa.ColumnElement[Any]
 
-    def found(self, row_id: str) -> sa.ColumnElement[bool]:
-        return sa.and_(self.table.c.id == row_id, self.table.c.state == self.state)
+    def told(self, kind: str) -> sa.Select[*tuple[Any, ...]]:
+        """A select that yields the fields of `Dead`."""
+        columns = {name: getattr(self, name).label(name) for name in ("channel", "reason", "attempts", "at", "summary")}
+        named = sa.select(sa.literal(kind).label("kind"), self.key.label("id"), *columns.values())
+        return named.where(self.table.c.state == self.state)
 
 
 class DeadLetters:
@@ -55,10 +75,32 @@ class DeadLetters:
 
     async def page(self) -> list[Dead]:
         """The newest first, at most `PAGE`."""
-        every = sa.union_all(*(kind.told for kind in _KINDS.values())).subquery()
+        every = sa.union_all(*(kind.told(name) for name, kind in _KINDS.items())).subquery()
         query = sa.select(every).order_by(every.c.at.desc()).limit(PAGE)
         async with self._database.read() as connection:
             return [Dead(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def doubtful(self) -> list[Doubtful]:
+        """Letters of unknown outcome, the oldest first, at most `PAGE`."""
+        query = (
+            sa.select(outbox, messages.c.text)
+            .outerjoin(messages, messages.c.id == outbox.c.message_id)
+            .where(outbox.c.state == "unknown")
+            .order_by(outbox.c.created_at, outbox.c.id)
+            .limit(PAGE)
+        )
+        async with self._database.read() as connection:
+            return [
+                Doubtful(
+                    id=row.id,
+                    channel=row.channel,
+                    place=row.place or "",
+                    at=row.created_at,
+                    proactive=row.proactive,
+                    text=row.text or "",
+                )
+                for row in await connection.execute(query)
+            ]
 
     async def replay(self, kind: str, row_id: str) -> None:
         """Have the row worked on again as if it were new; a sweep finds it, or the dispatcher is told.
@@ -82,13 +124,14 @@ class DeadLetters:
         where = _kind(kind, row_id)
 
         async def work(connection: AsyncConnection) -> None:
-            await _change(connection, where, row_id, {"state": HIDDEN})
+            await _change(connection, where, row_id, where.hidden)
 
         await self._database.commit(work)
 
 
 async def _change(connection: AsyncConnection, kind: _Kind, row_id: str, values: Mapping[str, object]) -> None:
-    if (await connection.execute(kind.table.update().where(kind.found(row_id)).values(values))).rowcount == 0:
+    found = kind.table.update().where(kind.key == row_id, kind.table.c.state == kind.state)
+    if (await connection.execute(found.values(values))).rowcount == 0:
         raise _unknown(row_id)
 
 
@@ -102,56 +145,56 @@ def _unknown(row_id: str) -> NotFound:
     return NotFound("There is no such dead letter", where=row_id)
 
 
-def _told(kind: str, table: sa.Table, state: str, **columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """A select that yields the fields of `Dead`."""
-    labelled = [columns[name].label(name) for name in ("channel", "reason", "attempts", "at", "summary")]
-    return sa.select(sa.literal(kind).label("kind"), table.c.id.label("id"), *labelled).where(table.c.state == state)
-
-
 _KINDS = {
     "turn": _Kind(
         table=turns,
+        key=turns.c.id,
         state="dead",
         anew={"state": "queued", "claims": 0, "last_seq": 0, "stop_requested": False, "finished_at": None},
-        told=_told(
-            "turn",
-            turns,
-            "dead",
-            channel=conversations.c.channel,
-            reason=sa.literal("never_ended"),
-            attempts=turns.c.claims,
-            at=turns.c.finished_at,
-            summary=sa.literal("A reply in conversation ") + turns.c.conversation_id,
-        ).join(conversations, conversations.c.id == turns.c.conversation_id),
+        hidden={"state": "failed"},
+        channel=sa.select(conversations.c.channel)
+        .where(conversations.c.id == turns.c.conversation_id)
+        .correlate(turns)
+        .scalar_subquery(),
+        reason=sa.literal("never_ended"),
+        attempts=turns.c.claims,
+        at=turns.c.finished_at,
+        summary=sa.literal("A reply in conversation ") + turns.c.conversation_id,
     ),
     "letter": _Kind(
         table=outbox,
+        key=outbox.c.id,
         state="failed",
         anew={"state": "waiting", "attempts": 0, "settled_at": None, "problem": None},
-        told=_told(
-            "letter",
-            outbox,
-            "failed",
-            channel=outbox.c.channel,
-            reason=sa.func.coalesce(outbox.c.problem, "failed"),
-            attempts=outbox.c.attempts,
-            at=outbox.c.settled_at,
-            summary=sa.case((outbox.c.machine, "A letter of the desk"), else_="A letter of a person of the team"),
-        ),
+        hidden={"state": "withdrawn"},
+        channel=outbox.c.channel,
+        reason=sa.func.coalesce(outbox.c.problem, "failed"),
+        attempts=outbox.c.attempts,
+        at=outbox.c.settled_at,
+        summary=sa.case((outbox.c.machine, "A letter of the desk"), else_="A letter of a person of the team"),
+    ),
+    "update": _Kind(
+        table=updates,
+        key=updates.c.channel + ":" + updates.c.external_id,
+        state="dead",
+        anew={"state": "waiting", "attempts": 0, "settled_at": None, "problem": None},
+        hidden={"state": "done", "body": "", "lane": ""},
+        channel=updates.c.channel,
+        reason=sa.func.coalesce(updates.c.problem, "failed"),
+        attempts=updates.c.attempts,
+        at=sa.func.coalesce(updates.c.settled_at, updates.c.received_at),
+        summary=sa.literal("An update of kind ") + updates.c.kind,
     ),
     "job": _Kind(
         table=jobs,
+        key=jobs.c.id,
         state="dead",
         anew={"state": "waiting", "attempts": 0, "ended_at": None, "problem": None},
-        told=_told(
-            "job",
-            jobs,
-            "dead",
-            channel=sa.null(),
-            reason=sa.func.coalesce(jobs.c.problem, "failed"),
-            attempts=jobs.c.attempts,
-            at=jobs.c.ended_at,
-            summary=sa.literal("Job ") + jobs.c.name,
-        ),
+        hidden={"state": "withdrawn"},
+        channel=sa.null(),
+        reason=sa.func.coalesce(jobs.c.problem, "failed"),
+        attempts=jobs.c.attempts,
+        at=jobs.c.ended_at,
+        summary=sa.literal("Job ") + jobs.c.name,
     ),
 }

@@ -10,6 +10,7 @@ from frontdesk.store.database import Database
 from frontdesk.store.jobs import jobs
 from frontdesk.store.outbox import outbox
 from frontdesk.store.turns import OPEN, turns
+from frontdesk.store.updates import updates
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,16 +30,17 @@ class Queues:
         self._clock = clock
 
     async def lengths(self) -> list[Queue]:
-        """Every kind, in the order turn, letter, job. Letters and jobs of a later time do not wait yet."""
+        """Every kind: turn, letter, update, job. What is due at a later time does not wait yet."""
         now = self._clock.now()
         counts = [
             _count(turns, "queued", since=turns.c.created_at),
             _count(outbox, "waiting", outbox.c.due_at <= now, since=outbox.c.due_at),
+            _count(updates, "waiting", updates.c.due_at <= now, since=updates.c.received_at),
             _count(jobs, "waiting", jobs.c.due_at <= now, since=jobs.c.due_at),
         ]
         found: list[Queue] = []
         async with self._database.read() as connection:
-            for kind, count in zip(("turn", "letter", "job"), counts, strict=True):
+            for kind, count in zip(("turn", "letter", "update", "job"), counts, strict=True):
                 row = (await connection.execute(count)).one()
                 age = (now - row.oldest).total_seconds() if row.oldest else 0.0
                 found.append(Queue(kind=kind, length=row.length, oldest_seconds=max(age, 0.0), running=row.running))
@@ -55,7 +57,7 @@ def _count(
     table: sa.Table, waiting: str, *more: sa.ColumnElement[bool], since: sa.ColumnElement[Any]
 ) -> sa.Select[int, Any, int]:
     waits = sa.and_(table.c.state == waiting, *more)
-    running = sa.select(sa.func.count()).where(table.c.state.in_(("running", "sending"))).scalar_subquery()
+    running = sa.select(sa.func.count()).where(table.c.state.in_(("running", "sending", "working"))).scalar_subquery()
     return sa.select(
         sa.func.count().label("length"), sa.func.min(since).label("oldest"), running.label("running")
     ).where(waits)

@@ -25,8 +25,8 @@ FORGOTTEN = timedelta(hours=1)  # after which it is no longer listed
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
-    """A process, its queues (`general,ml`), and how many rows it has in hand. `state` is `working`, `draining`, or
-    `silent` when it has shown no sign of life for a while."""
+    """A process, its queues (`general,ml`), and how many rows it has in hand. `state` is `up`, `draining`, or
+    `down` when it has shown no sign of life for a while."""
 
     name: str
     queues: str
@@ -70,4 +70,4 @@ class Workers:
         async with self._database.read() as connection:
             rows = (await connection.execute(sa.select(workers).order_by(workers.c.name))).mappings().all()
         found = [Worker(**row) for row in rows]
-        return [msgspec.structs.replace(each, state="silent") if each.seen_at < quiet else each for each in found]
+        return [msgspec.structs.replace(each, state="down") if each.seen_at < quiet else each for each in found]
