@@ -1,6 +1,8 @@
 """A person's words and the desk's secrets, marked, used everywhere, and then looked for where they must not be."""
 
+import re
 import signal
+import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -139,13 +141,15 @@ async def test_no_canary_leaves_by_logs_traces_metrics_or_errors_and_none_outliv
                 assert len(session.errors) > 6
                 metrics = (await session.client.get("/metrics")).text
                 assert any(MODEL_KEY in call.headers.get("authorization", "") for call in upstream.received)
-                places = files_with((NAME, SAID, FACT, ANSWER), home)
-                assert places, "the search finds what is there"
+                sealed = sealed_words(home)
+                assert len(sealed) > 20
+                assert files_with((NAME, *sealed), home), "the search finds what is there"
+                assert files_with((SAID, FACT, ANSWER, FILE_NAME), home) == [], "and words are sealed"
                 (await session.call("DELETE", "/api/v1/me")).raise_for_status()
-                left_alive = files_with(PERSONAL, home)
+                left_alive = files_with((*PERSONAL, *sealed), home)
             desk.send(signal.SIGTERM)
             assert await desk.ended() == 0
-        left = files_with(PERSONAL, home)
+        left = files_with((*PERSONAL, *sealed), home)
         log = desk.log.read_text()
         errors, traces = "\n".join(session.errors), b"".join(collector.received).decode("utf-8", "replace")
     secrets = (*SECRETS.values(), PASSWORD, *session.credentials)
@@ -161,6 +165,14 @@ async def test_no_canary_leaves_by_logs_traces_metrics_or_errors_and_none_outliv
 def found(canaries: tuple[str, ...], text: str) -> list[str]:
     """Those of the canaries, or their last words, that stand in the text."""
     return [canary for canary in canaries if canary in text or canary.rpartition(" ")[2] in text]
+
+
+def sealed_words(home: Path) -> tuple[str, ...]:
+    """All that lies sealed in the desk's database, as it lies there."""
+    database = sqlite3.connect(home / "desk.db")
+    kept = [line for line in database.iterdump() if "fd1$" in line]
+    database.close()
+    return tuple(re.findall(r"fd1\$[0-9a-f]{8}\$[A-Za-z0-9+/=]+", "\n".join(kept)))
 
 
 def files_with(canaries: tuple[str, ...], folder: Path) -> list[str]:
@@ -180,9 +192,10 @@ async def test_a_deleted_conversation_leaves_no_byte_and_its_key_is_free_again(t
         ann = await served.client()
         key = {"Idempotency-Key": "a-key"}
         asked = await ann.post("/api/v1/chat", json={"text": OPINION}, headers=key)
-        assert files_with((OPINION,), tmp_path)
+        sealed = sealed_words(tmp_path)
+        assert len(files_with(sealed, tmp_path)) >= len(sealed)
         await ann.delete(f"/api/v1/conversations/{asked.json()['conversation_id']}")
-        assert files_with((OPINION,), tmp_path) == []
+        assert files_with((OPINION, *sealed), tmp_path) == []
         again = await ann.post("/api/v1/chat", json={"text": "Something else"}, headers=key)
         assert again.status_code == 200
         assert again.json()["turn_id"] != asked.json()["turn_id"]
