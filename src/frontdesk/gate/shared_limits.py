@@ -125,6 +125,7 @@ class SharedLimiter:
         self._processes = 1
         self._again_at = self._show_at = clock.monotonic()
         self._shared = metrics.limits_shared.labels(name)
+        self._shared.set(1)
 
     async def hit(self, key: str, *, cost: int = 1) -> State:
         """Count `cost` requests of `key`, or raise `WindowFull` without counting any."""
