@@ -133,7 +133,7 @@ def forged(good: str) -> list[str]:
         word("customer-7", jti=None),
         word("customer-7", jti="short"),
         word("customer-7", jti="j" * 201),
-        word("customer-7", sub=7),
+        word(7),
         word(""),
         word("customer-7", name=["Ann"]),
         word("customer-7", name="\0"),

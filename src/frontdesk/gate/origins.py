@@ -62,6 +62,11 @@ def framed_headers(origins: Sequence[str]) -> dict[str, str]:
     }
 
 
+def framing_headers() -> dict[str, str]:
+    """The headers of a page that shows pages of its own origin in frames."""
+    return {"content-security-policy": f"{PAGE_POLICY}; frame-src 'self'"}
+
+
 def exact_origin(origin: str) -> str:
     """The origin in lower case. Raises `ValueError` for anything that is not exactly `scheme://host[:port]`."""
     scheme, _, host = origin.partition("://")

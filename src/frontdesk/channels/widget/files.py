@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from frontdesk.errors import NotFound
 from frontdesk.gate.caller import origin_of
-from frontdesk.gate.origins import framed_headers
+from frontdesk.gate.origins import framed_headers, framing_headers
 from frontdesk.gate.sites import Site
 from frontdesk.gate.widget import WidgetDoor
 
@@ -41,7 +41,7 @@ def routes(door: WidgetDoor, pages: Path, *, with_demo: bool) -> list[Route]:
     async def demo(_: Request) -> Response:
         if not with_demo or not door.sites:
             raise NotFound("There is nothing at this address")
-        return _page(pages / "widget-demo.html", {})
+        return _page(pages / "widget-demo.html", framing_headers())
 
     addresses = {"/widget.js": script, "/widget": panel, "/widget/demo": demo}
     return [Route(path, endpoint, methods=["GET"]) for path, endpoint in addresses.items()]
