@@ -11,12 +11,19 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
 
+from frontdesk.messages import Role
 from frontdesk.testing.desk import ServedDesk, served_desk
 from frontdesk.testing.upstream import Received, Reply
 
 PICTURES = Path(__file__).parent / "pictures"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 QUESTION = "When are you open, and what happens to a parcel that comes later?"
+VISITOR, OPERATOR = "Mia", "Ada"
+OTHERS = {"Alan": "Until when is the desk open on Saturdays?", "Grace": "What happens to a parcel that comes later?"}
+NOT_KNOWN = "I do not know whether anybody has found it: I found nothing about that."
+ASKED_OF_A_PERSON = "I forgot my umbrella in the garden room yesterday. Has anybody found it?"
+NOTE = "There is a green one in the lost and found."
+PERSON_SAYS = "Good morning Mia. A green one was found; is it yours? I keep it for you at the desk."
 TRIED = "Until when is the desk open on Saturdays?"
 ANSWER = """\
 We are open **from nine to six** on weekdays, and until one on Saturdays [N].
@@ -80,6 +87,7 @@ async def take() -> None:
         ):
             await learn(served)
             browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            await takeover(browser, served)
             await chat(browser, served, "chat", DESKTOP, dark=False)
             await chat(browser, served, "chat-dark", DESKTOP, dark=True)
             await chat(browser, served, "chat-phone", PHONE, dark=False)
@@ -89,6 +97,8 @@ async def take() -> None:
 
 def answer(request: Received) -> Reply:
     """What a model would say, marked with the number that its passage has in the prompt."""
+    if ASKED_OF_A_PERSON in request.body.decode():
+        return Reply(text=NOT_KNOWN)
     number = re.search(rf"\[(\d)\] {re.escape(SOURCE)}", request.body.decode())
     return Reply(text=ANSWER.replace("[N]", f"[{number[1]}]" if number else ""))
 
@@ -103,8 +113,10 @@ async def learn(served: ServedDesk) -> None:
             await asyncio.sleep(0.2)  # embedding runs in the background and tells nobody its end
 
 
-async def window(browser: Browser, served: ServedDesk, size: tuple[int, int], *, dark: bool) -> Page:
-    """A window in which the owner has signed in."""
+async def window(
+    browser: Browser, served: ServedDesk, size: tuple[int, int], *, dark: bool, link: str | None = None
+) -> Page:
+    """A window in which the owner has signed in, or whose `link` it is."""
     context = await browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme="dark" if dark else "light",
@@ -112,7 +124,7 @@ async def window(browser: Browser, served: ServedDesk, size: tuple[int, int], *,
         locale="en-GB",
     )
     page = await context.new_page()
-    await page.goto(await served.desk.owner_link(served.address))
+    await page.goto(link or await served.desk.owner_link(served.address))
     await page.locator(".welcome").wait_for()
     return page
 
@@ -139,6 +151,41 @@ async def console(browser: Browser, served: ServedDesk) -> None:
     await page.get_by_role("button", name="Try", exact=True).click()
     await page.locator(".try strong").wait_for()
     await page.screenshot(path=PICTURES / "console-knowledge.png")
+    await page.context.close()
+
+
+async def invitation(served: ServedDesk, name: str, role: Role) -> str:
+    """A link that signs somebody new in."""
+    person = await served.desk.store.people.add(name=name, role=role, email=None)
+    return f"{served.address}/sign-in#token={await served.desk.door.sign_in.invite(person.id)}"
+
+
+async def takeover(browser: Browser, served: ServedDesk) -> None:
+    """A visitor asks for what no document says; somebody of the team takes over and answers."""
+    for name, question in OTHERS.items():
+        await served.ask(await served.client(name=name), question)
+    talk = await window(browser, served, DESKTOP, dark=False, link=await invitation(served, VISITOR, Role.MEMBER))
+    await talk.locator("#composer").fill(ASKED_OF_A_PERSON)
+    await talk.keyboard.press("Enter")
+    await talk.get_by_role("button", name="Send", exact=True).wait_for()
+    page = await window(browser, served, DESKTOP, dark=False, link=await invitation(served, OPERATOR, Role.OPERATOR))
+    await page.goto(f"{served.address}/console/inbox")
+    await page.locator(".inbox-lines a").first.click()
+    await page.get_by_role("button", name="Note", exact=True).click()
+    await page.get_by_label("Note for the team").fill(NOTE)
+    await page.keyboard.press("Enter")
+    await page.locator("[data-role=note]").wait_for()
+    await page.get_by_role("button", name="Reply", exact=True).click()
+    await page.get_by_role("button", name="Take over").click()
+    await page.get_by_label(f"Reply to {VISITOR}").fill(PERSON_SAYS)
+    await talk.locator("#composer").press_sequentially("Thank")
+    await page.locator(".dots").wait_for()
+    await page.screenshot(path=PICTURES / "console-inbox.png")
+    await page.keyboard.press("Enter")
+    await talk.locator("article.person").wait_for()
+    await talk.locator("#composer").fill("")
+    await talk.screenshot(path=PICTURES / "chat-person.png")
+    await talk.context.close()
     await page.context.close()
 
 

@@ -194,7 +194,7 @@ class FakeInbox:
             ("GET", f"{root}/inbox", self.list),
             ("GET", f"{root}/events", self.events),
             ("GET", one, self.read),
-            ("GET", f"{root}/turns/{{id}}/events", self.nothing_there),
+            ("GET", f"{root}/turns/{{id}}/events", self.turn),
             ("POST", f"{one}/take", self.take),
             ("POST", f"{one}/hand-back", self.hand_back),
             ("POST", f"{one}/reply", self.reply),
@@ -265,8 +265,27 @@ class FakeInbox:
         newest = found["messages"][-limit:]
         return JSONResponse(found | {"messages": newest, "earlier": len(newest) < len(found["messages"])})
 
-    async def nothing_there(self, request: Request) -> Response:
-        return problem(404, "not_found", "There is no such turn")
+    async def turn(self, request: Request) -> Response:
+        """An answer that stops in its middle until `draft_release`."""
+        end = {
+            "reply_id": "m_run",
+            "grounding": "sourced",
+            "model": "large",
+            "reason": "stop",
+            "can_leave_message": False,
+        }
+        told = [
+            ("text.added", {"text": "It is **at"}),
+            ("text.added", {"text": " the desk**."}),
+            ("turn.finished", end),
+        ]
+
+        async def frames() -> AsyncIterator[bytes]:
+            for seq, (name, data) in enumerate(told, start=1):
+                yield f"id: {seq}\n".encode() + sent(name, data)
+                await self.draft_release.wait()
+
+        return StreamingResponse(frames(), media_type="text/event-stream")
 
     # --- acting ---
 

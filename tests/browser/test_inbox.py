@@ -70,6 +70,26 @@ async def test_what_comes_in_is_there_at_once_and_said_once(visit: Visit) -> Non
     assert visit.complaints == []
 
 
+async def test_the_desk_s_answer_is_seen_as_it_grows_and_said_when_it_is_whole(visit: Visit) -> None:
+    inbox = visit.desk.inbox
+    inbox.draft_release.clear()
+    page = await opened(visit)
+    reply = await inbox.say("conv_parcel", "assistant", "", state="running", turn_id="turn_1")
+    inbox.talks["conv_parcel"]["running_turn_id"] = "turn_1"
+    await inbox.tell("changed", "conv_parcel")
+    running = page.locator("[data-state=running]")
+    await expect(running).to_contain_text("It is at")
+    await expect(running).to_contain_text("The desk is writing")
+    await expect(page.locator("[data-announcer]")).to_have_text("")
+    reply |= {"text": "It is **at the desk**.", "state": "complete", "grounding": "sourced"}
+    inbox.talks["conv_parcel"]["running_turn_id"] = None
+    inbox.draft_release.set()
+    await expect(running).to_have_count(0)
+    await expect(page.get_by_role("log").locator("li").last.locator("strong")).to_have_text("at the desk")
+    await expect(page.locator("[data-announcer]")).to_have_text("Desk: It is at the desk.")
+    assert visit.complaints == []
+
+
 async def test_nothing_can_be_said_before_the_conversation_is_taken_over(visit: Visit) -> None:
     page = await opened(visit)
     await expect(page.get_by_label("Reply to Mia")).to_have_count(0)

@@ -232,12 +232,15 @@ function useAnnouncement(talk: Talk, onListChange: () => void): string {
       onListChange();
       if (last?.state === "failed" || talk.trouble) setSaid(words.answerFailed);
       else if (last?.state === "stopped") setSaid(words.answerStopped);
-      else if (last?.role === "assistant") setSaid(words.answered([...document.querySelectorAll(".answer .prose")].at(-1)?.textContent ?? ""));
+      else if (last?.role === "assistant") setSaid(words.answered(lastWords(".answer .prose")));
     } else if (isRunning) setSaid("");
-    else if (isFresh && last?.author) setSaid(words.said(last.author.name, last.text));
+    else if (isFresh && last?.author) setSaid(words.said(last.author.name, lastWords(".person .prose")));
     else if (isFresh && last?.role === "notice") setSaid(last.text);
     wasRunning.current = isRunning;
     known.current = { talk: talk.id, last: last?.id };
   }, [isRunning, talk.id, talk.loading, talk.path, talk.trouble, onListChange]);
   return said;
 }
+
+/** The newest message of a kind as it is shown, without its Markdown. */
+const lastWords = (selector: string): string => [...document.querySelectorAll(selector)].at(-1)?.textContent ?? "";

@@ -3,6 +3,7 @@ import { When } from "../shared/parts";
 import { lasting, secondsSince } from "../shared/time";
 import type { Typists } from "../stream/use-news";
 import type { InboxLine, InboxView } from "./contract";
+import { unmarked } from "./inbox-message";
 import { Link } from "./parts";
 import { filter, hrefOf } from "./route";
 import { words } from "./strings";
@@ -77,9 +78,6 @@ function lastWords(line: InboxLine): string {
   if (line.last_from === "operator") return text.teamSaid(unmarked(line.last_text));
   return line.last_text || line.title;
 }
-
-/** One line without Markdown's signs, for a glance. */
-const unmarked = (markdown: string): string => markdown.replace(/[*_`]{2,}|`|^#+ | *\[\d+\]/gmu, "").replace(/\s+/g, " ");
 
 /** What matters about a conversation, in words: its colour alone would not tell everybody. */
 function Facts({ line, me, isTyping }: { line: InboxLine; me: string; isTyping: boolean }) {

@@ -13,6 +13,9 @@ export function writerOf(message: Message, person: string): string {
   return message.author ? text.team(message.author.name) : text.desk;
 }
 
+/** One line without Markdown's signs, to be heard or seen at a glance. */
+export const unmarked = (markdown: string): string => markdown.replace(/[*_`]{2,}|`|^#+ | *\[\d+\]/gmu, "").replace(/\s+/g, " ");
+
 /** A message as the team reads it: the visitor's, the desk's, a person's of the team, or a notice of what happened. */
 export function MessageItem({ message, person, children }: { message: Message; person: string; children?: ReactNode }) {
   if (message.role === "notice") {

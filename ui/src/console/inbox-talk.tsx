@@ -6,7 +6,7 @@ import { useAtEnd } from "../shared/use-at-end";
 import { branch } from "../chat/tree";
 import type { Typists } from "../stream/use-news";
 import type { Note, UnknownLetter, WatchedConversation } from "./contract";
-import { MessageItem, writerOf } from "./inbox-message";
+import { MessageItem, unmarked, writerOf } from "./inbox-message";
 import { InboxHead } from "./inbox-head";
 import { InboxReply } from "./inbox-reply";
 import { useRunningAnswer } from "./inbox-running";
@@ -208,7 +208,7 @@ function useAnnouncement(talk: WatchedConversation, me: Person, person: string):
       if (talk.held_by?.id === me.id) setSaid(text.youHold);
       else if (talk.held_by) setSaid(wasMine ? text.takenBy(talk.held_by.name) : text.holds(talk.held_by.name));
       else setSaid(text.handedBack);
-    } else if (news) setSaid(news.role === "notice" ? news.text : text.said(writerOf(news, person), news.text));
+    } else if (news) setSaid(news.role === "notice" ? news.text : text.said(writerOf(news, person), unmarked(news.text)));
   }, [talk, me.id, person]);
   return said;
 }

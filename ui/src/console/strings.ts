@@ -57,6 +57,7 @@ export const words = {
   never: "never",
   none: "–",
   overview: {
+    conversations: "people wait in a conversation",
     waiting: "messages left for a person",
     running: "answers being written",
     unhappy: "thumbs down in seven days",
