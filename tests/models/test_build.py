@@ -72,3 +72,15 @@ def test_mistakes_are_named() -> None:
         built(list=(ModelOptions(name="x", wire="openai", key_variable="ABSENT"),))
     with pytest.raises(ValidationError):
         ModelOptions(name="x", wire="openai", modle="y")
+
+
+async def test_a_scripted_model_plays_its_script() -> None:
+    script = {"words": 3, "echo": r"n:\d+"}
+    router = built(list=[{"name": "s", "wire": "scripted", "script": script}], order=["s"])
+    said = await hear(router, ask("First n:1, then n:2?"))
+    assert said.text == "n:1 n:2 This is the"
+
+
+def test_a_script_says_what_is_wrong_with_its_pattern() -> None:
+    with pytest.raises(ValidationError, match="no regular expression"):
+        ModelOptions(name="s", wire="scripted", script={"echo": "("})

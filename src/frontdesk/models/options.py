@@ -1,8 +1,9 @@
 """The section `models` of the system file: which models there are, their order, and the limits of their use."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from frontdesk.messages import ModelFacts
 from frontdesk.system.section import Env, Section
@@ -87,6 +88,26 @@ class BudgetOptions(Section):
     person: PersonBudgetOptions = PersonBudgetOptions()
 
 
+class ScriptOptions(Section):
+    """What a model of the wire `scripted` plays: for demonstrations and load runs, where no provider is wanted."""
+
+    first_delay: NonNegativeFloat = Field(default=0, description="Seconds before its first word.")
+    words_per_second: PositiveFloat | None = Field(default=None, description="How fast it goes on; none: at once.")
+    words: PositiveInt | None = Field(default=None, description="How long its answers are; none: one sentence.")
+    echo: str = Field(
+        default="", description="A regular expression: what of the question fits it stands before the answer."
+    )
+
+    @field_validator("echo")
+    @classmethod
+    def _is_pattern(cls, echo: str) -> str:
+        try:
+            re.compile(echo)
+        except re.error as error:
+            raise ValueError(f"this is no regular expression: {error}") from None
+        return echo
+
+
 class ModelOptions(Section):
     """One model. What is None comes from the section or from the wire."""
 
@@ -103,6 +124,7 @@ class ModelOptions(Section):
     )
     facts: FactsOptions | None = Field(default=None, description="What it can do; none: what its wire says.")
     time_outs: TimeOuts | None = Field(default=None, description="Its own patience; none: `models.time_outs`.")
+    script: ScriptOptions | None = Field(default=None, description="For the wire `scripted`: what it plays.")
 
 
 class ModelsOptions(Section):

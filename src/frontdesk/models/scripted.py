@@ -3,7 +3,9 @@
 The delays run on the injected clock, so a test that owns the clock owns them too.
 """
 
+import itertools
 import re
+from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
@@ -19,7 +21,7 @@ from frontdesk.messages import (
 )
 from frontdesk.models.accounting import likely_tokens
 from frontdesk.models.failures import CallFailed, Reason
-from frontdesk.models.options import ModelOptions
+from frontdesk.models.options import ModelOptions, ScriptOptions
 from frontdesk.models.wire import Parts
 from frontdesk.ports import Clock
 
@@ -27,13 +29,15 @@ from frontdesk.ports import Clock
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What to do when the last prompt matches `pattern` (a regular expression, searched without regard to case).
 
-    The answer is said in the pieces given, or word by word. With `fails` the call fails that way after `fail_after`
+    The answer is said in the pieces given, or word by word; what of the questions that are still unanswered fits `echo`
+    (a regular expression too) stands before it. With `fails` the call fails that way after `fail_after`
     pieces (0: before the first); `calls` are tool calls made after the text. `first_delay` and `delay` are seconds
     before the first and before each further piece.
     """
 
     pattern: str = ""
     answer: str | tuple[str, ...] = ""
+    echo: str = ""
     calls: tuple[ToolCall, ...] = ()
     fails: Reason | None = None
     fail_after: int = 0
@@ -41,13 +45,17 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     first_delay: float = 0
     delay: float = 0
 
-    def pieces(self) -> list[str]:
+    def pieces(self, request: ModelRequest) -> list[str]:
+        """What is said to `request`, in pieces."""
+        echoed = [f"{each} " for each in re.findall(self.echo, _unanswered(request))] if self.echo else []
         if isinstance(self.answer, tuple):
-            return list(self.answer)
-        return re.findall(r"\s*\S+\s*$|\s*\S+", self.answer)
+            return [*echoed, *self.answer]
+        return [*echoed, *re.findall(r"\s*\S+\s*$|\s*\S+", self.answer)]
 
 
-DEMONSTRATION = (Rule(answer="This is the scripted model. It says the same to everything."),)
+REMEMBERED = 100  # requests that tests can look at; a load run makes many more
+SENTENCE = "This is the scripted model. It says the same to everything."
+DEMONSTRATION = (Rule(answer=SENTENCE),)
 
 
 class ScriptedModel:
@@ -62,7 +70,7 @@ class ScriptedModel:
         once: Sequence[Rule] = (),
         facts: ModelFacts | None = None,
     ) -> None:
-        self.asked: list[ModelRequest] = []
+        self.asked: deque[ModelRequest] = deque(maxlen=REMEMBERED)
         self._name = name
         self._rules = tuple(rules)
         self._once = list(once)
@@ -72,7 +80,8 @@ class ScriptedModel:
     @classmethod
     def build(cls, options: ModelOptions, parts: Parts) -> "ScriptedModel":
         facts = options.facts.facts() if options.facts else None
-        return cls(options.name, clock=parts.clock, facts=facts)
+        rules = (_rule(options.script),) if options.script else DEMONSTRATION
+        return cls(options.name, rules, clock=parts.clock, facts=facts)
 
     @property
     def name(self) -> str:
@@ -86,7 +95,7 @@ class ScriptedModel:
         self.asked.append(request)
         rule = self._rule(request.messages[-1].text if request.messages else "")
         said: list[str] = []
-        for number, piece in enumerate(rule.pieces()):
+        for number, piece in enumerate(rule.pieces(request)):
             self._fail(rule, number)
             if wait := rule.delay if number else rule.first_delay:
                 await self._clock.sleep(wait)
@@ -117,3 +126,16 @@ class ScriptedModel:
             raise CallFailed(
                 f"The script says: {rule.fails}", reason=rule.fails, where=self._name, retry_after=rule.retry_after
             )
+
+
+def _rule(script: ScriptOptions) -> Rule:
+    words = itertools.cycle(SENTENCE.split())
+    answer = SENTENCE if script.words is None else " ".join(itertools.islice(words, script.words))
+    delay = 0 if script.words_per_second is None else 1 / script.words_per_second
+    return Rule(answer=answer, echo=script.echo, first_delay=script.first_delay, delay=delay)
+
+
+def _unanswered(request: ModelRequest) -> str:
+    """The messages since the last answer."""
+    last = itertools.takewhile(lambda prompt: prompt.role == "user", reversed(request.messages))
+    return "\n".join(prompt.text for prompt in reversed([*last]))
