@@ -100,8 +100,9 @@ class Conversation:
         lease = await self._parts.turns.claim(self._name, seconds, turn_id)
         if lease is None:
             return
-        pace = QUIET_PACE if lease.inbound.channel in self._outlets else self._parts.options.stream_pace
-        turn_log = TurnLog(lease, self._parts.turns, self._feeds, self._clock, pace)
+        quiet = lease.inbound.channel in self._outlets
+        pace = QUIET_PACE if quiet else self._parts.options.stream_pace
+        turn_log = TurnLog(lease, self._parts.turns, self._feeds, self._clock, pace, quiet=quiet)
         self._running[turn_id] = turn_log
         self._watch()
         heartbeat = asyncio.create_task(self._keep(lease, turn_log), name=f"lease-{turn_id}")

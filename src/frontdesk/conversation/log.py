@@ -1,7 +1,8 @@
 """A turn's events on their way out: numbered, stored, and only then shown.
 
 A reader never holds a word that a crash could take back. The first words, and whatever is not text, are stored at once;
-text that follows waits a moment (`pace`) for more, so a fast model costs few transactions.
+text that follows waits a moment (`pace`) for more, so a fast model costs few transactions. A `quiet` log, whose reader
+sees the whole reply alone, lets everything wait: what is stored then only spares whoever takes over.
 """
 
 import asyncio
@@ -40,7 +41,9 @@ class Log(Protocol):
 class TurnLog:
     """Events of one leased turn. `stop` is set when somebody asks the turn to end, or the lease is lost."""
 
-    def __init__(self, lease: Lease, turns: Turns, feeds: Feeds, clock: Clock, pace: float = 0) -> None:
+    def __init__(
+        self, lease: Lease, turns: Turns, feeds: Feeds, clock: Clock, pace: float = 0, *, quiet: bool = False
+    ) -> None:
         self.lease = lease
         self.stop = asyncio.Event()
         self.text = ""
@@ -48,7 +51,9 @@ class TurnLog:
         self._feeds = feeds
         self._clock = clock
         self._pace = pace
+        self._quiet = quiet
         self._hurry = asyncio.Event()
+        self._urgent = False
         self._seq = lease.last_seq
         self._pending: list[TurnEvent] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -65,16 +70,19 @@ class TurnLog:
                 return
         else:
             self.text += event.text if isinstance(event, TextAdded) else ""
-            self._hurry.set()
+            if not self._quiet:
+                self._hurry.set()
         self._pending.append(event)
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush(), name=f"flush-{self.lease.turn_id}")
 
     async def flushed(self) -> None:
         """Return when all that was put is stored. Raises as `put`."""
+        self._urgent = True
+        self._hurry.set()
         while self._flushing is not None and not self._flushing.done():
-            self._hurry.set()
             await asyncio.shield(self._flushing)
+        self._urgent = False
         if self._error is not None:
             raise self._error
 
@@ -82,8 +90,9 @@ class TurnLog:
         self, event: TurnEvent, outcome: Outcome, letters: Sequence[NewLetter] = (), *, dead: bool = False
     ) -> list[str]:
         """Store the last event together with the reply and its letters, whose ids it returns. Raises `LostLease`."""
+        rest, self._pending = self._pending, []
         await self.flushed()
-        last = self._number([event])
+        last = self._number([*rest, event])
         ids = await self._patiently(
             functools.partial(self._turns.finish, self.lease, last, outcome, letters, dead=dead)
         )
@@ -91,6 +100,8 @@ class TurnLog:
         return ids
 
     async def _flush(self) -> None:
+        if self._quiet:
+            await self._breathe()
         while self._pending:
             self._hurry.clear()
             batch, self._pending = self._number(self._pending), []
@@ -105,6 +116,8 @@ class TurnLog:
             await self._breathe()
 
     async def _breathe(self) -> None:
+        if self._urgent:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._pace):
                 await self._hurry.wait()

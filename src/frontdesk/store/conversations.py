@@ -138,6 +138,23 @@ messages = sa.Table(
 )
 
 
+def _path() -> sa.Select[tuple[object, ...]]:
+    """Walks a branch from its end, `head`, for at most `longest` messages."""
+    walk = (
+        sa.select(messages.c.id, messages.c.parent_id, sa.literal(1).label("step"))
+        .where(messages.c.id == sa.bindparam("head"))
+        .cte("walk", recursive=True)
+    )
+    before = messages.alias("before")
+    further = sa.select(before.c.id, before.c.parent_id, walk.c.step + 1)
+    longest = sa.bindparam("longest", type_=sa.Integer)
+    walk = walk.union_all(further.where(before.c.id == walk.c.parent_id, walk.c.step < longest))
+    return sa.select(messages).join(walk, walk.c.id == messages.c.id).order_by(walk.c.step.desc())
+
+
+_PATH = _path()
+
+
 class Conversations:
     """Reading and keeping conversations. Every method that takes `person_id` sees that person's rows alone."""
 
@@ -203,17 +220,9 @@ class Conversations:
 
     async def path(self, message_id: str, limit: int) -> list[Message]:
         """The newest `limit` messages of the branch that ends in `message_id`, oldest first."""
-        walk = (
-            sa.select(messages.c.id, messages.c.parent_id, sa.literal(1).label("step"))
-            .where(messages.c.id == message_id)
-            .cte("walk", recursive=True)
-        )
-        before = messages.alias("before")
-        further = sa.select(before.c.id, before.c.parent_id, walk.c.step + 1)
-        walk = walk.union_all(further.where(before.c.id == walk.c.parent_id, walk.c.step < limit))
-        query = sa.select(messages).join(walk, walk.c.id == messages.c.id).order_by(walk.c.step.desc())
         async with self._database.read() as connection:
-            return [_message(row) for row in (await connection.execute(query)).mappings()]
+            rows = await connection.execute(_PATH, {"head": message_id, "longest": limit})
+            return [_message(row) for row in rows.mappings()]
 
     async def message(self, message_id: str, person_id: str | None) -> Message:
         """One message. Raises `NotFound`, also for somebody else's."""

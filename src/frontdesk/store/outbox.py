@@ -93,6 +93,45 @@ async def put(connection: AsyncConnection, ids: Ids, now: datetime, letter: NewL
     return letter_id
 
 
+_NOW = sa.bindparam("now", type_=UtcDateTime)
+_EARLIER = outbox.alias("earlier")
+_BEHIND_ANOTHER = sa.exists().where(  # of its place, that has not ended yet
+    _EARLIER.c.channel == outbox.c.channel,
+    _EARLIER.c.place == outbox.c.place,
+    _EARLIER.c.state.in_(("waiting", "sending")),
+    sa.tuple_(_EARLIER.c.created_at, _EARLIER.c.id) < sa.tuple_(outbox.c.created_at, outbox.c.id),
+)
+_HELD = sa.exists().where(conversations.c.id == outbox.c.conversation_id, conversations.c.held_by.is_not(None))
+_DUE = (
+    sa.select(outbox.c.id)
+    .where(outbox.c.state.in_(("waiting", "sending")), outbox.c.due_at <= _NOW, ~_BEHIND_ANOTHER)
+    .order_by(outbox.c.due_at)
+    .limit(500)
+)
+_TAKE = (
+    outbox.update()
+    .where(
+        outbox.c.id == sa.bindparam("letter"),
+        sa.or_(outbox.c.state == "waiting", sa.and_(outbox.c.state == "sending", outbox.c.repeatable)),
+        outbox.c.due_at <= _NOW,
+        ~_BEHIND_ANOTHER,
+        ~sa.and_(outbox.c.machine, _HELD),
+    )
+    .values(
+        state="sending",
+        due_at=sa.bindparam("until", type_=UtcDateTime),
+        fence=outbox.c.fence + 1,
+        attempts=outbox.c.attempts + 1,
+    )
+    .returning(*(outbox.c[name] for name in Letter.__struct_fields__))
+)
+_LEFT = (
+    outbox.update()
+    .where(outbox.c.id == sa.bindparam("letter"), outbox.c.state == "sending", outbox.c.due_at <= _NOW)
+    .values(state="unknown", settled_at=_NOW, problem="its sender ended in the middle", fence=outbox.c.fence + 1)
+)
+
+
 class Outbox:
     """Claiming letters and settling them.
 
@@ -107,12 +146,8 @@ class Outbox:
 
     async def due(self) -> list[str]:
         """Letters whose time has come, and those that a process has left in the middle of sending."""
-        now = self._clock.now()
-        query = sa.select(outbox.c.id).where(
-            outbox.c.state.in_(("waiting", "sending")), outbox.c.due_at <= now, ~_behind_another()
-        )
         async with self._database.read() as connection:
-            return list((await connection.execute(query.order_by(outbox.c.due_at).limit(500))).scalars())
+            return list((await connection.execute(_DUE, {"now": self._clock.now()})).scalars())
 
     async def claim(self, letter_id: str, seconds: float) -> Letter | None:
         """Take the letter for `seconds`; None when it is not due, sent, another's, or behind another of its place.
@@ -121,36 +156,12 @@ class Outbox:
         middle of sending becomes `unknown` here.
         """
         now = self._clock.now()
-        held = sa.select(conversations.c.id).where(
-            conversations.c.id == outbox.c.conversation_id, conversations.c.held_by.is_not(None)
-        )
-        take = (
-            outbox.update()
-            .where(
-                outbox.c.id == letter_id,
-                sa.or_(outbox.c.state == "waiting", sa.and_(outbox.c.state == "sending", outbox.c.repeatable)),
-                outbox.c.due_at <= now,
-                ~_behind_another(),
-                ~sa.and_(outbox.c.machine, held.exists()),
-            )
-            .values(
-                state="sending",
-                due_at=now + timedelta(seconds=seconds),
-                fence=outbox.c.fence + 1,
-                attempts=outbox.c.attempts + 1,
-            )
-            .returning(*(outbox.c[name] for name in Letter.__struct_fields__))
-        )
-        left = (
-            outbox.update()
-            .where(outbox.c.id == letter_id, outbox.c.state == "sending", outbox.c.due_at <= now)
-            .values(state="unknown", settled_at=now, problem="its sender ended in the middle", fence=outbox.c.fence + 1)
-        )
+        values = {"letter": letter_id, "now": now, "until": now + timedelta(seconds=seconds)}
 
         async def work(connection: AsyncConnection) -> Letter | None:
-            row = (await connection.execute(take)).mappings().one_or_none()
+            row = (await connection.execute(_TAKE, values)).mappings().one_or_none()
             if row is None:
-                await connection.execute(left)
+                await connection.execute(_LEFT, {"letter": letter_id, "now": now})
             return None if row is None else Letter(**row)
 
         return await self._database.commit(work)
@@ -217,14 +228,3 @@ class Outbox:
 
 def _mine(letter: Letter) -> sa.Update:
     return outbox.update().where(outbox.c.id == letter.id, outbox.c.fence == letter.fence, outbox.c.state == "sending")
-
-
-def _behind_another() -> sa.ColumnElement[bool]:
-    """Whether an earlier letter of the same place has not ended yet."""
-    earlier = outbox.alias("earlier")
-    return sa.exists().where(
-        earlier.c.channel == outbox.c.channel,
-        earlier.c.place == outbox.c.place,
-        earlier.c.state.in_(("waiting", "sending")),
-        sa.tuple_(earlier.c.created_at, earlier.c.id) < sa.tuple_(outbox.c.created_at, outbox.c.id),
-    )

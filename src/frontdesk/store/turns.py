@@ -57,6 +57,25 @@ turn_events = sa.Table(
 OPEN = ("queued", "running")
 _LAST_SEQ = turns.update().where(turns.c.id == sa.bindparam("turn")).values(last_seq=sa.bindparam("seq"))
 TICK = timedelta(microseconds=1)
+_EARLIER = turns.alias("earlier")
+_FREE = (
+    sa.select(turns.c.id)
+    .where(
+        sa.or_(
+            turns.c.state == "queued",
+            sa.and_(turns.c.state == "running", turns.c.lease_until < sa.bindparam("now", type_=UtcDateTime)),
+        ),
+        ~sa.exists().where(
+            _EARLIER.c.conversation_id == turns.c.conversation_id,
+            _EARLIER.c.state.in_(OPEN),
+            sa.tuple_(_EARLIER.c.created_at, _EARLIER.c.id) < sa.tuple_(turns.c.created_at, turns.c.id),
+        ),
+    )
+    .order_by(turns.c.created_at)
+    .limit(1)
+    .with_for_update(skip_locked=True, of=turns)  # SQLite has one writer, and no such words
+)
+_IF_FREE = _FREE.where(turns.c.id == sa.bindparam("turn"))
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,27 +127,10 @@ class Turns:
         Free is a turn that is queued, or whose lease has run out, and before which its conversation has no open one.
         """
         now = self._clock.now()
-        earlier = turns.alias("earlier")
-        free = (
-            sa.select(turns.c.id)
-            .where(
-                sa.or_(turns.c.state == "queued", sa.and_(turns.c.state == "running", turns.c.lease_until < now)),
-                ~sa.exists().where(
-                    earlier.c.conversation_id == turns.c.conversation_id,
-                    earlier.c.state.in_(OPEN),
-                    sa.tuple_(earlier.c.created_at, earlier.c.id) < sa.tuple_(turns.c.created_at, turns.c.id),
-                ),
-            )
-            .order_by(turns.c.created_at)
-            .limit(1)
-        )
-        if turn_id is not None:
-            free = free.where(turns.c.id == turn_id)
-        if not self._database.is_sqlite:  # SQLite has one writer, so nobody else can pick the same row meanwhile
-            free = free.with_for_update(skip_locked=True, of=turns)
+        free, values = (_FREE, {"now": now}) if turn_id is None else (_IF_FREE, {"now": now, "turn": turn_id})
 
         async def work(connection: AsyncConnection) -> Lease | None:
-            chosen = (await connection.execute(free)).scalar_one_or_none()
+            chosen = (await connection.execute(free, values)).scalar_one_or_none()
             if chosen is None:
                 return None
             change = turns.update().where(turns.c.id == chosen)
