@@ -56,6 +56,10 @@ OTHER_ROUTES = {
     "POST /v1/embeddings": "OpenAI's embeddings, made by the desk's own embedder.",
     "GET /v1/models": "The names that can be asked for: `frontdesk`, the desk's models, its embedder.",
     "GET /v1/models/{id:path}": "One of those names.",
+    "POST /webhook": "Updates from Telegram, with its secret in the header `X-Telegram-Bot-Api-Secret-Token`.",
+    "GET /widget.js": "The widget's loader: one script tag for other sites.",
+    "GET /widget": "The widget's panel, in a frame of the sites that are listed.",
+    "GET /widget/demo": "A page that shows the widget.",
     "POST /mcp": "The desk as an MCP server, with the tools `search_knowledge` and `ask`.",
 }
 GROUPS = {"/v1": "OpenAI-compatible", "/mcp": "MCP", "/api/v1": "Its own description"}
@@ -257,6 +261,7 @@ def _callers(rule: Rule) -> str:
         return "For callers on the machine's own network." if rule.who == "inside" else "For anybody."
     who = {"visitor": "anybody who may chat, visitors too", "member": "members and above"}
     who |= {"operator": "operators and owners", "owner": "owners"}
+    who |= {"widget": "anybody who may chat, visitors and the widget's people too"}
     scope = {"session": "; signed in, never with a key", "-": ""}.get(rule.scope, f"; scope `{rule.scope}`")
     return f"For {who[rule.who]}{scope}."
 
