@@ -158,8 +158,8 @@ async def test_typing_is_shown_before_a_reply_renewed_while_it_is_made_and_lasts
     chat.desk.models.script = slowly(10, chat.clock)
     await chat.run(await chat.accept("short", "1"))
     moments = [moment for _, moment in chat.post.typed]
-    assert len(moments) == 3, "at 0, 4 and 8 seconds of the ten"
-    assert all(later - earlier >= 4 for earlier, later in pairwise(moments))
+    assert len(moments) >= 3, "at 0, 4 and 8 seconds of the ten"
+    assert all(4 <= later - earlier < 5 for earlier, later in pairwise(moments))
 
     took = []
     for key, length in (("2", 10), ("3", 100), ("4", 1000)):

@@ -445,7 +445,7 @@ async def test_old_messages_are_summed_up_and_the_newest_are_kept(desk: Desk) ->
     events = await desk.ask("Question 0. It is long.", "0")
     started = events[0].event
     assert isinstance(started, Started)
-    for number in range(1, 14):
+    for number in range(1, 16):
         await desk.ask(f"Question {number}.", str(number), conversation_id=started.conversation_id)
     conversation = await desk.conversations.get(started.conversation_id, desk.ada.id)
     assert conversation.summary

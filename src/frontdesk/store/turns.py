@@ -211,7 +211,7 @@ class Turns:
             await connection.execute(
                 conversations.update()
                 .where(conversations.c.id == lease.conversation_id)
-                .values(updated_at=now, last_from="desk")
+                .values(updated_at=_later(conversations.c.updated_at, now), last_from="desk")
             )
             change = _held(lease).values(
                 state="dead" if dead else ended,
@@ -317,6 +317,12 @@ async def _insert_events(connection: AsyncConnection, turn_id: str, events: list
 
 def _rows(turn_id: str, events: list[Numbered]) -> list[dict[str, object]]:
     return [{"turn_id": turn_id, "seq": item.seq, "event": item.event, "at": item.at} for item in events]
+
+
+def _later(known: sa.ColumnElement[datetime], now: datetime) -> sa.ColumnElement[datetime]:
+    """Whichever is later: a conversation's time never runs backwards, whatever the machines' clocks say."""
+    moment = sa.literal(now, UtcDateTime)
+    return sa.case((known < moment, moment), else_=known)
 
 
 def _held(lease: Lease) -> sa.Update:
