@@ -161,6 +161,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("person_id", "channel", name=op.f("pk_link_tries")),
     )
     op.create_table(
+        "shut_places",
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_shut_places_person_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("channel", "place", name=op.f("pk_shut_places")),
+    )
+    with op.batch_alter_table("shut_places", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_shut_places_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
         "widget_visitors",
         sa.Column("person_id", sa.Text(), nullable=False),
         sa.Column("site", sa.Text(), nullable=False),
