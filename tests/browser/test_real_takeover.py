@@ -55,7 +55,8 @@ async def hall(browser: Browser, tmp_path: Path) -> AsyncIterator[Hall]:
             await page.goto(f"{served.address}/sign-in#token={token}")
             await page.locator(".welcome").wait_for()
             pages.append(page)
-        yield Hall(served, *pages, complaints)
+        mia, grace, ada = pages
+        yield Hall(served, mia, grace, ada, complaints)
         for page in pages:
             await page.context.close()
 

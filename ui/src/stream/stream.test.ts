@@ -77,6 +77,11 @@ describe("a turn", () => {
     expect(turn.approvals).toEqual([]);
   });
 
+  it("is handed to a person without an answer", () => {
+    const turn = fold([[1, started], [2, { type: "turn.handed", name: "Grace" }]]);
+    expect(turn).toMatchObject({ state: "handed", text: "", error: null });
+  });
+
   it("ignores events that this page does not know", () => {
     const odd = { type: "turn.sang" } as unknown as TurnEvent;
     expect(fold([[1, started], [2, odd], [3, text("a")]])).toMatchObject({ text: "a", seq: 3 });
@@ -121,6 +126,12 @@ describe("following", () => {
     expect(turn).toMatchObject({ text: "ab", state: "complete" });
     expect(calls[1]?.[0]).toBe("/api/v1/turns/turn_1/events");
     expect(new Headers(calls[1]?.[1].headers).get("Last-Event-ID")).toBe("2");
+  });
+
+  it("ends when a person has the conversation", async () => {
+    const { turn, calls } = await follow(new Response(bodyOf(frame(1, started), frame(2, { type: "turn.handed", name: "Grace" }))));
+    expect(turn.state).toBe("handed");
+    expect(calls).toHaveLength(1);
   });
 
   it("sends a question again under the same key when no answer began", async () => {
