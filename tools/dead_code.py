@@ -24,6 +24,7 @@ ROUTES_AND_VERBS = [
 CALLED_BY_FRAMEWORKS = {
     "process_bind_param": "sqlalchemy.TypeDecorator",
     "process_result_value": "sqlalchemy.TypeDecorator",
+    "collect": "prometheus_client.registry.Collector",
     "connect_unix_socket": "httpcore.AsyncNetworkBackend",
     "capture_signals": "uvicorn.Server",
     "format_commands": "click.Group",
