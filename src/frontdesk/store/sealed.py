@@ -4,7 +4,7 @@ The ring hangs on the database's dialect (`Database.open(…, ring=…)`). A val
 sealed is read as it stands, until `frontdesk encryption rotate` seals it.
 """
 
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -106,15 +106,15 @@ def unseal_bytes(ring: KeyRing, stored: bytes, place: str) -> bytes:
 def seal_text(ring: KeyRing, plain: bytes, place: str) -> str:
     """A sealed value as text."""
     sealed = ring.seal(plain, place)
-    return (sealed[:MARK_LENGTH] + b64encode(sealed[MARK_LENGTH:])).decode()
+    return (sealed[:MARK_LENGTH] + b2a_base64(sealed[MARK_LENGTH:], newline=False)).decode()
 
 
 def unseal_text(ring: KeyRing, stored: str, place: str) -> bytes:
     """What `seal_text` sealed; text without a mark is older than the sealing of its column and comes as it is."""
-    value = stored.encode()
-    if not MARK.match(value):
-        return value
+    mark = stored[:MARK_LENGTH].encode()
+    if not MARK.match(mark):
+        return stored.encode()
     try:
-        return ring.unseal(value[:MARK_LENGTH] + b64decode(value[MARK_LENGTH:], validate=True), place)
+        return ring.unseal(mark + a2b_base64(stored[MARK_LENGTH:]), place)
     except ValueError as error:  # base64's
         raise CannotOpen("A sealed value in the database is damaged", where=place) from error
