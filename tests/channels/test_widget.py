@@ -36,6 +36,7 @@ FORM = {
 MEMBERS = {"id": "members", "origins": [SHOP], "identity": "SHOP_SECRET", "require_identity": True}
 SETTINGS = {"widget.sites": [MAIN, FORM, MEMBERS]}
 SESSION = "/api/v1/widget/session"
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "widget.md"
 NO_ALGORITHM = b'{"alg":"none"}'
 
 
@@ -206,6 +207,14 @@ async def test_a_blocked_or_promoted_person_has_no_token_any_more(
         assert (await browser.get(path, headers=bearer(session))).status_code == 401
         assert not (await enter(browser, renewal=session["renewal"]))["known"]
         assert not (await enter(browser, word("customer-7")))["known"]
+
+
+async def test_the_guides_program_signs_a_word_that_counts(browser: httpx2.AsyncClient) -> None:
+    [program] = re.findall(r"```py\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(program, names)
+    session = await enter(browser, names["identity_token"]("customer-7", "Ann", SECRET))
+    assert (session["known"], session["person"]["name"]) == (True, "Ann")
 
 
 # --- what the token opens -----------------------------------------------------
