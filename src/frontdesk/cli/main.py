@@ -31,6 +31,7 @@ VERBS = {
     "Look after it": {
         "doctor": "Find out what keeps the desk from working.",
         "encryption": "See and change the keys that seal people's words.",
+        "load": "Let simulated people write, and see what becomes of each message.",
         "completion": "Print the completion of a shell.",
         "version": "Print the version.",
     },

@@ -1,0 +1,1 @@
+"""Load runs: people who do not exist write to a desk, and each message is followed to its reply."""
