@@ -26,9 +26,9 @@ def schema(url: str, server: PostgresServer) -> str:
     else:
         command = [server.binaries / "pg_dump", "--schema-only", "--no-owner", "--restrict-key=none", url]
         dump = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        statements = [part.split("\n\n\n")[0].rstrip(");") for part in dump.split("\n--\n")]
+        statements = [part.split("\n\n\n")[0] for part in dump.split("\n--\n")]
     plain = (
-        " ".join(part.split()).replace("( ", "(, ", 1).replace("('')", "''")
+        " ".join(part.split()).replace("( ", "(, ", 1).replace("('')", "''").replace(" );", "")
         for part in statements
         if "alembic_version" not in part
     )
