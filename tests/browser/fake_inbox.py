@@ -121,7 +121,7 @@ WORK: dict[str, Any] = {
     ],
     "workers": [
         {"name": "ml@one", "queues": ["ml"], "seen_at": ago(seconds=2), "running": 2, "state": "up"},
-        {"name": "general@two", "queues": ["general"], "seen_at": ago(minutes=3), "running": 0, "state": "late"},
+        {"name": "general@two", "queues": ["general"], "seen_at": ago(minutes=3), "running": 0, "state": "down"},
     ],
     "schedules": [
         {"name": "retention", "every": "1 day", "next_at": ago(hours=-3), "last_at": ago(hours=21), "last_result": "ok"}

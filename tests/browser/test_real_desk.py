@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 RULES = b"# House rules\n\n## Opening hours\n\nThe desk is open from nine to six on weekdays, till one on Saturdays."
 CONSOLE = ["", "inbox", "messages", "conversations", "satisfaction", "canned", "knowledge", "people", "keys"]
-CONSOLE += ["tools", "models", "usage", "audit"]
+CONSOLE += ["tools", "work", "models", "usage", "audit"]
 
 
 @dataclass

@@ -24,6 +24,7 @@ from tests.channels.widget_words import SECRET, word
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+FRAME = "iframe[title='Ask the shop']"
 STRICT = "default-src 'none'; script-src {desk}; frame-src {desk}; require-trusted-types-for 'script'"
 ANSWER = "We open **at nine**.\n\n- on weekdays\n- till six"
 
@@ -60,7 +61,7 @@ class Shop:
     async def opened(self, context: BrowserContext | None = None, **options: Any) -> tuple[Page, FrameLocator]:
         page = await self.visit(context, **options)
         await page.get_by_role("button", name="Ask the shop").click()
-        panel = page.frame_locator("iframe")
+        panel = page.frame_locator(FRAME)
         await panel.locator("main > *").first.wait_for()
         return page, panel
 
@@ -138,9 +139,9 @@ async def answered(panel: FrameLocator, count: int = 1) -> None:
 async def test_a_visitor_asks_and_reads_a_streamed_answer_under_a_strict_policy(shop: Shop) -> None:
     shop.headers["Content-Security-Policy"] = STRICT.format(desk=shop.served.address)
     page = await shop.visit()
-    assert await page.locator("iframe").count() == 0
+    assert await page.locator(FRAME).count() == 0
     await page.get_by_role("button", name="Ask the shop").click()
-    panel = page.frame_locator("iframe")
+    panel = page.frame_locator(FRAME)
     await expect(panel.get_by_role("heading", name="Brass & Bells")).to_be_visible()
     await expect(panel.get_by_label("Your message")).to_be_focused()
     await panel.get_by_role("button", name="When do you open?").click()
@@ -230,7 +231,7 @@ async def test_the_launcher_counts_what_came_while_nobody_looked(shop: Shop) -> 
     await say(panel, "May I speak to somebody?")
     await answered(panel)
     await panel.get_by_role("button", name="Close the chat").click()
-    await expect(page.locator("iframe")).to_be_hidden()
+    await expect(page.locator(FRAME)).to_be_hidden()
     launcher = page.get_by_role("button", name="Ask the shop")
     ann = await shop.served.client(Role.OPERATOR, name="Ann")
     [line] = (await ann.get("/api/v1/console/inbox")).json()["items"]
@@ -251,11 +252,11 @@ async def test_escape_closes_and_gives_the_focus_back_to_the_launcher(shop: Shop
     launcher = page.get_by_role("button", name="Ask the shop")
     await launcher.focus()
     await page.keyboard.press("Enter")
-    panel = page.frame_locator("iframe")
+    panel = page.frame_locator(FRAME)
     await expect(panel.get_by_label("Your message")).to_be_focused()
     assert await launcher.get_attribute("aria-expanded") == "true"
     await page.keyboard.press("Escape")
-    await expect(page.locator("iframe")).to_be_hidden()
+    await expect(page.locator(FRAME)).to_be_hidden()
     await expect(launcher).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(panel.get_by_label("Your message")).to_be_focused()
@@ -326,7 +327,7 @@ async def test_a_page_of_another_origin_cannot_frame_the_panel(open_shop: Open) 
     async with open_shop(origins=["https://shop.example"]) as shop:
         page = await shop.visit()
         await page.get_by_role("button", name="Ask the shop").click()
-        await expect(page.locator("iframe")).to_be_visible()
+        await expect(page.locator(FRAME)).to_be_visible()
         await page.wait_for_event("console", lambda line: "frame-ancestors" in line.text) if not any(
             "frame-ancestors" in line for line in shop.complaints
         ) else None
@@ -340,7 +341,6 @@ message => {
   const other = document.createElement("iframe");
   document.body.append(other);
   other.contentWindow.eval(`target => target.postMessage(${JSON.stringify(message)}, "*")`)(frame.contentWindow);
-  other.remove();
 }
 """
 
@@ -359,7 +359,7 @@ async def test_messages_from_elsewhere_are_ignored(open_shop: Open) -> None:
             await page.evaluate(f"{own}.contentWindow.postMessage(junk, '*')", junk)
         await say(panel, "Still here")
         await answered(panel)
-        await expect(page.locator("iframe")).to_be_visible()
+        await expect(page.locator(FRAME)).to_be_visible()
         await expect(page.get_by_role("button", name="Ask the shop").locator("b")).to_have_text("")
         assert await panel.locator("html").get_attribute("dir") == "ltr"
         assert await shop.served.desk.store.people.by_identity("widget:main", "customer-7") is None
@@ -386,7 +386,7 @@ async def test_the_panel_fits_its_window_and_fills_a_small_one(shop: Shop, width
     page, panel = await shop.opened(viewport={"width": width, "height": 640})
     await say(panel, "A very long question without an end " * 9 + "x" * 300)
     await answered(panel)
-    box = await page.locator("iframe").bounding_box()
+    box = await page.locator(FRAME).bounding_box()
     assert box is not None
     assert (box["x"], box["width"]) == ((0, 320) if width == 320 else (496, 384))
     assert box["y"] >= 0
@@ -399,10 +399,10 @@ async def test_the_panel_reads_in_the_direction_of_its_page(shop: Shop) -> None:
     page = await shop.visit()
     await page.evaluate("document.documentElement.dir = 'rtl'")
     await page.get_by_role("button", name="Ask the shop").click()
-    panel = page.frame_locator("iframe")
+    panel = page.frame_locator(FRAME)
     await expect(panel.locator("html")).to_have_attribute("dir", "rtl")
     close = await panel.get_by_role("button", name="Close the chat").bounding_box()
-    frame = await page.locator("iframe").bounding_box()
+    frame = await page.locator(FRAME).bounding_box()
     assert close is not None
     assert frame is not None
     assert close["x"] - frame["x"] < 20
@@ -449,7 +449,7 @@ async def test_the_demo_page_shows_the_tag_and_has_the_widget(shop: Shop) -> Non
     tag = f'<script src="{shop.served.address}/widget.js" data-site="main" async></script>'
     await expect(page.locator("#tag")).to_have_text(tag)
     await page.get_by_role("button", name="Ask the shop").click()
-    panel = page.frame_locator("iframe")
+    panel = page.frame_locator(FRAME)
     await say(panel, "When do you open?")
     await answered(panel)
     assert await violations(page) == []

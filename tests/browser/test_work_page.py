@@ -32,7 +32,7 @@ async def test_queues_workers_schedules_and_kept_updates_are_listed(visit: Visit
     await expect(page.get_by_role("region", name="Queues").locator("tbody tr").first).to_have_text(
         re.compile(r"turn\s*ml\s*3\s*4 sec\s*2")
     )
-    await expect(page.get_by_role("region", name="Workers").locator("tbody tr").last).to_contain_text("late")
+    await expect(page.get_by_role("region", name="Workers").locator("tbody tr").last).to_contain_text("No sign of life")
     await expect(page.get_by_role("region", name="Schedules")).to_contain_text("in 3 hours")
     await expect(page.get_by_role("region", name="Updates of an unknown kind")).to_contain_text("chat_boost")
 

@@ -142,7 +142,8 @@ export type Satisfaction = {
 
 export type Queue = { kind: string; queue: string; length: number; oldest_seconds: number; running: number };
 
-export type Worker = { name: string; queues: string[]; seen_at: string; running: number; state: string };
+/** `down`: it has shown no sign of life for a while. */
+export type Worker = { name: string; queues: string[]; seen_at: string; running: number; state: "up" | "draining" | "down" };
 
 export type DeadLetter = {
   kind: string;
@@ -156,7 +157,7 @@ export type DeadLetter = {
 
 export type UnknownSend = { id: string; channel: string; place: string; at: string; proactive: boolean; text: string };
 
-export type Schedule = { name: string; every: string; next_at: string | null; last_at: string | null; last_result: string | null };
+export type Schedule = { name: string; every: string; next_at: string; last_at: string | null; last_result: string | null };
 
 export type KeptUpdate = { channel: string; id: string; kind: string; at: string };
 

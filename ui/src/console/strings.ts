@@ -259,6 +259,7 @@ export const words = {
     worker: "Worker",
     seen: "Seen",
     state: "State",
+    states: { up: "Working", draining: "Finishing", down: "No sign of life" },
     dead: "Dead letters",
     deadNone: "Nothing has failed for good.",
     what: "What",

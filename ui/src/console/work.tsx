@@ -33,11 +33,15 @@ const QUEUES: Column<Line<Queue>>[] = [
 const WORKERS: Column<Line<Worker>>[] = [
   { id: "worker", title: text.worker, value: (row) => row.name, show: (row) => <code>{row.name}</code> },
   { id: "queues", title: text.queues, value: (row) => row.queues.join(", ") },
-  { id: "state", title: text.state, value: (row) => row.state, show: (row) => <span className={STATES[row.state]}>{row.state}</span> },
+  {
+    id: "state",
+    title: text.state,
+    value: (row) => text.states[row.state],
+    show: (row) => <span className={{ up: "ok", draining: "warn", down: "bad" }[row.state]}>{text.states[row.state]}</span>,
+  },
   { id: "running", title: text.running, value: (row) => row.running, isNumber: true },
   { id: "seen", title: text.seen, value: (row) => row.seen_at, show: (row) => moment(row.seen_at) },
 ];
-const STATES: Record<string, string> = { up: "ok", draining: "warn", late: "warn", stuck: "bad", down: "bad" };
 
 const DEAD: Column<DeadLetter>[] = [
   {
@@ -88,9 +92,9 @@ const SCHEDULES: Column<Line<Schedule>>[] = [
   { id: "result", title: text.result, value: (row) => row.last_result ?? words.none },
 ];
 
-const KEPT: Column<KeptUpdate>[] = [
+const KEPT: Column<KeptUpdate & { update: string }>[] = [
   { id: "channel", title: text.channel, value: (row) => row.channel },
-  { id: "id", title: text.id, value: (row) => row.id, show: (row) => <code>{row.id}</code> },
+  { id: "id", title: text.id, value: (row) => row.update, show: (row) => <code>{row.update}</code> },
   { id: "kind", title: text.kind, value: (row) => row.kind },
   { id: "at", title: text.at, value: (row) => row.at, show: (row) => moment(row.at) },
 ];
@@ -127,10 +131,16 @@ export function WorkScreen({ route }: { route: Route }) {
   const sortOf = (name: string): string => route.params.get(name) ?? "";
 
   return (
-    <Screen page="work" sentence={value?.answer ?? null} trouble={failure ?? trouble} loading={loading} onAgain={() => {
-      setFailure(null);
-      reload();
-    }}>
+    <Screen
+      page="work"
+      sentence={value?.answer ?? null}
+      trouble={failure ?? trouble}
+      loading={loading}
+      onAgain={() => {
+        setFailure(null);
+        reload();
+      }}
+    >
       {value && (
         <div className="work">
           <Part title={text.dead} count={value.dead.length}>
@@ -218,7 +228,7 @@ export function WorkScreen({ route }: { route: Route }) {
             <DataTable
               label={text.kept}
               columns={KEPT}
-              rows={value.updates_kept}
+              rows={value.updates_kept.map((one) => ({ ...one, update: one.id, id: `${one.channel} ${one.id}` }))}
               nameOf={(row) => row.id}
               sortName="kept"
               sort={sortOf("kept")}
