@@ -40,6 +40,7 @@ from frontdesk.models.member import Member
 from frontdesk.models.router import Router
 from frontdesk.models.scripted import Rule, ScriptedModel
 from frontdesk.ports import Clock, Ids
+from frontdesk.store.budgets import Budgets
 from frontdesk.store.calls import Calls
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database
@@ -218,7 +219,7 @@ def native_app(database: Database, clock: Clock, ids: Ids, converse: ScriptedCon
         opinions.router(opinions_held, Handoffs(database, clock, ids)),
         files.router(uploads, max_bytes=100_000),
         memories.router(Memories(database, clock, ids), None),
-        usage.router(Calls(database, Rows(database), clock, ids)),
+        usage.router(Calls(database, Rows(database), clock, ids), Budgets(database, clock, ids, ())),
         passages.router(OneBook()),
         approvals.router(NoApprovals()),
     ):

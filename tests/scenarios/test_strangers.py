@@ -18,6 +18,8 @@ from frontdesk.testing.upstream import Reply
 CANARY = "quokka-7731"  # stands in everything that is Ann's
 SHARED = ("/api/v1/passages/{id}",)  # what one person may read there, all may
 MANAGED = ("/api/v1/keys/{id}", "/api/v1/approvals/{id}")  # what operators may end or decide for others
+NAMED = ("/api/v1/me/links/{channel}",)  # what is named in the path is no id, and everybody has their own of it
+WITHOUT_PEOPLE = ("/api/v1/widget/config",)  # what anybody may know of a site that they can name
 POLICY = Policy()
 
 # A body that would be accepted if the ids in it were the caller's own. A new call with a body needs its line here.
@@ -31,6 +33,14 @@ BODIES: dict[str, dict[str, object]] = {
     "PATCH /api/v1/people/{id}": {"role": "operator"},
     "POST /api/v1/tools/{name}": {"state": "disabled"},
     "PATCH /api/v1/console/handoffs/{id}": {"state": "done"},
+    "POST /api/v1/console/work/unknown/{id}": {"decision": "sent"},
+    "PUT /api/v1/conversations/{id}/satisfaction": {"score": 1},
+    "POST /api/v1/console/inbox/{id}/hand-back": {"close": True},
+    "POST /api/v1/console/inbox/{id}/reply": {"text": "Not theirs"},
+    "POST /api/v1/console/inbox/{id}/notes": {"text": "Not theirs"},
+    "PUT /api/v1/console/inbox/{id}/assignee": {"person_id": None},
+    "PUT /api/v1/console/inbox/{id}/status": {"status": "closed"},
+    "PUT /api/v1/console/canned/{id}": {"shortcut": "a", "title": "b", "text": "c"},
 }
 
 
@@ -45,7 +55,7 @@ class Call:
 
     @property
     def takes_id(self) -> bool:
-        return "{" in self.path
+        return "{" in self.path and self.path not in NAMED
 
     def lets(self, role: Role) -> bool:
         """Whether the policy lets that role make the call at all."""
@@ -184,12 +194,13 @@ async def test_no_list_shows_what_is_anns(tmp_path: Path) -> None:
         ann = await served.client()
         things = await belongings(served, ann)
         document = (await ann.get("/api/v1/openapi.json")).json()
-        lists = [call for call in calls_of(document) if call.method == "GET" and not call.takes_id]
+        lists = [call for call in calls_of(document) if call.method == "GET" and call.path not in WITHOUT_PEOPLE]
+        lists = [call for call in lists if "{" not in call.path]
         assert len(lists) > 10
         for role in (Role.VISITOR, Role.MEMBER):
             client = await other(served, role)
             for call in lists:
-                answer = await client.get(call.path, params={"query": CANARY} if call.path.endswith("s") else None)
+                answer = await client.get(call.path, params={"query": CANARY})
                 if not call.lets(role):
                     assert answer.status_code in (401, 403), call
                 else:
