@@ -34,6 +34,7 @@ OTHER_KINDS = frozenset(
         "business_message",
     }
 )
+_NOTHING = msgspec.Raw()
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 
 
@@ -118,19 +119,19 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     video: FileRef | None = None
     video_note: FileRef | None = None
     animation: FileRef | None = None
-    sticker: msgspec.Raw | None = None
-    location: msgspec.Raw | None = None
-    venue: msgspec.Raw | None = None
-    contact: msgspec.Raw | None = None
-    poll: msgspec.Raw | None = None
-    dice: msgspec.Raw | None = None
-    story: msgspec.Raw | None = None
+    sticker: msgspec.Raw = _NOTHING
+    location: msgspec.Raw = _NOTHING
+    venue: msgspec.Raw = _NOTHING
+    contact: msgspec.Raw = _NOTHING
+    poll: msgspec.Raw = _NOTHING
+    dice: msgspec.Raw = _NOTHING
+    story: msgspec.Raw = _NOTHING
 
     @property
     def is_service(self) -> bool:
         """Whether Telegram tells what happened in the chat, and nobody said anything."""
         things = (self.sticker, self.location, self.venue, self.contact, self.poll, self.dice, self.story)
-        return self.text is None and not self.media and all(thing is None for thing in things)
+        return self.text is None and not self.media and not any(bytes(thing) for thing in things)
 
     @property
     def media(self) -> bool:
