@@ -326,6 +326,23 @@ async def test_a_redis_that_forgot_everything_is_told_what_was_counted(
     assert [await let_through(limit, 50) for limit in limits] == [0, 0, 0], "nobody tells the same requests twice"
 
 
+@pytest.mark.proves("promise-8")
+async def test_a_redis_that_forgot_only_the_newest_is_told_that(
+    three: tuple[list[SharedLimiter], Switch], valkey_server: ValkeyServer
+) -> None:
+    limits, _ = three
+    with valkey_server.client() as client:
+        for limit in limits:
+            assert await let_through(limit, 5) == 5
+        snapshot = client.dump("frontdesk:limit:x:ann")
+        for _ in range(2):
+            for limit in limits:
+                assert await let_through(limit, 5) == 5
+        client.restore("frontdesk:limit:x:ann", 0, snapshot, replace=True)
+    assert await let_through(limits[2], 50) == 15, "45 of 60 were used"
+    assert [await let_through(limit, 50) for limit in limits] == [0, 0, 0], "nobody tells the same requests twice"
+
+
 async def test_a_limit_below_the_number_of_processes_leaves_one_place_to_each(
     valkey_url: str, clock: FakeClock
 ) -> None:

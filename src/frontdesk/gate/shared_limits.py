@@ -8,8 +8,9 @@ free, divided by the number of processes that were counting. So together they st
 process did not know of: less than twice the limit in the worst case, and never without a bound. A limit smaller than
 the number of processes cannot be divided: then each may use one place.
 
-**When Redis has lost its memory** (restarted without a journal, flushed, replaced by a replica that lagged) each
-process tells it what it last knew of a key when next it counts there, and what it counted alone meanwhile.
+**When Redis has lost its memory**, all of it (restarted without a journal, flushed) or the newest (restarted from a
+snapshot, replaced by a replica that lagged), each process tells it what it last knew of a key when next it counts
+there, and what it counted alone meanwhile.
 """
 
 import secrets
@@ -31,15 +32,17 @@ RETRY_SECONDS = 1.0  # how long Redis is left alone after a failure
 PRESENT_SECONDS = 60  # how long a process counts as one of those that share a limit after it last counted
 SHOW_SECONDS = 10.0  # how often it shows itself there
 
-# One sorted set a key: members are requests, scores their times. The member of score -1 is the set's own name, which
-# tells whether this is still the set that the caller knows; when it is not, the caller's memory (ages and numbers of
-# requests, youngest first) is put into it, as far as each window does not hold as many told ones already. Then come the
-# requests that the caller has counted alone. Answers the set's name, Redis's time, and of each window how many requests
-# it holds and how many seconds ago the oldest came; adds the new requests only when every window has room for them.
+# One sorted set a key: members are requests, scores their times. The member of negative score is the set's own name,
+# and the score how many requests it has ever taken (less one, negated). They tell whether the set knows at least what
+# the caller knows. When it does not, the caller's memory (ages and numbers of requests, youngest first) is put into it,
+# as far as each window does not hold as many told ones already; in a set that is older than the caller's memory, what
+# it holds from before that memory counts as told. Then come the requests that the caller has counted alone. Answers the
+# set's name, how many it has ever taken, Redis's time, and of each window how many requests it holds and how many
+# seconds ago the oldest came; adds the new requests only when every window has room for them.
 _COUNT = """
-local key, cost, name, known = KEYS[1], tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local memories, alone = tonumber(ARGV[4]), tonumber(ARGV[5])
-local windows = 6 + 2 * memories + alone
+local key, cost, name, known, known_taken = KEYS[1], tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
+local memories, alone = tonumber(ARGV[5]), tonumber(ARGV[6])
+local windows = 7 + 2 * memories + alone
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local function ago(age) return string.format('%.6f', now - age) end
@@ -47,18 +50,27 @@ local function ago(age) return string.format('%.6f', now - age) end
 local longest = tonumber(ARGV[#ARGV])
 redis.call('ZREMRANGEBYSCORE', key, 0, ago(longest))
 local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
-local born = first[1]
-if first[2] ~= '-1' then
+local born, taken = name, 0
+if first[2] and tonumber(first[2]) < 0 then born, taken = first[1], -1 - tonumber(first[2]) end
+local lost = known ~= born
+if known == born and taken < known_taken then
+  lost = true
+  redis.call('ZREM', key, born)
   born = name
-  redis.call('ZADD', key, -1, born)
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', key, 0, ago(memories > 0 and ARGV[7] or longest))) do
+    if string.sub(member, 1, 5) ~= 'told:' then
+      redis.call('ZADD', key, redis.call('ZSCORE', key, member), 'told:' .. member)
+      redis.call('ZREM', key, member)
+    end
+  end
 end
-if known ~= born then
+if lost and memories > 0 then
   for w = windows, #ARGV, 2 do
     local told, expected, age = 0, 0, 0
     for _, member in ipairs(redis.call('ZRANGEBYSCORE', key, '(' .. ago(ARGV[w + 1]), '+inf')) do
       if string.sub(member, 1, 5) == 'told:' then told = told + 1 end
     end
-    for i = 6, 5 + 2 * memories, 2 do
+    for i = 7, 6 + 2 * memories, 2 do
       if tonumber(ARGV[i]) < tonumber(ARGV[w + 1]) then
         expected, age = expected + tonumber(ARGV[i + 1]), ARGV[i]
       end
@@ -66,22 +78,25 @@ if known ~= born then
     for n = told + 1, expected do redis.call('ZADD', key, ago(age), 'told:' .. name .. ':' .. w .. ':' .. n) end
   end
 end
-for i = 1, alone do redis.call('ZADD', key, ago(ARGV[5 + 2 * memories + i]), name .. ':alone:' .. i) end
+for i = 1, alone do redis.call('ZADD', key, ago(ARGV[6 + 2 * memories + i]), name .. ':alone:' .. i) end
 
-local full, answer = false, {born, string.format('%.6f', now)}
+local full, held_all = false, {}
 for i = windows, #ARGV, 2 do
   local limit, open = tonumber(ARGV[i]), '(' .. ago(ARGV[i + 1])
   local held = redis.call('ZCOUNT', key, open, '+inf')
   local oldest = redis.call('ZRANGEBYSCORE', key, open, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  answer[#answer + 1] = held
-  answer[#answer + 1] = string.format('%.6f', now - (oldest[2] or now))
+  held_all[#held_all + 1] = held
+  held_all[#held_all + 1] = string.format('%.6f', now - (oldest[2] or now))
   if held + cost > limit then full = true end
 end
+taken = taken + alone
 if not full then
   for i = 1, cost do redis.call('ZADD', key, ago(0), name .. ':' .. i) end
+  taken = taken + cost
 end
+redis.call('ZADD', key, -1 - taken, born)
 redis.call('EXPIRE', key, longest + 1)
-return answer
+return {born, taken, string.format('%.6f', now), unpack(held_all)}
 """
 
 # Who counts here: one member a process, its score the time when it last showed itself.
@@ -98,11 +113,12 @@ return redis.call('ZCARD', KEYS[1])
 class _Memory:
     """What this process knows of a key: the set that it last saw, what that held, and what it has counted alone since.
 
-    `told` holds times and how many requests had come by then, `alone` times; both by this process's clock. `at` is
-    Redis's time of what it told.
+    `taken` is how many requests that set had ever taken, `at` Redis's time when it said so. `told` holds times and how
+    many requests had come by then, `alone` times; both by this process's clock.
     """
 
     born: str = ""
+    taken: int = 0
     at: float = 0.0
     told: tuple[tuple[float, int], ...] = ()
     alone: list[float] = field(default_factory=list[float])
@@ -148,7 +164,7 @@ class SharedLimiter:
         alone, memory.alone = memory.alone, []
         told = [(max(0.0, now - at), number) for at, number in memory.told]
         arguments: list[str | float] = [cost, f"{self._process}:{next(self._numbers)}", memory.born]
-        arguments += [len(told), len(alone)]
+        arguments += [memory.taken, len(told), len(alone)]
         arguments += [part for pair in told for part in pair]
         arguments += [max(0.0, now - at) for at in alone]
         arguments += [part for window in self.windows for part in window]
@@ -163,7 +179,7 @@ class SharedLimiter:
         except StoreUnavailable:
             memory.alone = alone + memory.alone
             raise
-        born, at, *figures = cast("list[bytes | int]", answer)
+        born, ever, at, *figures = cast("list[bytes | int]", answer)
         held = [int(number) for number in figures[::2]]
         states = [
             state_of(window, number + cost, -float(age))
@@ -172,7 +188,7 @@ class SharedLimiter:
         taken = cost if all(state.remaining >= 0 for state in states) else 0
         name = born.decode() if isinstance(born, bytes) else str(born)
         if name != memory.born or float(at) > memory.at:  # answers to calls made at once may come in any order
-            memory.born, memory.at = name, float(at)
+            memory.born, memory.taken, memory.at = name, int(ever), float(at)
             memory.told = self._youngest_first([number + taken for number in held])
         return states
 

@@ -8,6 +8,7 @@ policy names are in the audit log before their answer leaves.
 import hmac
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -265,14 +266,18 @@ def _limit_headers(state: LimitState, limiter: Limiter) -> Headers:
     The three headers of the draft's first versions are told too: most clients read those.
     """
     left, reset = max(0, state.remaining), math.ceil(state.reset)
-    policy = ", ".join(f'"{_window_name(seconds)}";q={limit};w={seconds}' for limit, seconds in limiter.windows)
     return [
         (b"ratelimit", f'"{_window_name(state.seconds)}";r={left};t={reset}'.encode()),
-        (b"ratelimit-policy", policy.encode()),
+        (b"ratelimit-policy", _policy(tuple(limiter.windows))),
         (b"ratelimit-limit", str(state.limit).encode()),
         (b"ratelimit-remaining", str(left).encode()),
         (b"ratelimit-reset", str(reset).encode()),
     ]
+
+
+@lru_cache(64)
+def _policy(windows: tuple[tuple[int, int], ...]) -> bytes:
+    return ", ".join(f'"{_window_name(seconds)}";q={limit};w={seconds}' for limit, seconds in windows).encode()
 
 
 def _window_name(seconds: int) -> str:
