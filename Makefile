@@ -1,5 +1,5 @@
 # Needs Python 3.11+, make and a C compiler. Everything else comes from hash-locked packages, into .venv.
-#   make up      set up if needed, then run the desk      (PORT=8000)
+#   make up      set up if needed, then run the desk      (PORT=8000; make up-scaled: with PostgreSQL, Valkey, workers)
 #   make test    set up if needed, then run the tests     (ARGS="-k words")
 
 PYTHON ?= python3
@@ -18,10 +18,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check proof bench requirements migration lock screenshots docs clean
+.PHONY: help setup up up-scaled test check proof bench requirements migration lock screenshots docs clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 setup: .stamps/package .stamps/pages  ## install everything into .venv and build the pages
 
@@ -53,6 +53,9 @@ setup: .stamps/package .stamps/pages  ## install everything into .venv and build
 
 up: setup  ## run the desk on PORT until interrupted
 	@exec $(BIN)/frontdesk up --port $(PORT) $(ARGS)
+
+up-scaled: setup  ## run PostgreSQL, Valkey, 2 web processes and 2 workers here until interrupted
+	@exec $(BIN)/frontdesk up --scaled --port $(PORT) $(ARGS)
 
 test: setup .stamps/openai-client  ## run the tests
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
