@@ -1,6 +1,8 @@
 """The three dashboards have data: every panel has a series behind it after a little traffic."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -67,6 +69,14 @@ async def test_every_panel_of_the_three_dashboards_has_data(exposed: str) -> Non
         )
     ]
     assert empty == []
+
+
+async def test_prometheus_own_check_finds_nothing_wrong_with_them(exposed: str) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool: apt-get install --yes prometheus")
+    checked = subprocess.run([promtool, "check", "metrics"], input=exposed, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.proves("conversation-14")
