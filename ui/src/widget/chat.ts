@@ -127,7 +127,7 @@ export class Chat {
     if (abort.signal.aborted) return;
     this.following = null;
     this.isCut = false;
-    if (turn.turnId) await this.reload();
+    if (this.turn && this.id) await this.reload();
     else this.onChange();
   }
 

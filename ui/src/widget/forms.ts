@@ -61,6 +61,7 @@ export function survey(path: string): HTMLElement {
     const choice = el("input", { type: "radio", name: "score", value: String(index + 1), required: true });
     choice.onchange = () => {
       rest.hidden = false;
+      rest.scrollIntoView({ block: "nearest" });
     };
     return el("label", {}, choice, el("span", {}, name));
   });

@@ -52,7 +52,7 @@ export const words = {
   comment: "Anything to add? (optional)",
   surveySend: "Send",
   thanks: "Thank you.",
-  closed: "This conversation is closed. A new message opens it again.",
+  closed: "A new message opens the conversation again.",
   earlier: "Earlier messages are not shown here.",
   again: "Try again",
 } as const;

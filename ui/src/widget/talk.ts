@@ -132,12 +132,13 @@ export class Talk {
   private tell(): void {
     if (this.chat.isLoading) return;
     const key = `frontdesk.${this.site.id}.seen`;
-    const done = this.chat.messages.filter((message) => message.state !== "running");
-    const last = done.at(-1)?.id ?? "";
+    const stored = this.chat.conversation?.messages.filter((message) => message.state !== "running") ?? [];
+    const last = stored.at(-1)?.id;
     if (this.isOpen && last) lasting.setItem(key, last);
-    const seen = done.findIndex((message) => message.id === lasting.getItem(key));
-    const unread = this.isOpen ? 0 : done.slice(seen + 1).filter((message) => message.role === "assistant").length;
-    this.host.tell({ unread: unread ? String(unread) : "", kept: last ? "yes" : "", height: last ? HEIGHT.talk : HEIGHT.empty });
+    const seen = stored.findIndex((message) => message.id === lasting.getItem(key));
+    const unread = stored.slice(seen + 1).filter((message) => message.role === "assistant").length;
+    const height = this.chat.messages.length ? HEIGHT.talk : HEIGHT.empty;
+    this.host.tell({ unread: this.isOpen || !unread ? "" : String(unread), kept: last ? "yes" : "", height });
   }
 
   /** What has just been finished, said once to screen readers; growing text is never read out. */
