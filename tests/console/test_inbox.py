@@ -119,6 +119,26 @@ async def test_the_desk_answers_what_was_left_unanswered_when_it_is_told_to(tmp_
         assert (await olga.get(INBOX, params={"view": "waiting"})).json()["items"] == []
 
 
+async def test_programs_are_told_that_a_person_has_the_conversation(tmp_path: Path) -> None:
+    async with team(tmp_path) as (served, olga, ann, conversation):
+        reply_id = (await ann.get(f"/api/v1/conversations/{conversation}")).json()["head_id"]
+        await olga.post(f"{INBOX}/{conversation}/take")
+        plain = await ann.post("/api/v1/chat", json={"text": "Hello?", "conversation_id": conversation})
+        assert (plain.json()["message"], plain.json()["handed_to"]) == (None, "Olga")
+        program = await served.program(ann)
+        further = {"model": "frontdesk", "input": "Hello?", "previous_response_id": f"resp_{reply_id}"}
+        refused = await program.post("/v1/responses", json=further)
+        assert (refused.status_code, "Olga has this conversation" in refused.text) == (409, True)
+        call = {"name": "ask", "arguments": {"question": "Hello?", "conversation_id": conversation}}
+        answer = await program.post(
+            "/mcp",
+            json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call},
+            headers={"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"},
+        )
+        assert "Olga has this conversation" in answer.text
+        assert [text for role, text in await texts(ann, conversation) if role == "user"][-1] == "Hello?"
+
+
 async def test_a_reply_with_one_key_is_one_message(tmp_path: Path) -> None:
     async with team(tmp_path) as (_, olga, ann, conversation):
         path = f"{INBOX}/{conversation}"

@@ -26,6 +26,7 @@ from frontdesk.messages import (
     Finished,
     Found,
     Inbound,
+    PersonAnswers,
     TextAdded,
 )
 from frontdesk.ports import Converse, Ids, Search
@@ -156,6 +157,8 @@ class DeskServer:
                     return _refusal("A tool call waits for your approval on the desk's own pages.")
                 case Failed() as failed:
                     return _refusal(f"{failed.message} {failed.hint}".strip())
+                case PersonAnswers(name=name):
+                    return _refusal(f"{name or 'A person of the team'} has this conversation, and answers there.")
                 case Finished() as finished:
                     return _reply(text, cited, finished, conversation_id)
                 case _:

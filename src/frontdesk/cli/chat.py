@@ -23,6 +23,7 @@ from frontdesk.messages import (
     Failed,
     Finished,
     ModelSwitched,
+    PersonAnswers,
     TextAdded,
     ToolCalled,
     Usage,
@@ -133,6 +134,8 @@ async def _listen(partner: Partner, text: str, answer: "Answer") -> None:
                         answer.finish(event)
                     case Failed():
                         answer.fail(event)
+                    case PersonAnswers():
+                        answer.remark(f"{event.name or 'A person of the team'} has this conversation and answers there")
                     case _:
                         pass
 

@@ -9,7 +9,15 @@ from contextlib import aclosing
 import msgspec
 
 from frontdesk.channels.openai_api.faults import unsupported
-from frontdesk.errors import BadRequest, FrontdeskError, ModelRefused, ModelUnavailable, NotFound, ShuttingDown
+from frontdesk.errors import (
+    BadRequest,
+    Conflict,
+    FrontdeskError,
+    ModelRefused,
+    ModelUnavailable,
+    NotFound,
+    ShuttingDown,
+)
 from frontdesk.messages import (
     Caller,
     Citation,
@@ -21,6 +29,7 @@ from frontdesk.messages import (
     ModelChanged,
     ModelDone,
     ModelRequest,
+    PersonAnswers,
     Started,
     TextAdded,
     TextDelta,
@@ -125,6 +134,8 @@ class Answers:
                     yield ModelDone(reason="stop" if reason == "stopped" else reason, model=model, usage=usage)
                 case Failed() as failed:
                     raise _error(failed)
+                case PersonAnswers(name=name):
+                    raise Conflict(f"{name or 'A person of the team'} has this conversation, and answers there")
                 case _:
                     pass
 

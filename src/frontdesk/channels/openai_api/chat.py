@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from frontdesk.api.errors import Internal
+from frontdesk.api.sse import EventStream
 from frontdesk.channels.openai_api import faults
 from frontdesk.channels.openai_api.answers import Answers, Asked, Piece, places
 from frontdesk.channels.openai_api.chat_wire import (
@@ -28,7 +29,6 @@ from frontdesk.channels.openai_api.chat_wire import (
 )
 from frontdesk.channels.openai_api.exchange import log, read, send_json
 from frontdesk.channels.openai_api.prompting import model_request
-from frontdesk.api.sse import EventStream
 from frontdesk.errors import FrontdeskError
 from frontdesk.gate.caller import caller_of
 from frontdesk.messages import Citation, Cited, ModelDone, Started, TextDelta, ToolCallDelta, Usage

@@ -7,9 +7,9 @@ from pydantic import Field, model_validator
 
 from frontdesk.api.errors import COMMON, described, request_id_of
 from frontdesk.api.fields import Body, Id, MessageText, PathId, View, Who
-from frontdesk.api.views import MessageView, Shelf
 from frontdesk.api.sse import EventStream, frames
-from frontdesk.messages import Inbound
+from frontdesk.api.views import MessageView, Shelf
+from frontdesk.messages import Inbound, PersonAnswers
 from frontdesk.ports import Converse, Ids
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.turns import Turns
@@ -50,11 +50,12 @@ class ChatBody(Body):
 
 
 class Reply(View):
-    """A finished answer."""
+    """A finished answer; without a `message` where a person of the team, `handed_to`, has the conversation."""
 
     turn_id: str
     conversation_id: str
-    message: MessageView
+    message: MessageView | None
+    handed_to: str | None = None
 
 
 def router(converse: Converse, turns: Turns, conversations: Conversations, shelf: Shelf, ids: Ids) -> APIRouter:
@@ -94,8 +95,14 @@ def router(converse: Converse, turns: Turns, conversations: Conversations, shelf
         )
         if "text/event-stream" in accept:
             return EventStream(frames(converse.follow(accepted.turn_id)))
-        async for _ in converse.follow(accepted.turn_id):
-            pass
+        async for numbered in converse.follow(accepted.turn_id):
+            if isinstance(numbered.event, PersonAnswers):
+                return Reply(
+                    turn_id=accepted.turn_id,
+                    conversation_id=accepted.conversation_id,
+                    message=None,
+                    handed_to=numbered.event.name,
+                )
         message = await conversations.message(accepted.reply_id, who.person.id)
         [view] = await shelf.show([message], who.person.id)
         return Reply(turn_id=accepted.turn_id, conversation_id=accepted.conversation_id, message=view)
