@@ -3,6 +3,7 @@
 A conversation is a tree: editing or regenerating makes a sibling, and `head_id` says which branch is current.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from frontdesk.messages import Citation, Grounding
 from frontdesk.ports import Clock
 from frontdesk.store import words
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.files import files
 from frontdesk.store.sealed import Sealed, SealedText
 from frontdesk.store.typed import Typed
 
@@ -85,6 +87,8 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     closed_at: datetime | None = None
     waiting_since: datetime | None = None
 
+
+MANY = 500  # values in one IN list
 
 conversations = sa.Table(
     "conversations",
@@ -256,11 +260,11 @@ class Conversations:
         await self._database.commit(work)
 
     async def delete(self, conversation_id: str, person_id: str) -> None:
-        """Remove it with its messages, turns and events, to the last byte. Raises `NotFound`."""
+        """Remove it with its messages, files, turns and events, to the last byte. Raises `NotFound`."""
 
         async def work(connection: AsyncConnection) -> None:
             await find(connection, conversation_id, person_id)
-            await connection.execute(conversations.delete().where(conversations.c.id == conversation_id))
+            await remove(connection, [conversation_id])
 
         await self._database.commit(work)
         await self._database.wipe()
@@ -273,6 +277,16 @@ class Conversations:
             await connection.execute(change.values(summary=summary, summary_upto=upto))
 
         await self._database.commit(work)
+
+
+async def remove(connection: AsyncConnection, conversation_ids: Sequence[str]) -> None:
+    """Remove conversations with all that is theirs, and the files that were sent in them."""
+    within = messages.c.conversation_id.in_(conversation_ids)
+    sent = sa.select(messages.c.file_ids).where(within, messages.c.file_ids.is_not(None))
+    file_ids = [file_id for row in (await connection.execute(sent)).scalars() for file_id in row]
+    await connection.execute(conversations.delete().where(conversations.c.id.in_(conversation_ids)))
+    for at in range(0, len(file_ids), MANY):
+        await connection.execute(files.delete().where(files.c.id.in_(file_ids[at : at + MANY])))
 
 
 async def _change(connection: AsyncConnection, conversation_id: str, person_id: str, **values: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.messages import Role
 from frontdesk.store.calls import calls
-from frontdesk.store.conversations import conversations, messages
+from frontdesk.store.conversations import conversations, remove
 from frontdesk.store.database import Database
 from frontdesk.store.files import files
 from frontdesk.store.outbox import outbox
@@ -77,19 +77,13 @@ class Retention:
         return total
 
     async def _conversations(self, before: datetime) -> int:
-        """Conversations that have ended, with the files that were sent in them."""
+        """Conversations of which nobody has heard since, with the files that were sent in them."""
         old = sa.and_(conversations.c.updated_at < before, conversations.c.held_by.is_(None))
         oldest = sa.select(conversations.c.id).where(old).order_by(conversations.c.updated_at).limit(BATCH)
 
         async def work(connection: AsyncConnection) -> int:
             ids = list((await connection.execute(oldest)).scalars())
-            sent = sa.select(messages.c.file_ids).where(
-                messages.c.conversation_id.in_(ids), messages.c.file_ids.is_not(None)
-            )
-            file_ids = [each for row in (await connection.execute(sent)).scalars() for each in row]
-            await connection.execute(sa.delete(conversations).where(conversations.c.id.in_(ids)))
-            for at in range(0, len(file_ids), BATCH):
-                await connection.execute(sa.delete(files).where(files.c.id.in_(file_ids[at : at + BATCH])))
+            await remove(connection, ids)
             return len(ids)
 
         total = 0
