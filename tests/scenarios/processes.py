@@ -38,6 +38,7 @@ class Process:
         self.address = ""
         self.link = ""
         self.log = home / "stderr.log"
+        self.arguments: tuple[str, ...] = ()
         self._variables = {"PATH": os.environ["PATH"], "PORT": "0", **KEYS, **variables}
         self._process: asyncio.subprocess.Process | None = None
         home.mkdir(parents=True, exist_ok=True)
@@ -48,12 +49,15 @@ class Process:
         """Return when it listens."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(FRONTDESK, "up", "--home", self.home),
+                *(FRONTDESK, "up", "--home", self.home, *self.arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 env=self._variables,
             )
+        await self._greeted()
+
+    async def _greeted(self) -> None:
         self.address = await self._told(r"Open\s+(\S+)")
         self._variables["PORT"] = self.address.rpartition(":")[2]  # the same again after a restart
         self.link = await self._told(r"Sign in\s+(\S+)")
@@ -71,6 +75,12 @@ class Process:
         """Send it a signal."""
         assert self._process is not None
         self._process.send_signal(number)
+
+    @property
+    def pid(self) -> int:
+        """Its process's number."""
+        assert self._process is not None
+        return self._process.pid
 
     async def ended(self) -> int:
         """Its exit code."""
