@@ -71,7 +71,7 @@ async def test_every_panel_of_the_three_dashboards_has_data(exposed: str) -> Non
     assert empty == []
 
 
-async def test_prometheus_own_check_finds_nothing_wrong_with_them(exposed: str) -> None:
+def test_prometheus_own_check_finds_nothing_wrong_with_them(exposed: str) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("no promtool: apt-get install --yes prometheus")
