@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME [--quick] [--json]`: measures, prints, and exits 0 when every bar holds."""
+"""`python -m benchmarks NAME [--only PART] [--quick] [--json]`: measures, prints, and exits 0 when every bar holds."""
 
 import argparse
 import importlib
@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.figures import Figure, as_json, as_table
 
-NAMES = ("gateway", "startup", "retrieval", "pages")
+NAMES = ("gateway", "startup", "retrieval", "pages", "conversation")
 
 
 def main() -> int:
@@ -14,8 +14,13 @@ def main() -> int:
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--quick", action="store_true", help="less exact, and done within five minutes")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--only", metavar="PART", help="one part of a benchmark that has parts (PARTS of its module)")
     wanted = parser.parse_args()
-    figures: list[Figure] = importlib.import_module(f"benchmarks.{wanted.name}").run(wanted.quick)
+    benchmark = importlib.import_module(f"benchmarks.{wanted.name}")
+    if wanted.only is not None and wanted.only not in getattr(benchmark, "PARTS", ()):
+        parser.error(f"{wanted.name} has no part {wanted.only!r}")
+    parts = {} if wanted.only is None else {"only": wanted.only}
+    figures: list[Figure] = benchmark.run(wanted.quick, **parts)
     print(as_json(wanted.name, figures) if wanted.json else as_table(figures))
     return 0 if all(figure.ok for figure in figures) else 1
 

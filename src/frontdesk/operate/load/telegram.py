@@ -1,6 +1,6 @@
 """People who write by a stand-in for Telegram, which runs as a process of its own and is steered over HTTP.
 
-`python -m frontdesk.testing.telegram` runs it; its module `control` describes what is asked of it here.
+`python -m frontdesk.testing.telegram` runs it; its module `loading` describes what is asked of it here.
 """
 
 import asyncio
@@ -37,25 +37,25 @@ class TelegramPeople:
     async def open(self) -> None:
         try:
             self._events = await self._http.get(
-                f"{self._address}/control/events", timeout=aiohttp.ClientTimeout(total=None, connect=5)
+                f"{self._address}/load/events", timeout=aiohttp.ClientTimeout(total=None, connect=5)
             )
             self._events.raise_for_status()
         except aiohttp.ClientError:
             await self._http.close()
-            hint = "Start it with `python -m frontdesk.testing.telegram`, and the desk with TELEGRAM_API_URL set to it."
+            hint = "`python -m frontdesk.testing.telegram` starts it, and prints what to set for the desk."
             raise NotFound("No stand-in for Telegram answers there", where=self._address, hint=hint) from None
         self._listening = asyncio.create_task(self._listen(self._events), name="load-telegram")
 
     async def say(self, person: int, number: int, text: str) -> None:
         body = msgspec.json.encode({"messages": [{"chat": FIRST_CHAT + person, "text": text}]})
-        async with self._http.post(f"{self._address}/control/say", data=body) as answer:
+        async with self._http.post(f"{self._address}/load/say", data=body) as answer:
             answer.raise_for_status()
 
     async def close(self) -> None:
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
-            async with self._http.get(f"{self._address}/control/webhook") as answer:
+            async with self._http.get(f"{self._address}/load/webhook") as answer:
                 self._tally.webhook = msgspec.json.decode(await answer.read(), type=_Webhook).seconds
         await self._http.close()
 
