@@ -27,7 +27,7 @@ from frontdesk.channels.telegram.polling import Poller
 from frontdesk.channels.telegram.presses import Presses
 from frontdesk.channels.telegram.sender import TelegramSender
 from frontdesk.channels.telegram.talk import Talk
-from frontdesk.channels.telegram.updates import CHANNEL
+from frontdesk.channels.telegram.updates import CHANNEL, User
 from frontdesk.channels.telegram.visitors import Visitors
 from frontdesk.errors import TelegramTokenRefused
 from frontdesk.gate.limits import Window
@@ -96,6 +96,35 @@ class Telegram:
                 await self._rooms.clock.sleep(AGAIN)
             else:
                 return
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What Telegram says of the bot. `webhook` is empty while updates are fetched; `waiting` counts them."""
+
+    username: str
+    webhook: str
+    waiting: int
+    last_error: str
+
+
+class _WebhookInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """https://core.telegram.org/bots/api#webhookinfo"""
+
+    url: str
+    pending_update_count: int = 0
+    last_error_message: str = ""
+
+
+async def status_of(client: TelegramClient) -> Status:
+    """Ask Telegram. Raises `CallFailed`, `TelegramTokenRefused`."""
+    me = await client.call("getMe", None, User)
+    info = await client.call("getWebhookInfo", None, _WebhookInfo)
+    return Status(
+        username=me.username,
+        webhook=info.url,
+        waiting=info.pending_update_count,
+        last_error=info.last_error_message,
+    )
 
 
 def telegram_route(telegram: Telegram | None) -> Route:

@@ -27,6 +27,7 @@ VERBS = {
     "Let people in": {
         "people": "List and invite people, make sign-in links.",
         "keys": "Create, list and revoke API keys.",
+        "telegram": "Look after the bot, or try the desk without one.",
     },
     "Look after it": {
         "doctor": "Find out what keeps the desk from working.",

@@ -5,7 +5,7 @@ import contextlib
 import random
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 import aiohttp
 import msgspec
@@ -55,6 +55,11 @@ class Posting:
         if self.url and not self.held:
             self._line_up(number)
         return number
+
+    def repeat(self, update_id: int) -> None:
+        """Post the update once more, at the same time as before, as Telegram does when an answer was lost."""
+        if self.url:
+            self._start(self._post_until_taken(update_id, self.bodies[update_id]))
 
     async def release(self, chance: random.Random | None = None, *, copies: int = 1) -> None:
         """Deliver what was held. With `chance`: shuffled, each 1 to `copies` times, regardless of chats."""
@@ -158,7 +163,10 @@ class Posting:
             self._lines[chat].append(number)
             return
         self._lines[chat] = deque([number])
-        task = asyncio.create_task(self._drain(chat))
+        self._start(self._drain(chat))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
