@@ -71,7 +71,7 @@ async def test_codes_cannot_be_guessed_and_keys_of_programs_connect_nothing(tmp_
         assert int(answers[-1].headers["retry-after"]) > 0
         program = await served.program(ann)
         assert (await program.post("/api/v1/me/links")).status_code == 403
-        for body in ({"code": "\0" * 8}, {"code": ""}, {"code": 7}, {}):
+        for body in ({"code": "\0"}, {"code": ""}, {"code": 7}, {}):
             assert (await ann.put("/api/v1/me/links", json=body)).status_code == 422
 
 

@@ -52,7 +52,7 @@ async def test_a_code_from_the_web_shown_on_telegram_makes_memory_and_history_on
     code, expires_at = await links.offer(ann.id, "web")
     assert re.fullmatch(f"[{LETTERS}]{{4}}-[{LETTERS}]{{4}}", code)
     assert (expires_at - clock.now()).total_seconds() == 600
-    assert await links.redeem(code.lower().replace("-", " "), person_id=stranger.id, channel="telegram") == ann.id
+    assert await links.redeem(f" /link {code.lower()} ", person_id=stranger.id, channel="telegram") == ann.id
     found = await everybody.by_identity(*TELEGRAM)
     assert found is not None
     assert found.id == ann.id

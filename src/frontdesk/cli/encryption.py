@@ -47,7 +47,8 @@ def status(place: Place, as_json: bool) -> None:
         shown = [(each.column, each.newest, each.older, each.open) for each in counts]
         print_table(shown, ("column", "newest key", "older keys", "open"))
         behind = sum(each.older + each.open for each in counts)
-        note("Everything is sealed with the newest key." if not behind else "Next: frontdesk encryption rotate")
+        state = "Everything is sealed with it." if not behind else "Next: frontdesk encryption rotate"
+        note(f"The newest key is {desk.store.database.ring.name}. {state}")
 
     asyncio.run(open_local(place.load(), work))
 
@@ -72,7 +73,7 @@ def rotate(place: Place, new_key: bool, as_json: bool) -> None:
             async for step in rotating(desk.store.database):
                 last[step.column] = step
                 watch(step)
-        await desk.note_act("encryption.rotate", desk.store.database.ring.mark.decode().split("$")[1])
+        await desk.note_act("encryption.rotate", desk.store.database.ring.name)
         sealed = sum(step.done - step.unreadable for step in last.values())
         unreadable = sum(step.unreadable for step in last.values())
         if as_json:

@@ -41,6 +41,11 @@ class KeyRing:
         """What the values begin with that are sealed now."""
         return self._mark
 
+    @property
+    def name(self) -> str:
+        """The id of the newest key."""
+        return self._mark.split(b"$")[1].decode()
+
     def seal(self, plain: bytes, column: str) -> bytes:
         """Seal a value of `column` (`messages.text`)."""
         nonce = os.urandom(NONCE_BYTES)

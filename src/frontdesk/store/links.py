@@ -271,4 +271,5 @@ def _code(secret: str) -> str:
 
 
 def _plain(code: str) -> str:
-    return "".join(sign for sign in code.upper() if sign in LETTERS)
+    """The code as it was made, however it was written, and if `/link` stands before it."""
+    return "".join(sign for sign in code.upper() if sign in LETTERS)[-LENGTH:]

@@ -43,7 +43,7 @@ class OfferView(View):
 class CodeBody(Body):
     """A code that the desk gave on another channel."""
 
-    code: Annotated[Text, Field(min_length=8, max_length=20, examples=["K7QF-29XM"])]
+    code: Annotated[Text, Field(min_length=1, max_length=40, examples=["K7QF-29XM"])]
 
 
 class ConnectedView(View):
