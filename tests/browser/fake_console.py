@@ -39,6 +39,7 @@ TOOL = {
 
 ANSWERS: dict[str, Any] = {
     "/api/v1/console/overview": {
+        "in_conversation": 1,
         "waiting": 2,
         "running_turns": 1,
         "unhappy": 1,
@@ -46,7 +47,7 @@ ANSWERS: dict[str, Any] = {
         "documents": 3,
         "people": 3,
         "tokens_today": 48_210,
-        "answer": "Two messages wait for a person.",
+        "answer": "One person waits for somebody of the team.",
     },
     "/api/v1/console/conversations": page(
         [

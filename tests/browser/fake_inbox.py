@@ -254,7 +254,7 @@ class FakeInbox:
         found = [one for one in found if asked.get("query", "").lower() in json.dumps(one).lower()]
         counts = {name: sum(map(fits, self.talks.values())) for name, fits in views.items()}
         waits = counts["waiting"]
-        answer = "Nobody waits for a person." if not waits else "One conversation waits for a person."
+        answer = "Nobody waits for a person." if not waits else "One person waits for somebody of the team."
         return JSONResponse({"items": found, "next": None, "counts": counts, "answer": answer})
 
     async def read(self, request: Request) -> Response:

@@ -27,7 +27,7 @@ async def taken(visit: Visit) -> Page:
 
 async def test_the_first_line_says_who_waits_and_the_list_why(visit: Visit) -> None:
     page = await visit.open("/console/inbox")
-    await expect(page.get_by_role("heading", level=1)).to_have_text("One conversation waits for a person.")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("One person waits for somebody of the team.")
     mia = page.locator(".inbox-lines li").first
     await expect(mia).to_contain_text("Can somebody look, please?")
     await expect(mia).to_contain_text(re.compile(r"Telegram\s*waits 4 min\s*unhappy"))

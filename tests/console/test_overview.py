@@ -20,6 +20,7 @@ async def test_an_operator_sees_how_the_desk_does_and_reads_what_was_left(tmp_pa
 
         overview = (await operator.get("/api/v1/console/overview")).json()
         assert (overview["waiting"], overview["unhappy"], overview["running_turns"]) == (1, 1, 0)
+        assert overview["in_conversation"] == 0
         assert overview["models_down"] == []
         assert overview["tokens_today"] > 0
         assert overview["answer"] == "One message waits for a person."
@@ -45,16 +46,17 @@ async def test_an_operator_sees_how_the_desk_does_and_reads_what_was_left(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("waiting", "unhappy", "down", "documents", "answer"),
+    ("talks", "waiting", "unhappy", "down", "documents", "answer"),
     [
-        (1, 1, ["strong"], 3, "strong cannot be reached; answers come from what is left."),
-        (2, 0, [], 3, "2 messages wait for a person."),
-        (0, 0, [], 0, "The desk knows nothing yet: add documents under Knowledge."),
-        (0, 1, [], 3, "One answer disappointed this week."),
-        (0, 0, [], 3, "All is well: nothing waits for you."),
+        (1, 1, 1, ["strong"], 3, "strong cannot be reached; answers come from what is left."),
+        (3, 2, 0, [], 3, "3 people wait for the team."),
+        (0, 2, 0, [], 3, "2 messages wait for a person."),
+        (0, 0, 0, [], 0, "The desk knows nothing yet: add documents under Knowledge."),
+        (0, 0, 1, [], 3, "One answer disappointed this week."),
+        (0, 0, 0, [], 3, "All is well: nothing waits for you."),
     ],
 )
 def test_the_overview_says_first_what_matters_most(
-    waiting: int, unhappy: int, down: list[str], documents: int, answer: str
+    talks: int, waiting: int, unhappy: int, down: list[str], documents: int, answer: str
 ) -> None:
-    assert in_one_sentence(waiting, unhappy, down, documents) == answer
+    assert in_one_sentence(talks, waiting, unhappy, down, documents) == answer

@@ -163,7 +163,14 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         ),
         tools.router(desk.toolbox),
         overview.router(
-            store.turns, store.handoffs, store.feedback, store.calls, desk.models, desk.knowledge, store.people
+            store.turns,
+            store.watch,
+            store.handoffs,
+            store.feedback,
+            store.calls,
+            desk.models,
+            desk.knowledge,
+            store.people,
         ),
         all_conversations.router(store.conversations, store.handoffs, shelf),
         console_models.router(desk.models),

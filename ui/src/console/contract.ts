@@ -1,6 +1,8 @@
 import type { Conversation, Message, Named, Page, Role } from "../shared/contract";
 
 export type Overview = {
+  /** People who wait for somebody of the team in a conversation; `waiting` counts messages left. */
+  in_conversation: number;
   waiting: number;
   running_turns: number;
   unhappy: number;

@@ -1,15 +1,14 @@
 import { useAnswer } from "../shared/use-answer";
-import type { InboxPage, Overview } from "./contract";
+import type { Overview } from "./contract";
 import { Link, Screen } from "./parts";
 import { hrefOf, type Route } from "./route";
 import { words, type PageName } from "./strings";
 
 export function OverviewScreen(_: { route: Route }) {
   const { value, trouble, loading, reload } = useAnswer<Overview>("/api/v1/console/overview");
-  const inbox = useAnswer<InboxPage>("/api/v1/console/inbox?view=waiting&limit=1");
   const facts: [number, string, PageName][] = value
     ? [
-        [inbox.value?.counts.waiting ?? 0, words.overview.conversations, "inbox"],
+        [value.in_conversation, words.overview.conversations, "inbox"],
         [value.waiting, words.overview.waiting, "messages"],
         [value.unhappy, words.overview.unhappy, "conversations"],
         [value.models_down.length, words.overview.down, "models"],
