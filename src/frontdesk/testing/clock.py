@@ -26,6 +26,11 @@ class FakeClock:
         self._sleepers.append((self._elapsed + seconds, wake))
         await wake
 
+    @property
+    def sleeping(self) -> int:
+        """How many wait for time to move."""
+        return sum(not wake.done() for _, wake in self._sleepers)
+
     def advance(self, seconds: float) -> None:
         """Move time on and wake whoever is due."""
         self._elapsed += seconds
