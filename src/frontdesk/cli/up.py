@@ -2,6 +2,8 @@
 
 import secrets
 import signal
+import socket
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -67,10 +69,9 @@ def up(
     roles: list[RoleName] = [name for name in names for _ in range(workers or (SCALED if scaled else 1))]
     if len(roles) > 1 and not system.section(RedisOptions).address:
         note(f"{click.style('warning', fg='yellow')}  Without REDIS_URL each process counts rate limits for itself.")
-    parts = _desk(place, options, system, roles, taken, open_browser)
-    if len(parts) == 1:
-        return parts[0].run()
-    return Supervisor([*servers, *parts], note).run()
+    with ExitStack() as stack:
+        parts = _desk(place, options, system, roles, taken, open_browser, stack)
+        return parts[0].run() if len(parts) == 1 else Supervisor([*servers, *parts], note).run()
 
 
 def _queues(text: str) -> "tuple[Queue, ...]":
@@ -90,12 +91,16 @@ def _desk(
     roles: list[RoleName],
     queues: "tuple[Queue, ...]",
     open_browser: bool,
+    stack: ExitStack,
 ) -> "list[Part]":
-    """The desk's processes. Workers begin before those that hand work to them, and end after them."""
+    """The desk's processes. Workers begin before those that hand work to them, and end after them.
+
+    `stack` closes their sockets.
+    """
     from frontdesk.cli.processes import Process
     from frontdesk.operate.workers import Part
 
-    listeners = _listeners(system, roles)
+    listeners = _listeners(system, roles, stack)
     mixed = len(set(roles)) > 1
     return [
         Part(
@@ -116,7 +121,7 @@ def _desk(
     ]
 
 
-def _listeners(system: "System", roles: list[RoleName]) -> "list[Listeners]":
+def _listeners(system: "System", roles: list[RoleName], stack: ExitStack) -> "list[Listeners]":
     """Taken before anything is opened, so that a port in use is told at once. Web processes share the desk's."""
     from frontdesk.cli.processes import Listeners
     from frontdesk.operate.ports import listen
@@ -124,15 +129,17 @@ def _listeners(system: "System", roles: list[RoleName]) -> "list[Listeners]":
 
     http, telemetry = system.section(HttpOptions), system.section(TelemetryOptions)
     ports = (http.port, http.frontend_port) if http.frontend_port is not None else (http.port,)
-    desk = tuple(listen(http.host, port) for port in ports) if set(roles) - {"worker"} else ()
+
+    def taken(port: int) -> socket.socket:
+        return stack.enter_context(listen(http.host, port))
+
+    desk = tuple(map(taken, ports)) if set(roles) - {"worker"} else ()
     found: list[Listeners] = []
     for number, role in enumerate(roles):
         first = telemetry.metrics_port if telemetry.metrics else None
-        metrics = () if first is None else (listen(http.host, first + number if first else 0),)
-        wanted = number == 0 and role != "worker" and http.example_tools_port is not None
-        example = (
-            (listen(http.host, http.example_tools_port),) if wanted and http.example_tools_port is not None else ()
-        )
+        metrics = () if first is None else (taken(first + number if first else 0),)
+        wanted = http.example_tools_port if number == 0 and role != "worker" else None
+        example = () if wanted is None else (taken(wanted),)
         found.append(Listeners(desk=desk if role != "worker" else (), metrics=metrics, example=example))
     return found
 
