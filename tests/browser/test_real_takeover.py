@@ -1,5 +1,7 @@
 """A visitor's page and an operator's inbox before one real desk: what the one does, the other sees."""
 
+import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +12,10 @@ from playwright.async_api import Browser, Page, expect
 
 from frontdesk.messages import Role
 from frontdesk.testing.desk import ServedDesk, served_desk
-from frontdesk.testing.upstream import Reply
+from frontdesk.testing.upstream import Received, Reply
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+SLOWLY = "Tell me slowly"  # an answer to this stops in its middle until it is released
 SOON = 10_000  # milliseconds until the other page must have heard of it
 
 
@@ -24,6 +27,7 @@ class Hall:
     mia: Page
     grace: Page
     ada: Page
+    release: asyncio.Event
     complaints: list[str] = field(default_factory=list)
 
     async def ask(self, text: str) -> None:
@@ -41,8 +45,14 @@ class Hall:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def hall(browser: Browser, tmp_path: Path) -> AsyncIterator[Hall]:
-    replies = [Reply(text=f"Answer **{number}**.") for number in range(1, 9)]
-    async with served_desk(tmp_path, model=replies) as served:
+    release, numbers = asyncio.Event(), itertools.count(1)
+
+    def answer(request: Received) -> Reply:
+        if SLOWLY in request.body.decode():
+            return Reply(pieces=("This is how it begins. " * 20, "This is how it ends."), hold=release)
+        return Reply(text=f"Answer **{next(numbers)}**.")
+
+    async with served_desk(tmp_path, model=answer) as served:
         pages: list[Page] = []
         complaints: list[str] = []
         for name, role in (("Mia", Role.MEMBER), ("Grace", Role.OPERATOR), ("Ada", Role.OWNER)):
@@ -56,7 +66,8 @@ async def hall(browser: Browser, tmp_path: Path) -> AsyncIterator[Hall]:
             await page.locator(".welcome").wait_for()
             pages.append(page)
         mia, grace, ada = pages
-        yield Hall(served, mia, grace, ada, complaints)
+        yield Hall(served, mia, grace, ada, release, complaints)
+        release.set()
         for page in pages:
             await page.context.close()
 
@@ -103,6 +114,29 @@ async def test_a_person_takes_over_answers_and_hands_back_and_the_visitor_sees_i
     await expect(grace.get_by_text("Quick and kind.")).to_be_visible()
     await hall.ask("And now?")
     await expect(mia.locator(".answer .prose").last).to_contain_text("Answer 3")
+    assert hall.complaints == []
+
+
+@pytest.mark.proves("promise-15")
+async def test_a_takeover_in_mid_answer_leaves_no_word_of_the_desk(hall: Hall) -> None:
+    mia, grace = hall.mia, hall.grace
+    await mia.locator("#composer").fill(SLOWLY)
+    await mia.keyboard.press("Enter")
+    await expect(mia.locator(".answer .prose")).to_contain_text("This is how it begins.")
+    await hall.watch(grace)
+    await expect(grace.locator("[data-state=running]")).to_contain_text("This is how it begins.")
+    await grace.get_by_role("button", name="Take over").click()
+    await expect(mia.locator(".happened")).to_contain_text("Grace has joined", timeout=SOON)
+    await expect(mia.locator(".answer")).to_have_count(0)
+    await expect(grace.locator("[data-state=running]")).to_have_count(0)
+    hall.release.set()
+    await grace.get_by_label("Reply to Mia").fill("I am here.")
+    await grace.keyboard.press("Enter")
+    await expect(mia.locator("article.person")).to_contain_text("I am here.", timeout=SOON)
+    await mia.reload()
+    await expect(mia.locator("article.person")).to_have_count(1)
+    await expect(mia.locator(".question")).to_have_count(1)
+    await expect(mia.locator(".answer")).to_have_count(0)
     assert hall.complaints == []
 
 

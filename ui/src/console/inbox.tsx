@@ -28,8 +28,8 @@ export function InboxScreen({ route }: { route: Route }) {
   const me = useAnswer<Me>("/api/v1/me");
   const [areKeysOpen, setKeysOpen] = useState(false);
   const typists = useTypists();
-  const reloadList = useSoon(list.reload);
-  const reloadTalk = useSoon(talk.reload);
+  const reloadList = useSoon(list.reload, 2000);
+  const reloadTalk = useSoon(talk.reload, 300);
   const isLive = useNews("/api/v1/console/events", (news) => {
     typists.hear(news);
     if (news.kind !== "changed") return;
@@ -124,18 +124,21 @@ function Channels({ chosen }: { chosen: string }) {
   );
 }
 
-const SOON = 200;
+const SOON = 150;
 
-/** The same work, but not more often than the eye could follow. */
-function useSoon(work: () => void): () => void {
+/** The same work soon, but not more often than each `pause` milliseconds: on a busy desk something changes all the time. */
+function useSoon(work: () => void, pause: number): () => void {
   const latest = useRef(work);
   latest.current = work;
   const timer = useRef(0);
+  const last = useRef(0);
   useEffect(() => () => clearTimeout(timer.current), []);
   return () => {
+    const wait = Math.max(SOON, last.current + pause - Date.now());
     timer.current ||= window.setTimeout(() => {
       timer.current = 0;
+      last.current = Date.now();
       latest.current();
-    }, SOON);
+    }, wait);
   };
 }
