@@ -296,8 +296,29 @@ async def test_without_redis_each_process_keeps_to_its_share_and_the_metric_says
     assert await let_through(limits[0], 50) == 20, "a window slides here too"
     redis.back()
     clock.advance(RETRY_SECONDS)
-    assert await let_through(limits[0], 50) == 40, "what was counted alone is told to Redis"
+    assert await let_through(limits[0], 1) == 1
     assert shared.get() == 1
+    assert await let_through(limits[0], 50) == 39, "what was counted alone is told to Redis"
+    assert shared.get() == 1
+
+
+async def test_while_redis_is_away_one_call_at_a_time_tries_it(
+    three: tuple[list[SharedLimiter], Switch], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (limit, *_), redis = three
+    redis.away()
+    await let_through(limit, 1)
+    clock.advance(RETRY_SECONDS)
+    asked, ask = 0, limit._ask
+
+    async def counted(key: str, cost: int, memory: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await ask(key, cost, memory)
+
+    monkeypatch.setattr(limit, "_ask", counted)
+    assert await let_through(limit, 15) == 15
+    assert asked == 1
 
 
 @pytest.mark.proves("promise-8")

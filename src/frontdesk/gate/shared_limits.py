@@ -13,9 +13,11 @@ snapshot, replaced by a replica that lagged), each process tells it what it last
 there, and what it counted alone meanwhile.
 """
 
+import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, cast
@@ -122,6 +124,7 @@ class _Memory:
     at: float = 0.0
     told: tuple[tuple[float, int], ...] = ()
     alone: list[float] = field(default_factory=list[float])
+    telling: list[float] = field(default_factory=list[float])  # counted alone, and on their way to Redis
 
 
 class SharedLimiter:
@@ -137,48 +140,63 @@ class SharedLimiter:
         self._show = redis.register_script(_SHOW)
         self._process = secrets.token_hex(6)
         self._numbers = count()
+        self._telling = asyncio.Lock()
         self._memories: OrderedDict[str, _Memory] = OrderedDict()
         self._processes = 1
         self._again_at = self._show_at = clock.monotonic()
         self._shared = metrics.limits_shared.labels(name)
-        self._shared.set(1)
+        self._is_away(False)
 
     async def hit(self, key: str, *, cost: int = 1) -> State:
         """Count `cost` requests of `key`, or raise `WindowFull` without counting any."""
         memory = self._memory(key)
-        if self._clock.monotonic() >= self._again_at:
+        now = self._clock.monotonic()
+        if now >= self._again_at:
+            if self._away:  # one call tries Redis, and waits if it must; the others go on
+                self._again_at = now + RETRY_SECONDS
             try:
-                states = await self._ask(key, cost, memory)
+                states = await self._told(key, cost, memory)
             except StoreUnavailable:
                 self._again_at = self._clock.monotonic() + RETRY_SECONDS
-                self._shared.set(0)
+                self._is_away(True)
             else:
-                self._shared.set(1)
+                self._again_at = now
+                self._is_away(False)
                 return within(states, self._name)
         return self._alone(memory, cost)
 
+    def _is_away(self, away: bool) -> None:
+        self._away = away
+        self._shared.set(0 if away else 1)
+
     # --- together -----------------------------------------------------------
+
+    async def _told(self, key: str, cost: int, memory: _Memory) -> list[State]:
+        """Ask, after Redis has been told what was counted alone: no other call may come before that."""
+        if not (memory.alone or memory.telling):
+            return await self._ask(key, cost, memory)
+        async with self._telling:
+            memory.telling, memory.alone = memory.alone, []
+            try:
+                states = await self._ask(key, cost, memory)
+                memory.telling = []
+            finally:
+                memory.telling, memory.alone = [], memory.telling + memory.alone
+            return states
 
     async def _ask(self, key: str, cost: int, memory: _Memory) -> list[State]:
         now = self._clock.monotonic()
-        alone, memory.alone = memory.alone, []
+        alone = memory.telling
         told = [(max(0.0, now - at), number) for at, number in memory.told]
         arguments: list[str | float] = [cost, f"{self._process}:{next(self._numbers)}", memory.born]
         arguments += [memory.taken, len(told), len(alone)]
         arguments += [part for pair in told for part in pair]
         arguments += [max(0.0, now - at) for at in alone]
         arguments += [part for window in self.windows for part in window]
-        try:
-            answer = await self._asked(self._count(keys=[self._prefix + key], args=arguments))
-            if now >= self._show_at:
-                self._show_at = now + SHOW_SECONDS
-                shown = await self._asked(
-                    self._show(keys=[f"frontdesk:limiting:{self._name}"], args=[self._process, PRESENT_SECONDS])
-                )
-                self._processes = max(1, cast(int, shown))
-        except StoreUnavailable:
-            memory.alone = alone + memory.alone
-            raise
+        answer = await self._asked(self._count(keys=[self._prefix + key], args=arguments))
+        if now >= self._show_at:
+            self._show_at = now + SHOW_SECONDS
+            await self._be_seen()
         born, ever, at, *figures = cast("list[bytes | int]", answer)
         held = [int(number) for number in figures[::2]]
         states = [
@@ -191,6 +209,13 @@ class SharedLimiter:
             memory.born, memory.taken, memory.at = name, int(ever), float(at)
             memory.told = self._youngest_first([number + taken for number in held])
         return states
+
+    async def _be_seen(self) -> None:
+        """Show that this process counts here, and see how many do. Failing is no matter: it is done again."""
+        with suppress(StoreUnavailable):
+            names = [f"frontdesk:limiting:{self._name}"]
+            shown = await self._asked(self._show(keys=names, args=[self._process, PRESENT_SECONDS]))
+            self._processes = max(1, cast(int, shown))
 
     def _youngest_first(self, held: Sequence[int]) -> tuple[tuple[float, int], ...]:
         """When requests came at the latest, by how many each window holds: what the shortest does not hold is older."""
@@ -223,7 +248,7 @@ class SharedLimiter:
         for window in self.windows:
             since = now - window.seconds
             known = [at for at, _ in memory.told if at > since]
-            own = [at for at in memory.alone if at > since]
+            own = [at for at in (*memory.telling, *memory.alone) if at > since]
             free = max(0, window.limit - sum(number for at, number in memory.told if at > since))
             share = free // self._processes if window.limit >= self._processes else min(1, free)
             others = window.limit - share  # as good as used: they are not this process's to give away
