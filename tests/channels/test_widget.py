@@ -170,9 +170,14 @@ async def test_what_a_visitor_began_goes_over_only_in_the_same_session_of_the_br
     old = await begin(browser, earlier, "Before")
     today = await enter(browser, renewal=earlier["renewal"])  # the browser was closed: no `visit` any more
     begun = await begin(browser, today, "Today")
+    reply = (await browser.get(f"/api/v1/conversations/{begun}", headers=bearer(today))).json()["messages"][-1]["id"]
+    thumb = f"/api/v1/messages/{reply}/feedback"
+    assert (await browser.put(thumb, json={"value": 1}, headers=bearer(today))).status_code == 204
     known = await enter(browser, word("customer-7"), renewal=today["renewal"], visit=today["visit"])
     assert known["conversation_id"] == begun
     assert await sees(browser, known, begun)
+    assert (await browser.put(thumb, json={"value": -1}, headers=bearer(known))).status_code == 204
+    assert (await browser.put(thumb, json={"value": 1}, headers=bearer(today))).status_code == 404
     assert not await sees(browser, known, old)
     assert not await sees(browser, today, begun)
     went_on = await browser.post(

@@ -1,5 +1,6 @@
 """What the widget keeps: answers to its form, tokens of sites that have been used up, and whose a conversation is."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 
@@ -11,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.conversations import conversations, messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
-from frontdesk.store.feedback import feedback
-from frontdesk.store.typed import Typed
+from frontdesk.store.sealed import Sealed, SealedText
+from frontdesk.store.turns import turns
 
 CHANNEL = "widget"
 TITLE_LENGTH = 80
@@ -22,8 +23,8 @@ widget_visitors = sa.Table(
     metadata,
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("site", sa.Text, nullable=False),
-    sa.Column("email", sa.Text, nullable=False, server_default=""),
-    sa.Column("answers", Typed[dict[str, str]](dict[str, str]), nullable=False),
+    sa.Column("email", SealedText(), nullable=False, server_default=""),
+    sa.Column("answers", Sealed[dict[str, str]](dict[str, str]), nullable=False),
     sa.Column("told_at", UtcDateTime, nullable=False),
 )
 
@@ -128,7 +129,7 @@ class WidgetVisitors:
     async def carry(self, visitor_id: str, person_id: str, since: datetime) -> None:
         """Give the person what the visitor began in the widget from `since` on, and what the visitor has told.
 
-        Every row that bears both a conversation and its person changes hands in the same transaction.
+        Every row of those conversations, their messages and turns changes hands in the same transaction.
         """
         begun = sa.select(conversations.c.id).where(
             conversations.c.person_id == visitor_id,
@@ -138,16 +139,8 @@ class WidgetVisitors:
 
         async def work(connection: AsyncConnection) -> None:
             moved = list((await connection.execute(begun.with_for_update())).scalars())
-            for table in metadata.sorted_tables if moved else ():
-                if "conversation_id" in table.c and "person_id" in table.c:
-                    rows = sa.update(table).where(table.c.conversation_id.in_(moved))
-                    await connection.execute(rows.values(person_id=person_id))
-            if moved:
-                said = sa.select(messages.c.id).where(messages.c.conversation_id.in_(moved))
-                opinions = feedback.update().where(feedback.c.message_id.in_(said))
-                await connection.execute(opinions.values(person_id=person_id))
-                talks = conversations.update().where(conversations.c.id.in_(moved))
-                await connection.execute(talks.values(person_id=person_id))
+            for rows in _rows_of(moved) if moved else ():
+                await connection.execute(rows.values(person_id=person_id))
             known = sa.select(widget_visitors.c.person_id).where(widget_visitors.c.person_id == person_id)
             if (await connection.execute(known)).scalar_one_or_none() is None:
                 own = widget_visitors.update().where(
@@ -156,3 +149,17 @@ class WidgetVisitors:
                 await connection.execute(own.values(person_id=person_id))
 
         await self._database.commit(work)
+
+
+def _rows_of(moved: Sequence[str]) -> Iterator[sa.Update]:
+    """The rows of a person's that belong to these conversations, whatever table holds them."""
+    yield conversations.update().where(conversations.c.id.in_(moved))
+    belongs = {
+        "conversation_id": sa.select(conversations.c.id).where(conversations.c.id.in_(moved)),
+        "message_id": sa.select(messages.c.id).where(messages.c.conversation_id.in_(moved)),
+        "turn_id": sa.select(turns.c.id).where(turns.c.conversation_id.in_(moved)),
+    }
+    for table in metadata.sorted_tables:
+        link = next((name for name in belongs if name in table.c), None)
+        if link is not None and "person_id" in table.c:
+            yield sa.update(table).where(table.c[link].in_(belongs[link]))
