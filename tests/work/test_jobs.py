@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from frontdesk.errors import StoreUnavailable
 from frontdesk.messages import Job
 from frontdesk.store.database import Database
 from frontdesk.store.dead import DeadLetters
@@ -114,3 +115,34 @@ async def test_a_handler_is_stopped_when_another_process_has_its_job(
         await stopped.wait()
         await running
     assert await jobs.state(job_id) == "running"
+
+
+@pytest.mark.proves("promise-6")
+async def test_a_job_whose_end_cannot_be_written_at_once_is_not_done_again(
+    jobs: Jobs, handlers: Handlers, clock: FakeClock
+) -> None:
+    done: list[str] = []
+
+    async def note(job: Job) -> None:
+        done.append(job.id)
+
+    class Away(Jobs):
+        """Its database is away when the first ends are written."""
+
+        failures = 2
+
+        async def end(self, job: Job, problem: str | None = None) -> bool:
+            if self.failures:
+                self.failures -= 1
+                raise StoreUnavailable("no free connection")
+            return await super().end(job, problem)
+
+    away = Away(jobs._database, clock, CountingIds())
+    job_id = await jobs.add("note")
+    running = asyncio.create_task(JobRunner(away, {"note": note}, clock, WorkOptions()).run(job_id))
+    async with asyncio.timeout(10):
+        while not running.done():
+            await asyncio.sleep(0.01)
+            clock.advance(1)
+    assert await jobs.state(job_id) == "done"
+    assert done == [job_id]

@@ -19,6 +19,7 @@ Handler = Callable[[Job], Awaitable[None]]
 LEASE = 60.0  # seconds, renewed while the handler works
 FIRST_WAIT = 10.0  # seconds before the second try; each further one waits twice as long
 MOST_WAIT = 3600.0
+WRITE_AGAIN = 2.0  # seconds between two tries to write an end while the database is away
 
 
 class JobRows(Protocol):
@@ -63,21 +64,31 @@ class JobRunner:
             async with asyncio.timeout(self._options.job_seconds), asyncio.TaskGroup() as group:
                 keeping = group.create_task(self._keep(job))
                 await handler(job)
+                await self._written(lambda: self._rows.end(job))
                 keeping.cancel()
         except* _Lost:
             log.warning("lease_lost", kind="job", row=job.id)
         except* Exception as errors:
             await self._failed(job, errors.exceptions[0])
-        else:
-            await self._rows.end(job)
 
     async def _failed(self, job: Job, error: Exception) -> None:
         log.error("job_failed", row=job.id, attempt=job.attempts, exc_info=error)
         problem = type(error).__name__
         if job.attempts >= self._options.job_tries:
-            await self._rows.end(job, problem)
+            await self._written(lambda: self._rows.end(job, problem))
         else:
-            await self._rows.again(job, min(MOST_WAIT, FIRST_WAIT * 2 ** (job.attempts - 1)), problem)
+            wait = min(MOST_WAIT, FIRST_WAIT * 2 ** (job.attempts - 1))
+            await self._written(lambda: self._rows.again(job, wait, problem))
+
+    async def _written(self, write: Callable[[], Awaitable[bool]]) -> None:
+        """Write how a try ended, again and again while the database is away: what is not written happens twice."""
+        while True:
+            try:
+                await write()
+            except StoreUnavailable:
+                await self._clock.sleep(WRITE_AGAIN)
+            else:
+                return
 
     async def _keep(self, job: Job) -> None:
         while True:
