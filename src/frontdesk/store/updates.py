@@ -229,10 +229,18 @@ class Updates:
         await self._database.commit(work)
 
     async def due(self) -> list[str]:
-        """Lanes with an update whose time has come, or whose process left it, the longest waiting first."""
+        """Lanes whose first open update is due, or was left by its process; the longest waiting come first."""
+        now = self._clock.now()
+        earlier = updates.alias("earlier")
+        behind = sa.exists().where(
+            earlier.c.lane == updates.c.lane,
+            earlier.c.state.in_(OPEN),
+            earlier.c.number < updates.c.number,
+            earlier.c.due_at > now,
+        )
         query = (
             sa.select(updates.c.lane)
-            .where(updates.c.state.in_(OPEN), updates.c.due_at <= self._clock.now())
+            .where(updates.c.state.in_(OPEN), updates.c.due_at <= now, ~behind)
             .group_by(updates.c.lane)
             .order_by(sa.func.min(updates.c.due_at))
             .limit(500)
