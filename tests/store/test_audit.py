@@ -133,3 +133,16 @@ async def test_one_change_among_ten_thousand_rows_shows(database: Database) -> N
     await run(database, sa.update(audit).where(audit.c.seq == 7_777).values(actor=RandomIds().new("per")))
     verdict = await log.verify()
     assert (verdict.whole, verdict.at) == (False, 7_777)
+
+
+async def test_a_page_that_looks_again_has_read_once(database: Database) -> None:
+    clock = FakeClock()
+    log = Audit(database, clock, KEY)
+    reading = Act(act="conversation.read", actor="per_1", subject="conv_1", outcome=200)
+    for _ in range(5):
+        await log.append_reading(reading)
+    await log.append_reading(Act(act="conversation.read", actor="per_2", subject="conv_1", outcome=200))
+    assert (await log.head()).count == 2
+    clock.advance(601)
+    await log.append_reading(reading)
+    assert (await log.head()).count == 3

@@ -151,11 +151,22 @@ async def test_a_takeover_waits_for_the_letter_that_is_on_its_way(floor: Floor) 
     taking = asyncio.create_task(floor.takeover.take(conversation, floor.olga))
     await _glances(floor, taking, 5)
     assert not taking.done()
-    with pytest.raises(NotHolder):
-        await floor.takeover.reply(conversation, floor.olga, "Too early")
+    replying = asyncio.create_task(floor.takeover.reply(conversation, floor.olga, "I wait too"))
+    await _glances(floor, replying, 5)
+    assert not replying.done()
     await floor.outbox.settle(letter, "sent")
     await _glances(floor, taking, 50)
-    assert (await taking).letters
+    await _glances(floor, replying, 50)
+    assert [len((await taking).letters) + len((await replying).letters)] == [2]
+    assert await floor.sent() == ["notice Olga: Olga has joined re None", "person Olga: I wait too re None"]
+
+
+async def test_who_has_not_taken_over_cannot_answer_or_give_back(floor: Floor) -> None:
+    conversation = await floor.says("Hello")
+    with pytest.raises(NotHolder):
+        await floor.takeover.reply(conversation, floor.olga, "Hello")
+    with pytest.raises(NotHolder):
+        await floor.takeover.hand_back(conversation, floor.olga)
 
 
 async def test_a_letter_whose_sender_is_gone_is_shown_as_unknown_and_holds_nobody_up(floor: Floor) -> None:

@@ -227,7 +227,10 @@ class Gate:
             outcome=status,
             origin=origin,
         )
-        await self._audit.append(act)
+        if arrival.is_safe:
+            await self._audit.append_reading(act)
+        else:
+            await self._audit.append(act)
 
     def _own_origin(self, arrival: Arrival) -> str:
         return self._options.public_url or arrival.origin

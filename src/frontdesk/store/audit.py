@@ -10,7 +10,7 @@ Rows name people by id and hold no text of theirs, so they outlive an erasure wi
 
 import hmac
 from collections.abc import AsyncGenerator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -48,6 +48,9 @@ audit_head = sa.Table(
     sa.Column("hash", sa.Text, nullable=False),
     sa.Column("signature", sa.Text, nullable=False),
 )
+
+ONE_READING = timedelta(minutes=10)  # within which a page that looks again at the same thing reads it once
+MOST_READINGS = 10_000  # that are remembered for it
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +106,20 @@ class Audit:
         self._database = database
         self._clock = clock
         self._key = key
+        self._read: dict[Act, datetime] = {}
+
+    async def append_reading(self, act: Act) -> None:
+        """Store that somebody read something, unless this process has stored the same within the last minutes.
+
+        A page that is open looks again at every change: that is one reading, not hundreds.
+        """
+        now = self._clock.now()
+        if (before := self._read.get(act)) is not None and now - before < ONE_READING:
+            return
+        await self.append(act)
+        if len(self._read) >= MOST_READINGS:
+            self._read.clear()
+        self._read[act] = now
 
     async def append(self, act: Act) -> AuditRow:
         """Store an act; it is durable when this returns."""

@@ -86,10 +86,19 @@ class Takeover:
     async def reply(self, conversation_id: str, operator: Person, text: str, key: str | None = None) -> Done:
         """Say something to the person. The same `key` with the same text is the same message.
 
+        A takeover that a crash has left half made is made first.
+
         Raises `NotFound`, `NotHolder`; `Conflict` when the key came with another text before.
         """
         message_id = self._ids.new("msg") if key is None else _message_id(conversation_id, operator.id, key)
-        return await self._commit(conversation_id, lambda act: _reply(act, operator, text, message_id))
+
+        async def work(act: "Act") -> Done | None:
+            return await _reply(act, operator, text, message_id)
+
+        joined: tuple[str, ...] = ()
+        while (done := await self._commit(conversation_id, work)) is None:
+            joined = (await self.take(conversation_id, operator)).letters
+        return replace(done, letters=(*joined, *done.letters))
 
     async def hand_back(
         self, conversation_id: str, operator: Person, *, answer: bool = False, close: bool = False, survey: bool = False
@@ -304,7 +313,8 @@ async def _join(act: Act, operator: Person, before: str | None) -> Done | None:
     return replace(await act.end(held_at=act.now), counted="taken")
 
 
-async def _reply(act: Act, operator: Person, text: str, message_id: str) -> Done:
+async def _reply(act: Act, operator: Person, text: str, message_id: str) -> Done | None:
+    """Say it, or None while the takeover is only wished for."""
     known = sa.select(messages.c.text).where(messages.c.id == message_id)
     said = (await act.connection.execute(known)).scalar_one_or_none()
     if said is not None:
@@ -312,6 +322,8 @@ async def _reply(act: Act, operator: Person, text: str, message_id: str) -> Done
             raise Conflict("This idempotency key was used for another message", hint="Use a new key for a new message.")
         return replace(act.nothing(), message_id=message_id)
     _holds(act.conversation, operator)
+    if act.conversation.held_at is None:
+        return None
     await act.silence()
     asked = await _unanswered(act)
     await act.say(text, operator, message_id=message_id, reply_to=None if asked is None else asked.external_id)
@@ -357,7 +369,7 @@ async def _unanswered(act: Act) -> _Asked | None:
 
 
 def _holds(conversation: Conversation, operator: Person) -> None:
-    if conversation.held_by != operator.id or conversation.held_at is None:
+    if conversation.held_by != operator.id:
         raise NotHolder("You do not have this conversation", where=conversation.id)
 
 
