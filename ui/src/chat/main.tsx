@@ -1,6 +1,7 @@
 import { createRoot } from "react-dom/client";
 import "../shared/base.css";
 import "./chat.css";
+import "./person.css";
 import "./prose.css";
 import { App } from "./app";
 import { words } from "./strings";

@@ -20,7 +20,7 @@ const COLUMNS: Column<Handoff>[] = [
         <span className="as-written" dir="auto">
           {row.text}
         </span>
-        <Link className="small" href={hrefOf("conversations", row.conversation_id)}>
+        <Link className="small" href={hrefOf("inbox", row.conversation_id)}>
           {text.open}
         </Link>
       </>
