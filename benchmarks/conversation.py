@@ -20,7 +20,7 @@ from frontdesk.operate.load.tally import Report, memory_mb
 ADDED_MS, FIRST_MS, WEBHOOK_MS, HISTORY_MS = 300, 250, 200, 200
 CONVERSATION_KIB, WEB_MB = 64, 250
 SPEED = 40  # words a second
-HISTORY_MB, PIECE = 36, 100_000
+HISTORY_MB, PIECE = 36, 20_000  # of so many bytes each, so that what a model is shown of it fits into its mind
 
 
 def run(quick: bool, only: str | None = None) -> list[Figure]:
@@ -139,7 +139,7 @@ class _Visitor:
             data=json.dumps(body).encode(),
             headers=headers | ({"Cookie": self._cookie} if self._cookie else {}),
         )
-        began, first, tag = time.perf_counter(), 0.0, ""
+        began, first, tag, value = time.perf_counter(), 0.0, "", ""
         with urllib.request.urlopen(request, timeout=60) as answer:
             self._cookie = self._cookie or answer.headers["set-cookie"].partition(";")[0]
             for line in answer:
@@ -149,6 +149,8 @@ class _Visitor:
                     self._conversation = json.loads(value)["conversation_id"]
                 if name == "data" and tag == "text.added" and not first:
                     first = time.perf_counter() - began
+        if tag != "turn.finished":
+            raise RuntimeError(f"The turn did not finish: {value}")
         return first
 
 
