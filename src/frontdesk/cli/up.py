@@ -29,7 +29,7 @@ frontdesk up --role worker --queues ml        only the work of one queue (REDIS_
 
 RoleName = Literal["all", "web", "worker"]
 SCALED = 2  # web processes, and workers, unless said otherwise
-SCALED_POOL = {"store.pool_size": 10, "store.max_overflow": 20}  # four processes share the server's 200 connections
+SCALED_POOL = {"store.pool_size": 32, "store.max_overflow": 8}  # four processes share the server's 200 connections
 
 
 @click.command(cls=Verb, examples=EXAMPLES)

@@ -276,6 +276,7 @@ def _engine(url: str, pool_size: int, max_overflow: int, lock_wait: float) -> As
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=lock_wait,
+        pool_use_lifo=True,  # a connection that was just used knows its statements
         hide_parameters=True,  # people's words stand in no error, and so in no log
     )
     sa_event.listen(engine.sync_engine, "checkin", _note_rest)
