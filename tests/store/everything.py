@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.store.database import UtcDateTime, metadata
 from frontdesk.store.people import people
-from frontdesk.store.sealed import SealedBytes, SealedColumn
+from frontdesk.store.sealed import Sealed, SealedBytes, SealedColumn
 from frontdesk.store.typed import Typed
 from frontdesk.store.words import Marks
 
@@ -49,6 +49,8 @@ def _value(column: sa.Column[Any], name: str, made: Mapping[str, Mapping[str, An
             return text.encode()
         case Typed():
             return None if column.nullable else sa.literal("[]" if "tuple" in str(column.type.kind) else "{}", sa.Text)
+        case Sealed() if "dict" in str(column.type.kind):
+            return {"word": text}
         case SealedColumn():
             return sa.literal(text, sa.Text)  # as it stood before its column was sealed, so that it can be found
         case UtcDateTime():
