@@ -497,14 +497,3 @@ class Numbered(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     event: TurnEvent
     at: datetime
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to do once: its handler's `name` and what that is given (JSON text). Leased under `fence`; this is try
-    number `attempts`."""
-
-    id: str
-    name: str
-    payload: str
-    attempts: int
-    fence: int

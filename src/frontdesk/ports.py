@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from frontdesk.messages import (
     Accepted,
     Approval,
@@ -227,6 +229,17 @@ class LimitState(Protocol):
     def seconds(self) -> int:
         """How long that window is."""
         ...
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to do once: its handler's `name` and what that is given (JSON text). Leased under `fence`; this is try
+    number `attempts`."""
+
+    id: str
+    name: str
+    payload: str
+    attempts: int
+    fence: int
 
 
 class Dispatcher(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from frontdesk.errors import StoreUnavailable
-from frontdesk.messages import Job
+from frontdesk.ports import Job
 from frontdesk.store.database import Database
 from frontdesk.store.dead import DeadLetters
 from frontdesk.store.jobs import Jobs

@@ -16,7 +16,7 @@ from typing import Any
 
 import frontdesk.work.consumer as consumer
 from frontdesk.clock import RandomIds, SystemClock
-from frontdesk.messages import Job
+from frontdesk.ports import Job
 from frontdesk.store.database import Database
 from frontdesk.store.jobs import Jobs
 from frontdesk.testing.keys import key_ring

@@ -8,8 +8,7 @@ from frontdesk.app.store import Store
 from frontdesk.app.work import Chores
 from frontdesk.channels.telegram.options import TelegramOptions
 from frontdesk.channels.web.links import OtherChannel
-from frontdesk.messages import Job
-from frontdesk.ports import Clock
+from frontdesk.ports import Clock, Job
 from frontdesk.store.retention import Retention
 from frontdesk.system.options import RetentionOptions
 from frontdesk.system.system import System

@@ -33,9 +33,8 @@ from frontdesk.errors import TelegramTokenRefused
 from frontdesk.gate.limits import Window
 from frontdesk.gate.signing import derived_key
 from frontdesk.knowledge.readers import readers, suffixes
-from frontdesk.messages import Job
 from frontdesk.models.transcription import EndpointTranscriber, TranscriptionOptions
-from frontdesk.ports import Clock, Converse, Dispatcher, Models, Transcriber
+from frontdesk.ports import Clock, Converse, Dispatcher, Job, Models, Transcriber
 from frontdesk.system.options import DeskOptions
 from frontdesk.system.system import System
 from frontdesk.work.kinds import Kind

@@ -14,8 +14,7 @@ import structlog
 
 from frontdesk.app.store import Store
 from frontdesk.errors import BadSetting, FrontdeskError
-from frontdesk.messages import Job
-from frontdesk.ports import Clock
+from frontdesk.ports import Clock, Job
 from frontdesk.system.options import RedisOptions
 from frontdesk.system.system import System
 from frontdesk.telemetry import metrics

@@ -9,8 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from frontdesk.messages import Job
-from frontdesk.ports import Clock, Ids
+from frontdesk.ports import Clock, Ids, Job
 from frontdesk.store.database import Database, UtcDateTime, metadata
 
 jobs = sa.Table(

@@ -8,8 +8,7 @@ from typing import Protocol
 import structlog
 
 from frontdesk.errors import StoreUnavailable
-from frontdesk.messages import Job
-from frontdesk.ports import Clock
+from frontdesk.ports import Clock, Job
 from frontdesk.work.options import WorkOptions
 
 log = structlog.get_logger("frontdesk.work")
