@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 
 from benchmarks.figures import Figure, as_json, as_table
@@ -16,6 +17,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.add_argument("--only", metavar="PART", help="one part of a benchmark that has parts (PARTS of its module)")
     wanted = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     benchmark = importlib.import_module(f"benchmarks.{wanted.name}")
     if wanted.only is not None and wanted.only not in getattr(benchmark, "PARTS", ()):
         parser.error(f"{wanted.name} has no part {wanted.only!r}")
