@@ -211,6 +211,11 @@ async def test_a_person_joins_answers_and_is_rated(shop: Shop) -> None:
     await expect(panel.locator(".author")).to_have_text("Ann")
     await expect(panel.locator(".answer .prose").last).to_have_text("Good morning.")
     await expect(panel.get_by_role("status").last).to_contain_text("Good morning.")
+    async with ann.stream("GET", "/api/v1/console/events") as news:
+        await panel.get_by_label("Your message").fill("Thank")
+        async for heard in news.aiter_lines():
+            if heard == "event: typing":
+                break
     await say(panel, "Thank you")
     await expect(panel.locator(".said")).to_have_text(["May I speak to somebody?", "Thank you"])
     await expect(panel.get_by_role("button", name="Send")).to_be_visible()
@@ -241,9 +246,9 @@ async def test_the_launcher_counts_what_came_while_nobody_looked(shop: Shop) -> 
     await expect(page.locator(FRAME)).to_be_hidden()
     launcher = page.get_by_role("button", name="Ask the shop")
     (await ann.post(f"{inbox}/reply", json={"text": "Good morning."})).raise_for_status()
-    await expect(launcher.locator("b")).to_have_text("1")
+    await expect(launcher.locator("b")).to_have_text("1", timeout=15_000)
     await page.reload()
-    await expect(launcher.locator("b")).to_have_text("1")
+    await expect(launcher.locator("b")).to_have_text("1", timeout=15_000)
     await launcher.click()
     await expect(panel.locator(".author")).to_have_text("Ann")
     await expect(launcher.locator("b")).to_have_text("")

@@ -26,6 +26,7 @@ export class Chat {
   private typed = 0;
   private fading = 0;
   private polling = 0;
+  private round = 0;
 
   constructor(
     private id: string | null,
@@ -81,9 +82,12 @@ export class Chat {
     clearInterval(this.polling);
   }
 
+  /** Fetch it anew. Of answers that overtake each other the one that was asked for last counts. */
   async reload(): Promise<void> {
+    const round = ++this.round;
     try {
       const found = await call<Conversation>(`${this.path}?limit=100`);
+      if (round !== this.round) return;
       this.conversation = found;
       this.trouble = null;
       if (!this.following) {

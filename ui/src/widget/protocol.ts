@@ -5,7 +5,7 @@
 export type ToPanel = { dir: string; identity: string; open: boolean };
 
 /**
- * The panel's state: how high it would be, what the launcher shows, whether there is a conversation for the site's next
- * page to look after; and what it asks for.
+ * The panel's state: how high it would be, what the launcher shows, whether a conversation goes on that the site's next
+ * page should look after; and what it asks for.
  */
 export type ToPage = { height: number; unread: string; kept: "yes" | ""; ask: "" | "state" | "close" };

@@ -80,8 +80,8 @@ export class Door {
     return fresh.token !== "";
   }
 
+  /** The old token stands until there is a new one: other calls may be on their way meanwhile. */
   private async ask(body: object): Promise<Session> {
-    this.current = null;
     const session = await call<Session>("/api/v1/widget/session", { method: "POST", body });
     this.current = session;
     if (session.known) {

@@ -138,7 +138,8 @@ export class Talk {
     const seen = stored.findIndex((message) => message.id === lasting.getItem(key));
     const unread = stored.slice(seen + 1).filter((message) => message.role === "assistant").length;
     const height = this.chat.messages.length ? HEIGHT.talk : HEIGHT.empty;
-    this.host.tell({ unread: this.isOpen || !unread ? "" : String(unread), kept: last ? "yes" : "", height });
+    const isGoingOn = this.chat.conversation?.status === "open" || unread > 0;
+    this.host.tell({ unread: this.isOpen || !unread ? "" : String(unread), kept: isGoingOn ? "yes" : "", height });
   }
 
   /** What has just been finished, said once to screen readers; growing text is never read out. */
