@@ -209,9 +209,3 @@ workers_alive = Gauge(
 rows_running = Gauge(
     "frontdesk_rows_running", "Rows that this process works on or has in hand, by kind", ["kind"], registry=registry
 )
-events = Counter(
-    "frontdesk_events_total",
-    "What happened to this process that an operator should see on a time line, by kind",
-    ["kind"],
-    registry=registry,
-)
