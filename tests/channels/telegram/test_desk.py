@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ QUICK = {
     "telegram.rates.chat_per_second": 100,
     "telegram.rates.all_per_second": 1000,
 }
+HOOK = {"telegram.mode": "webhook", "telegram.webhook_url": "https://desk.example/webhook"}
 
 
 @dataclass
@@ -91,8 +92,7 @@ async def bot(tmp_path: Path) -> AsyncGenerator[Bot]:
 
 @pytest.mark.proves("conversation-1")
 async def test_a_post_to_the_webhook_gets_one_reply_in_the_right_chat(tmp_path: Path) -> None:
-    settings = {"telegram.mode": "webhook", "telegram.webhook_url": "https://desk.example/webhook"}
-    async with bot_desk(tmp_path, model=[Reply(text="We open at nine.")], settings=settings) as bot:
+    async with bot_desk(tmp_path, model=[Reply(text="We open at nine.")], settings=HOOK) as bot:
         await bot.telegram.until(lambda: bool(bot.telegram.posting.url))
         assert bot.telegram.posting.url == "https://desk.example/webhook"
         bot.telegram.posting.url = f"{bot.served.address}/webhook"  # where that name would lead
@@ -389,3 +389,50 @@ async def test_an_owner_is_asked_for_another_owner_first(bot: Bot) -> None:
     question = await bot.ask(7, "/forget")
     pressed = bot.telegram.press(question, words.FORGET_YES)
     await bot.telegram.until(lambda: bot.telegram.world.answered[pressed] == words.FORGET_OWNER)
+
+
+@pytest.mark.proves("conversation-2")
+async def test_the_same_update_at_once_at_two_instances_gets_one_reply(tmp_path: Path) -> None:
+    """Two desks on one database, and the update is posted to both, three times each."""
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(
+            bot_desk(tmp_path, model=[Reply(text="We open at nine.")], settings=HOOK)
+        )
+        variables = {"TELEGRAM_BOT_TOKEN": first.telegram.token, "TELEGRAM_API_URL": first.telegram.url}
+        second = await stack.enter_async_context(
+            served_desk(tmp_path, model=[Reply(text="We open at nine.")], settings=QUICK | HOOK, variables=variables)
+        )
+        posting = first.telegram.posting
+        await first.telegram.until(lambda: bool(posting.secret))
+        posting.held = True
+        written = first.telegram.say(7, "When do you open?")
+        body = posting.bodies[written.update_id]
+        doors = [f"{address}/webhook" for address in (first.served.address, second.address)]
+        assert await asyncio.gather(*(posting.post(body, url=url) for url in doors * 3)) == [200] * 6
+        await first.next(7, 0)
+        posting.pending.clear()
+        await first.idle()
+        await second.desk.work.drain(10)
+        assert first.telegram.texts(7) == ["We open at nine."]
+        assert await first.rows(state="done") == 1
+
+
+@pytest.mark.proves("conversation-4")
+async def test_the_webhook_answers_while_the_model_thinks(tmp_path: Path, size: Callable[[int, int], int]) -> None:
+    """The model takes its time; 99 of 100 posts are answered within 200 ms (a second, while other tests run)."""
+    count = size(20, 500)
+    thinking = asyncio.Event()
+    model = [Reply(pieces=("We open", " at nine."), hold=thinking)]
+    async with bot_desk(tmp_path, model=model, settings=HOOK) as bot:
+        posting = bot.telegram.posting
+        await bot.telegram.until(lambda: bool(posting.secret))
+        posting.url = f"{bot.served.address}/webhook"
+        for chat in range(1, count + 1):
+            bot.telegram.say(chat, "When do you open?")
+            await asyncio.sleep(0.005)
+        await bot.telegram.until(lambda: len(posting.delivered) == count, seconds=30)
+        assert bot.telegram.sent == []
+        thinking.set()
+        slowest = sorted(seconds for _, _, seconds in posting.answers)[: max(1, count * 99 // 100)][-1]
+        assert slowest < (0.2 if size(0, 1) else 1)
+        await bot.telegram.until(lambda: len(bot.telegram.sent) == count, seconds=60)
