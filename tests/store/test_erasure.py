@@ -7,9 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.clock import RandomIds
-from frontdesk.messages import Role
+from frontdesk.messages import Role, Usage
+from frontdesk.store.calls import Calls, account
 from frontdesk.store.database import Database, metadata
 from frontdesk.store.people import People
+from frontdesk.store.rows import Rows
 from frontdesk.store.updates import updates
 from frontdesk.testing.clock import FakeClock
 from tests.store.everything import MOMENT, fill, holding, owned
@@ -75,6 +77,19 @@ async def test_erasure_leaves_no_trace_in_any_table_and_takes_nothing_of_anybody
         others = 1 + (table.name == "people")
         assert (counts[table.name], left[table.name]) == (others + 1, others), table.name
     assert [name for name, data in files(tmp_path) if b"of-ann" in data] == []
+
+
+async def test_a_call_that_ends_after_its_person_was_erased_is_booked_on_nobody(
+    database: Database, clock: FakeClock
+) -> None:
+    everybody, calls = People(database, clock, RandomIds()), Calls(database, Rows(database), clock, RandomIds())
+    ann, ben = [await everybody.add(name=name, role=Role.MEMBER) for name in ("Ann", "Ben")]
+    await everybody.erase(ann.id)
+    for person in (ann, ben):
+        calls.called(account("web", person.id), "scripted", Usage(prompt_tokens=7))
+    await calls.settled()
+    await calls.settled()
+    assert [spent.prompt_tokens for spent in await calls.spent(None)] == [7]
 
 
 @pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)

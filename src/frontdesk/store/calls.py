@@ -6,6 +6,7 @@ from functools import partial
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from frontdesk.messages import Usage
 from frontdesk.ports import Clock, Ids
@@ -93,7 +94,10 @@ class Calls:
     async def settled(self) -> None:
         """Return when every call that was booked is stored. Raises `StoreUnavailable`; the calls are kept for later."""
         self._book()
-        await asyncio.gather(*self._booking)
+        outcomes = await asyncio.gather(*self._booking, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, IntegrityError):
+                raise outcome
 
     def _book(self) -> None:
         calls, self._unstored = self._unstored, []
@@ -104,6 +108,8 @@ class Calls:
 
     def _booked(self, call: Call, done: asyncio.Future[None]) -> None:
         self._booking.discard(done)
+        if not done.cancelled() and isinstance(done.exception(), IntegrityError):
+            return  # the person has been erased meanwhile, and what they used with them
         if done.cancelled() or done.exception() is not None:
             self._unstored.append(call)
 
