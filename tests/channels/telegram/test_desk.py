@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from frontdesk.channels.telegram import words
 from frontdesk.messages import Role
 from frontdesk.store.updates import updates
 from frontdesk.testing.desk import FROM_A_PAGE, Replies, ServedDesk, served_desk
-from frontdesk.testing.telegram import PNG, FakeTelegram, Sent, running_telegram
+from frontdesk.testing.serve import serve
+from frontdesk.testing.telegram import PNG, FakeTelegram, Fault, Sent, running_telegram
 from frontdesk.testing.upstream import Reply
 
 QUICK = {
@@ -436,3 +441,26 @@ async def test_the_webhook_answers_while_the_model_thinks(tmp_path: Path, size: 
         slowest = sorted(seconds for _, _, seconds in posting.answers)[: max(1, count * 99 // 100)][-1]
         assert slowest < (0.2 if size(0, 1) else 1)
         await bot.telegram.until(lambda: len(bot.telegram.sent) == count, seconds=60)
+
+
+async def test_a_voice_note_is_written_down(tmp_path: Path) -> None:
+    async def hear(request: Request) -> Response:
+        async with request.form() as form:
+            assert form["model"] == "whisper-1"
+        return JSONResponse({"text": "When do you open?"})
+
+    ears = Starlette(routes=[Route("/v1/audio/transcriptions", hear, methods=["POST"])])
+    async with serve(ears) as url:
+        variables = {"TRANSCRIPTION_URL": f"{url}/v1"}
+        async with bot_desk(tmp_path, model=[Reply(text="We open at nine.")], variables=variables) as bot:
+            bot.telegram.voice(7)
+            assert (await bot.next(7, 0)).text == "We open at nine."
+            assert bot.prompts()[-1] == "When do you open?"
+
+
+async def test_a_picture_waits_for_a_telegram_that_is_slow(tmp_path: Path) -> None:
+    async with bot_desk(tmp_path, model=[Reply(text="We open at nine.")]) as bot:
+        bot.telegram.fail(Fault(method="getFile", status=429, retry_after=1))
+        bot.telegram.document(7, b"Plums cost two euros.", "prices.txt")
+        await bot.next(7, 0)
+        assert "Plums cost two euros." in bot.prompts()[-1]
