@@ -19,7 +19,7 @@ from markdown_it.tree import SyntaxTreeNode
 from frontdesk.messages import Citation
 
 DEEPEST = 50  # levels of blocks in blocks; beyond, the Markdown is shown as it was written
-LONGEST = 60_000  # characters; beyond, the same
+LONGEST = 20_000  # characters; beyond, the same: some nonsense takes the parser time that grows as its square
 WIDEST = 36  # columns of a table that a telephone shows side by side
 
 _INLINE = {"strong": "bold", "em": "italic", "s": "strikethrough"}
