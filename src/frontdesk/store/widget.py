@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -79,10 +80,12 @@ class WidgetVisitors:
 
     async def tell(self, told: Told) -> None:
         """Keep what the person has told, in place of what was told before."""
+        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
+        row = msgspec.structs.asdict(told)
+        keep = insert(widget_visitors).values(row).on_conflict_do_update(index_elements=["person_id"], set_=row)
 
         async def work(connection: AsyncConnection) -> None:
-            await connection.execute(widget_visitors.delete().where(widget_visitors.c.person_id == told.person_id))
-            await connection.execute(widget_visitors.insert(), msgspec.structs.asdict(told))
+            await connection.execute(keep)
 
         await self._database.commit(work)
 

@@ -21,7 +21,7 @@ from frontdesk.gate.sites import Site
 from frontdesk.gate.widget import WidgetDoor
 
 LOOKS = "__SITES__"  # where the built script takes the sites' looks
-SOON = "public, max-age=300, stale-while-revalidate=86400"  # a changed label is seen after minutes, at the latest on the second page
+SOON = "public, max-age=300, stale-while-revalidate=86400"  # a changed label is seen on the second page at the latest
 ANYWHERE = {"cross-origin-resource-policy": "cross-origin"}
 SAFE_IN_SCRIPT = str.maketrans({"<": "\\u003c", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
