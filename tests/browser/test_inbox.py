@@ -281,6 +281,17 @@ async def test_a_conversation_that_is_not_there_says_so(visit: Visit) -> None:
     await expect(page.locator(".inbox-talk").get_by_role("alert")).to_contain_text("There is no such conversation")
 
 
+async def test_a_narrow_window_shows_the_list_or_the_conversation(visit: Visit) -> None:
+    await visit.page.set_viewport_size({"width": 320, "height": 700})
+    page = await visit.open("/console/inbox?view=waiting")
+    await page.locator(".inbox-lines a").click()
+    await expect(page.get_by_role("heading", name="Mia")).to_be_focused()
+    await expect(page.locator(".inbox-list")).to_be_hidden()
+    await page.get_by_role("link", name="All conversations").click()
+    await expect(page.locator(".inbox-lines a")).to_be_visible()
+    await expect(page).to_have_url(re.compile(r"/console/inbox\?view=waiting$"))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1280])
 async def test_everybody_can_use_it(visit: Visit, width: int, scheme: str) -> None:

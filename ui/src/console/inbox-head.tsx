@@ -1,5 +1,5 @@
 import { ChevronLeft } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useAnswer } from "../shared/use-answer";
 import type { Named, Page, Person } from "../shared/contract";
 import { branch } from "../chat/tree";
@@ -12,6 +12,9 @@ import { words } from "./strings";
 
 const text = words.inbox;
 
+/** Where the list and the conversation are two views; as in the style sheet. */
+const ALONE = matchMedia("(max-width: 60rem)");
+
 type Props = {
   talk: WatchedConversation;
   person: string;
@@ -22,6 +25,10 @@ type Props = {
 /** Whose conversation this is, who answers in it, and the acts that change that. */
 export function InboxHead({ talk, person, me, onAct }: Props) {
   const [isHandingBack, setHandingBack] = useState(false);
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (ALONE.matches) heading.current?.focus(); // the list that held the focus has gone out of sight
+  }, []);
   const isMine = talk.held_by?.id === me.id;
   const isClosed = talk.status === "closed";
   const assign = (id: string | null): void => void onAct("assignee", "PUT", { person_id: id });
@@ -36,7 +43,9 @@ export function InboxHead({ talk, person, me, onAct }: Props) {
           <span className="hidden-label">{text.back}</span>
         </Link>
         <div>
-          <h2 dir="auto">{person}</h2>
+          <h2 ref={heading} dir="auto" tabIndex={-1}>
+            {person}
+          </h2>
           <p className="small muted">
             {text.channels[talk.channel] ?? talk.channel} · <Holder talk={talk} isMine={isMine} />
             {isClosed && ` · ${text.closed}`}
