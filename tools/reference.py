@@ -60,9 +60,6 @@ OTHER_ROUTES = {
     "GET /v1/models": "The names that can be asked for: `frontdesk`, the desk's models, its embedder.",
     "GET /v1/models/{id:path}": "One of those names.",
     "POST /webhook": "Updates from Telegram, with its secret in the header `X-Telegram-Bot-Api-Secret-Token`.",
-    "GET /widget.js": "The widget's loader: one script tag for other sites.",
-    "GET /widget": "The widget's panel, in a frame of the sites that are listed.",
-    "GET /widget/demo": "A page that shows the widget.",
     "POST /mcp": "The desk as an MCP server, with the tools `search_knowledge` and `ask`.",
 }
 GROUPS = {"/v1": "OpenAI-compatible", "/mcp": "MCP", "/api/v1": "Its own description"}
