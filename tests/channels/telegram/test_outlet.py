@@ -145,6 +145,18 @@ async def test_the_answer_so_far_shows_in_a_persons_own_chat(
     assert drafts[0][1] == drafts[1][1] != 0
 
 
+async def test_on_a_busy_desk_previews_give_way(
+    telegram: FakeTelegram, outlet: TelegramOutlet, clock: FakeClock
+) -> None:
+    for chat in range(100, 130):
+        telegram.chat(chat)
+        await outlet.preview(str(chat), f"turn_{chat}", "Hello")
+    assert len(telegram.world.drafts) == 20
+    clock.advance(1)
+    await outlet.preview("129", "turn_129", "Hello")
+    assert len(telegram.world.drafts) == 21
+
+
 async def test_previews_can_be_off(telegram: FakeTelegram, client: TelegramClient, clock: FakeClock) -> None:
     await TelegramOutlet(client, TelegramOptions(previews=False), clock).preview("7", "turn_1", "Hello")
     assert telegram.calls == []

@@ -1,6 +1,7 @@
 """Replies on their way to Telegram: as bodies of letters, and what is seen of them before they are sent."""
 
 import zlib
+from collections import deque
 from datetime import datetime
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from frontdesk.ports import Clock
 
 THUMBS = {"up": "👍", "down": "👎"}  # the first word of a pressed button's action, and its label
 BETWEEN_PREVIEWS = 1.0  # seconds, in one chat
+MOST_PREVIEWS = 20  # a second, in all: on a busy desk replies need the bot's rate, and previews are a courtesy
 MOST_PLACES = 1000  # whose last preview is remembered
 
 
@@ -58,6 +60,7 @@ class TelegramOutlet:
         self._options = options
         self._clock = clock
         self._shown: dict[str, float] = {}  # place → when its preview was last shown
+        self._previews: deque[float] = deque(maxlen=MOST_PREVIEWS)  # when the last ones were
         self._quiet_until = 0.0
 
     @property
@@ -101,12 +104,15 @@ class TelegramOutlet:
             return
         if now - self._shown.get(place, -BETWEEN_PREVIEWS) < BETWEEN_PREVIEWS:
             return
+        if len(self._previews) == MOST_PREVIEWS and now - self._previews[0] < 1:
+            return
         parts = split(formatted(text))
         if not parts:
             return
         if len(self._shown) >= MOST_PLACES:
             self._shown.clear()
         self._shown[place] = now
+        self._previews.append(now)
         draft = SendMessageDraft(
             chat_id=where.chat_id,
             draft_id=zlib.crc32(turn_id.encode()) or 1,
