@@ -69,15 +69,20 @@ word_key = sa.Table(
 _KEY = sa.select(word_key.c.key).where(word_key.c.id == 1)
 
 
+def _put(fresh: postgresql.Insert | sqlite.Insert) -> sa.Insert:
+    return fresh.on_conflict_do_update(
+        index_elements=["conversation_id", "source"], set_={"marks": fresh.excluded.marks}
+    )
+
+
+_PUT = {"postgresql": _put(postgresql.insert(words)), "sqlite": _put(sqlite.insert(words))}
+
+
 async def index(connection: AsyncConnection, conversation_id: str, source: str, text: str) -> None:
     """In the transaction that stores `text`, let searches find it. `source` is the message's id, or `TITLE`."""
     marks = marks_of(text, await key(connection))
     row = {"conversation_id": conversation_id, "source": source, "marks": marks}
-    upsert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    fresh = upsert(words).values(row)
-    await connection.execute(
-        fresh.on_conflict_do_update(index_elements=["conversation_id", "source"], set_={"marks": fresh.excluded.marks})
-    )
+    await connection.execute(_PUT[connection.dialect.name], row)
 
 
 async def found(connection: AsyncConnection, query: str) -> sa.Select[tuple[str]]:
@@ -102,17 +107,22 @@ async def key(connection: AsyncConnection) -> bytes:
 
 def marks_of(text: str, key: bytes) -> frozenset[int]:
     """The marks that a text leaves."""
-    marks: set[int] = set()
+    marks: set[bytes] = set()
+    nothing = blake2b(key=key, digest_size=MARK_BYTES)
     for word in dict.fromkeys(_words(text)):
-        marks.update(_mark(word[:length], key) for length in range(min(SHORTEST, len(word)), len(word) + 1))
+        begun = nothing.copy()  # a hash goes on from one beginning of the word to the next
+        for part in (word[:SHORTEST], *word[SHORTEST:]):
+            begun.update(part.encode())
+            marks.add(begun.digest())
         if len(marks) >= MOST:
             break
-    return frozenset(marks)
+    return frozenset(map(_number, marks))
 
 
 def wanted_of(query: str, key: bytes) -> frozenset[int]:
     """The marks that a text must have left to be found."""
-    return frozenset(_mark(word, key) for word in list(dict.fromkeys(_words(query)))[:MOST_WANTED])
+    wanted = list(dict.fromkeys(_words(query)))[:MOST_WANTED]
+    return frozenset(_number(blake2b(word.encode(), key=key, digest_size=MARK_BYTES).digest()) for word in wanted)
 
 
 def fingerprint(text: str, key: bytes) -> str:
@@ -120,8 +130,8 @@ def fingerprint(text: str, key: bytes) -> str:
     return blake2b(text.encode(), key=key, digest_size=32).hexdigest()
 
 
-def _mark(word: str, key: bytes) -> int:
-    return int.from_bytes(blake2b(word.encode(), key=key, digest_size=MARK_BYTES).digest(), "big", signed=True)
+def _number(mark: bytes) -> int:
+    return int.from_bytes(mark, "big", signed=True)
 
 
 def _words(text: str) -> Iterator[str]:
