@@ -36,7 +36,7 @@ class Settings:
     name: str = "worker"
     parallel: int = 32
     sweep_seconds: float = 1
-    silent_seconds: float = 5
+    silent_seconds: float = 15
     visibility_timeout: int = 3600
     drain_seconds: float = 30
 
@@ -66,7 +66,7 @@ async def rooms(settings: Settings, workers: list[Any]) -> AsyncGenerator[LocalW
     kinds = [Kind(name="echo", queue="ml", run=echo, sweep=nothing, parallel=settings.parallel)]
     database = None
     if settings.database:
-        database = await Database.open(settings.database, pool_size=5, max_overflow=30, ring=key_ring())
+        database = await Database.open(settings.database, pool_size=30, max_overflow=0, ring=key_ring())
         jobs = Jobs(database, clock, RandomIds())
         runner = JobRunner(jobs, {"sleep": sleep}, clock, WorkOptions())
         every = settings.sweep_seconds

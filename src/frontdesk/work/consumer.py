@@ -9,7 +9,6 @@ import functools
 import importlib
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import FrameType
@@ -85,9 +84,9 @@ class Watch:
     """Notices a consumer that has stopped consuming though the broker takes messages.
 
     Celery on Redis is known for that after a connection was lost (celery/celery #8030, #8091, #10205). So the process
-    writes to a queue of its own, through which only a consumer at work hears itself; `stalled` is called when it
-    has written for `seconds` without hearing anything. While the broker is away, or all threads are busy, time does
-    not count.
+    writes to a queue of its own, through which only a consumer at work hears itself, `WATCHES` times within `seconds`;
+    `stalled` is called when it has written so often and heard nothing. Messages are counted, not seconds: a process
+    that gets no time to consume gets none to write. While the broker is away, or all threads are busy, none counts.
     """
 
     def __init__(
@@ -98,7 +97,7 @@ class Watch:
         self._seconds = seconds
         self._busy = busy
         self._stalled = stalled
-        self._heard = time.monotonic()
+        self._unheard = 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
 
@@ -114,7 +113,7 @@ class Watch:
 
     def heard(self) -> None:
         """The consumer has taken a message of the queue."""
-        self._heard = time.monotonic()
+        self._unheard = 0
 
     def _watch(self) -> None:
         while not self._ending.is_set():
@@ -129,9 +128,10 @@ class Watch:
     def _write_until_it_breaks(self, producer: Any) -> None:
         while not self._ending.wait(self._seconds / WATCHES):
             send(self._app, producer, self._queue, ("", ""), WATCH)
+            self._unheard += 1
             if self._busy():
                 self.heard()
-            elif time.monotonic() - self._heard > self._seconds:
+            elif self._unheard > WATCHES:
                 log.error("consumer_stalled", seconds=self._seconds)
                 self._stalled()
                 return
