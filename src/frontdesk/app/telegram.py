@@ -133,7 +133,7 @@ def telegram_route(telegram: Telegram | None) -> Route:
 
 async def announce(client: TelegramClient, options: TelegramOptions, secret: str) -> None:
     """Tell Telegram the bot's commands and, unless the desk polls, where to post. Raises `CallFailed`."""
-    if not options.polls:
+    if options.webhook_url and not options.polls:
         await client.call("setWebhook", webhook.SetWebhook(url=options.webhook_url, secret_token=secret), bool)
     await client.call("setMyCommands", SetMyCommands(), bool)
 

@@ -12,6 +12,7 @@ from frontdesk.errors import FrontdeskError
 from frontdesk.ports import Transcriber
 from frontdesk.store.files import File
 
+AT_ONCE = 2  # files in the memory of a process
 PICTURES = {"image/png", "image/jpeg", "image/webp", "image/gif"}
 
 Keep = Callable[[str, str, str, bytes], Awaitable[File]]  # person, name, media type, bytes
@@ -67,6 +68,7 @@ class Media:
         self._reads = reads
         self._kinds = kinds
         self._transcriber = transcriber
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     async def take(self, person_id: str, messages: Sequence[Message]) -> Attached:
         """Fetch what these messages of one album bring. Raises `CallFailed` where Telegram is away."""
@@ -80,18 +82,22 @@ class Media:
         )
 
     async def _one(self, person_id: str, message: Message) -> Attached:
+        if not message.media:
+            return Attached()
         try:
-            if message.photo:
-                return await self._picture(person_id, self._fitting(message.photo), "picture.jpg", "image/jpeg")
-            if message.video is not None or message.animation is not None or message.video_note is not None:
-                raise _No(words.NO_VIDEO)
-            if (recording := message.voice or message.audio) is not None:
-                return await self._recording(recording)
-            if message.document is not None:
-                return await self._document(person_id, message.document)
+            async with self._places:
+                return await self._file(person_id, message)
         except _No as no:
             return Attached(refusals=(str(no),))
-        return Attached()
+
+    async def _file(self, person_id: str, message: Message) -> Attached:
+        if message.photo:
+            return await self._picture(person_id, self._fitting(message.photo), "picture.jpg", "image/jpeg")
+        if (recording := message.voice or message.audio) is not None:
+            return await self._recording(recording)
+        if message.document is not None and message.animation is None:  # an animation comes as a document too
+            return await self._document(person_id, message.document)
+        raise _No(words.NO_VIDEO)
 
     async def _picture(self, person_id: str, picture: FileRef, name: str, media_type: str) -> Attached:
         if not self._sees():

@@ -71,7 +71,7 @@ class TelegramOptions(Section):
     feedback: bool = Field(default=True, description="Put thumbs under replies.")
     messages_per_minute: PositiveInt = Field(default=20, description="Messages that one person may write in a minute.")
     largest_file: PositiveInt = Field(
-        default=20_000_000, le=20_000_000, description="Bytes of a file that is fetched; Telegram hands out 20 MB."
+        default=10_000_000, le=20_000_000, description="Bytes of a file that is fetched; Telegram hands out 20 MB."
     )
     typing: TypingOptions = TypingOptions()
     rates: RateOptions = RateOptions()
