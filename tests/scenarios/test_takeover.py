@@ -13,7 +13,7 @@ from frontdesk.delivery.delivery import Delivery, NotSent
 from frontdesk.delivery.options import DeliveryOptions
 from frontdesk.messages import Inbound, Numbered, Person, Role, TextAdded
 from frontdesk.outgoing import Reply, Rhythm
-from frontdesk.store.conversations import Conversations, branch
+from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database
 from frontdesk.store.inbox import Inbox
 from frontdesk.store.outbox import Letter, NewLetter, Outbox, outbox
@@ -211,7 +211,7 @@ async def look(desk: House, race: Race, conversation_id: str) -> None:
     assert race.arrived[-2:] == ["notice: Olga has joined", "person: At nine, says Olga."]
     assert race.arrived[:-2] in ([], ["desk: 0"], ["desk: 0", "desk: 1"])
     conversation = await desk.conversations.get(conversation_id, None)
-    path = branch(await desk.conversations.messages(conversation_id), conversation.head_id)
+    path = await desk.conversations.path(conversation.head_id or "", 100)
     answered = [message.text for message in path if message.role == "assistant"]
     assert answered in (["At nine, says Olga."], ["We open at nine.", "At nine, says Olga."])
     roles = [message.role for message in path]

@@ -7,7 +7,7 @@ import pytest
 from frontdesk.errors import Conflict, NotFound, NotHolder
 from frontdesk.messages import Inbound, Person, Role
 from frontdesk.outgoing import Reply, Rhythm
-from frontdesk.store.conversations import Conversations, Message, branch
+from frontdesk.store.conversations import Conversations, Message
 from frontdesk.store.database import Database
 from frontdesk.store.inbox import Inbox
 from frontdesk.store.outbox import NewLetter, Outbox, put
@@ -96,7 +96,7 @@ class Floor:
 
     async def chain(self, conversation: str) -> list[Message]:
         known = await self.conversations.get(conversation, None)
-        return branch(await self.conversations.messages(conversation), known.head_id)
+        return await self.conversations.path(known.head_id or "", 100)
 
     async def told(self, conversation: str) -> list[str]:
         return [f"{message.role}: {message.text}" for message in await self.chain(conversation)]

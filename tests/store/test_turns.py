@@ -6,7 +6,7 @@ import pytest
 
 from frontdesk.errors import Conflict, NotFound
 from frontdesk.messages import Grounding, Inbound, Numbered, Person, Role, TextAdded
-from frontdesk.store.conversations import Conversations, branch
+from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database
 from frontdesk.store.inbox import Inbox
 from frontdesk.store.people import People
@@ -135,14 +135,13 @@ async def test_regenerating_and_editing_make_branches(
     clock.advance(1)
     edited = await inbox.accept(said(ada, "Better question", "3", conversation_id=first.conversation_id, at_start=True))
     await _finish(turns, "Third answer")
-    everything = await conversations.messages(first.conversation_id)
 
-    def texts(head: str) -> list[str]:
-        return [message.text for message in branch(everything, head)]
+    async def texts(head: str) -> list[str]:
+        return [message.text for message in await conversations.path(head, 100)]
 
-    assert texts(first.reply_id) == ["Question", "Answer"]
-    assert texts(again.reply_id) == ["Question", "Another answer"]
-    assert texts(edited.reply_id) == ["Better question", "Third answer"]
+    assert await texts(first.reply_id) == ["Question", "Answer"]
+    assert await texts(again.reply_id) == ["Question", "Another answer"]
+    assert await texts(edited.reply_id) == ["Better question", "Third answer"]
     assert (await conversations.get(first.conversation_id, ada.id)).head_id == edited.reply_id
     await conversations.choose_branch(first.conversation_id, ada.id, first.reply_id)
     assert (await conversations.get(first.conversation_id, ada.id)).head_id == first.reply_id

@@ -6,7 +6,6 @@ import os
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -71,7 +70,11 @@ def derived_key(secret: bytes, purpose: str) -> bytes:
     return hmac.new(secret, f"frontdesk {purpose}".encode(), sha256).digest()
 
 
-def kept_secret(configured: str, file: Path, make: Callable[[], str] = partial(secrets.token_urlsafe, 48)) -> bytes:
+def _secret() -> str:
+    return secrets.token_urlsafe(48)
+
+
+def kept_secret(configured: str, file: Path, make: Callable[[], str] = _secret) -> bytes:
     """The configured secret, or one that this desk made for itself and keeps in `file` for its owner's eyes alone."""
     if configured:
         return configured.encode()

@@ -309,17 +309,6 @@ async def find(
     return _conversation(row)
 
 
-def branch(all_messages: list[Message], head_id: str | None) -> list[Message]:
-    """The messages from the start to `head_id`, oldest first."""
-    by_id = {message.id: message for message in all_messages}
-    path: list[Message] = []
-    current = by_id.get(head_id or "")
-    while current is not None:
-        path.append(current)
-        current = by_id.get(current.parent_id or "")
-    return path[::-1]
-
-
 def _conversation(row: sa.RowMapping) -> Conversation:
     return Conversation(**row)
 
