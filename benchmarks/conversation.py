@@ -14,6 +14,7 @@ import msgspec
 
 from benchmarks.desk import FRONTDESK
 from benchmarks.figures import Figure, at_least, below, seen
+from benchmarks.processes import cpu_seconds
 from benchmarks.scaled import Scaled, scaled_desk
 from frontdesk.operate.load.tally import Report, memory_mb
 
@@ -34,7 +35,9 @@ def people(quick: bool) -> list[Figure]:
     """Many people on Telegram, one message each 10 to 30 s."""
     count, minutes = (100, 1) if quick else (1000, 10)
     with scaled_desk(first_delay=1, words=40) as desk:
+        used = _processor_seconds(desk)
         report = _load(desk, "telegram", people=count, every="10-30", minutes=minutes, first_delay=1)
+        used = _processor_seconds(desk) - used
     share = 100 * report.errors / max(1, report.messages)
     return [
         seen(f"{count} people, {minutes} min: messages", report.messages, ""),
@@ -43,6 +46,7 @@ def people(quick: bool) -> list[Figure]:
         below("refused", share, "%", 1),
         seen("reply, p95", 1000 * report.latency.p95, "ms"),
         below("added by the desk, p95", 1000 * report.added.p95, "ms", ADDED_MS),
+        seen("processor time of the desk for a message", 1000 * used / max(1, report.messages), "ms"),
     ]
 
 
@@ -53,13 +57,16 @@ def streams(quick: bool) -> list[Figure]:
     with scaled_desk(first_delay=1, words=SPEED * 20) as desk:
         _load(desk, "web", people=20, every="100", minutes=0.1, first_delay=1)  # code is loaded, pools are filled
         before = sum(memory_mb(pid) or 0 for pid in desk.web)
+        used = _processor_seconds(desk)
         report = _load(desk, "web", people=count, every="1000", minutes=2 * coming / 60, first_delay=1)
+        used = _processor_seconds(desk) - used
     most = max(memory.most for memory in report.memory)
     grown = sum(memory.most for memory in report.memory) - before
     return [
         at_least("streams open at once", report.most_open, "", count),
         _none("lost", report.lost + report.errors),
         below("added until the first words, p95", 1000 * report.added_first.p95, "ms", FIRST_MS),
+        seen(f"processor time of the desk for an answer of {SPEED * 20} words", 1000 * used / count, "ms"),
         below("memory for each open conversation", 1024 * grown / count, "KiB", CONVERSATION_KIB),
         below(f"a web process at {count} conversations", most, "MB", WEB_MB),
     ]
@@ -151,6 +158,11 @@ class _Visitor:
         if tag != "turn.finished":
             raise RuntimeError(f"The turn did not finish: {value}")
         return first
+
+
+def _processor_seconds(desk: Scaled) -> float:
+    """What its web processes and workers have used so far; its database not."""
+    return sum(cpu_seconds(session) for session in desk.sessions)
 
 
 def _median(values: list[float]) -> float:

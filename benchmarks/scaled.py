@@ -50,11 +50,12 @@ telemetry: {{metrics: false, log_level: WARNING}}
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """Where it listens, and the process ids of its web processes."""
+    """Where it listens, the process ids of its web processes, and the sessions of its web processes and workers."""
 
     address: str
     telegram: str
     web: tuple[int, ...]
+    sessions: tuple[int, int]
 
 
 @contextmanager
@@ -78,9 +79,11 @@ def scaled_desk(*, first_delay: float, words: int) -> Generator[Scaled]:
         group = stack.enter_context(running(web, environment, log=folder / "web.log"))
         wait_until_ready(f"http://127.0.0.1:{port}/ready", seconds=60)
         worker = [*up, "--role", "worker", "--workers", str(WORKERS)]
-        stack.enter_context(running(worker, environment, log=folder / "worker.log"))
+        working = stack.enter_context(running(worker, environment, log=folder / "worker.log"))
         _wait_for_workers(folder / "worker.log")
-        yield Scaled(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{telegram}", desk_processes(group))
+        yield Scaled(
+            f"http://127.0.0.1:{port}", f"http://127.0.0.1:{telegram}", desk_processes(group), (group, working)
+        )
 
 
 def desk_processes(group: int) -> tuple[int, ...]:
