@@ -254,6 +254,21 @@ async def test_the_keyboard_alone_does_it_all(visit: Visit) -> None:
     assert visit.complaints == []
 
 
+async def test_the_newest_words_stay_in_sight_and_a_reader_further_up_is_left_there(visit: Visit) -> None:
+    page = await opened(visit)
+    log = page.get_by_role("log")
+    for number in range(12):
+        await visit.desk.inbox.say("conv_parcel", "user", f"Message {number}")
+    await expect(log.get_by_text("Message 11", exact=True)).to_be_in_viewport()
+    await visit.desk.inbox.tell("typing", "conv_parcel", "Mia")
+    await expect(page.locator(".dots")).to_be_in_viewport(ratio=1)
+    await log.evaluate("log => { log.scrollTop = 0 }")
+    await expect(log.get_by_text("Where is my parcel?")).to_be_in_viewport()
+    await visit.desk.inbox.say("conv_parcel", "user", "Message 12")
+    await expect(log).to_contain_text("Message 12")
+    assert await log.evaluate("log => log.scrollTop") == 0
+
+
 async def test_earlier_messages_are_fetched_when_asked_for(visit: Visit) -> None:
     for number in range(230):
         await visit.desk.inbox.say("conv_open", "user", f"Message {number}")

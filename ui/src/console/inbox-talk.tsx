@@ -76,30 +76,32 @@ function OpenTalk({ talk, trouble, isLive, me, typists, onEarlier, onChanged, on
         aria-live="off"
         aria-label={text.log}
       >
-        {talk.earlier && (
-          <button
-            type="button"
-            className="link"
-            onClick={() => {
-              end.hold();
-              onEarlier();
-            }}
-          >
-            {text.earlier}
-          </button>
-        )}
-        <ol className="plain reading">
-          {timeline(talk).map(({ key, show }) => show(key))}
-          {running && (
-            <li data-role="assistant" data-state="running">
-              <p className="label">{text.desk}</p>
-              {running.text && <Prose text={running.text} isOpen />}
-              <p className="small live">{text.writing}</p>
-            </li>
+        <div>
+          {talk.earlier && (
+            <button
+              type="button"
+              className="link"
+              onClick={() => {
+                end.hold();
+                onEarlier();
+              }}
+            >
+              {text.earlier}
+            </button>
           )}
-        </ol>
-        {typing !== undefined && <Dots who={text.typing(person)} />}
-        {answering !== undefined && answering !== me.name && <Dots who={text.typing(answering)} />}
+          <ol className="plain reading">
+            {timeline(talk).map(({ key, show }) => show(key))}
+            {running && (
+              <li data-role="assistant" data-state="running">
+                <p className="label">{text.desk}</p>
+                {running.text && <Prose text={running.text} isOpen />}
+                <p className="small live">{text.writing}</p>
+              </li>
+            )}
+          </ol>
+          {typing !== undefined && <Dots who={text.typing(person)} />}
+          {answering !== undefined && answering !== me.name && <Dots who={text.typing(answering)} />}
+        </div>
       </div>
       {(failure ?? (trouble?.isOffline ? null : trouble)) && (
         <TroubleNote trouble={(failure ?? trouble) as Trouble} words={words.trouble} onAgain={failure ? () => setFailure(null) : onAgain} />

@@ -11,7 +11,10 @@ export type AtEnd = {
   hold: () => void;
 };
 
-/** A list keeps its place, unless the reader is at its end: then it stays there while `content` grows. */
+/**
+ * A list keeps its place, unless the reader is at its end: then it stays there while its one child grows. That is seen
+ * after layout, so that a growing answer forces none. `content` changes with what is in it, `list` is which one it is.
+ */
 export function useAtEnd(content: unknown, list: unknown): AtEnd {
   const scroller = useRef<HTMLDivElement>(null);
   const sticks = useRef(true);
@@ -23,8 +26,7 @@ export function useAtEnd(content: unknown, list: unknown): AtEnd {
   };
   useLayoutEffect(() => {
     const box = scroller.current;
-    if (sticks.current) toEnd();
-    else if (box && held.current !== null && box.scrollHeight !== held.current) {
+    if (box && held.current !== null && box.scrollHeight !== held.current) {
       box.scrollTop += box.scrollHeight - held.current;
       held.current = null;
     }
@@ -33,12 +35,12 @@ export function useAtEnd(content: unknown, list: unknown): AtEnd {
     sticks.current = true;
     toEnd();
   }, [list]);
-  // What grows without new content, such as a form that opens or a field below that takes a line more.
   useEffect(() => {
     const box = scroller.current;
     if (!box) return undefined;
     const observer = new ResizeObserver(() => sticks.current && toEnd());
-    for (const each of [box, ...box.children]) observer.observe(each);
+    observer.observe(box);
+    if (box.firstElementChild) observer.observe(box.firstElementChild);
     return () => observer.disconnect();
   }, []);
   return {
