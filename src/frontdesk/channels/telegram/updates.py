@@ -126,12 +126,16 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     poll: msgspec.Raw = _NOTHING
     dice: msgspec.Raw = _NOTHING
     story: msgspec.Raw = _NOTHING
+    game: msgspec.Raw = _NOTHING
+    paid_media: msgspec.Raw = _NOTHING
+    checklist: msgspec.Raw = _NOTHING
 
     @property
     def is_service(self) -> bool:
         """Whether Telegram tells what happened in the chat, and nobody said anything."""
-        things = (self.sticker, self.location, self.venue, self.contact, self.poll, self.dice, self.story)
-        return self.text is None and not self.media and not any(bytes(thing) for thing in things)
+        things = (self.sticker, self.location, self.venue, self.contact, self.poll, self.dice)
+        more = (self.story, self.game, self.paid_media, self.checklist)
+        return self.text is None and not self.media and not any(bytes(thing) for thing in things + more)
 
     @property
     def media(self) -> bool:
