@@ -133,6 +133,7 @@ async def test_the_loser_of_a_deadlock_runs_again(notebook: Database) -> None:
 # --- reading ----------------------------------------------------------------
 
 
+@only_sqlite
 async def test_what_is_written_on_a_reading_connection_is_rolled_back(notebook: Database) -> None:
     async with notebook.read() as connection:
         await connection.execute(sa.insert(notes).values(number=1))

@@ -70,9 +70,8 @@ class Commands:
 
     async def run(self, command: Command, message: Message, person: PersonRow) -> Answer:
         """Do it and say so. Raises `CallFailed` where Telegram is away."""
-        if command.name == "start" and command.rest and not message.chat.is_group:
-            said = await self._link(command, message, person)  # t.me/bot?start=CODE
-        elif command.name in ("start", "help"):
+        # What follows /start came with a link that anybody can make (t.me/bot?start=…): it is never taken for a code.
+        if command.name in ("start", "help"):
             said = words.HELP_IN_GROUP if message.chat.is_group else self._help(command)
         elif command.name == "reset":
             said = await self._reset(message, person)
