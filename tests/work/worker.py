@@ -19,6 +19,7 @@ from frontdesk.clock import RandomIds, SystemClock
 from frontdesk.ports import Job
 from frontdesk.store.database import Database
 from frontdesk.store.jobs import Jobs
+from frontdesk.telemetry import logs
 from frontdesk.testing.keys import key_ring
 from frontdesk.work.celery import celery_app
 from frontdesk.work.jobs import JobRunner
@@ -82,6 +83,7 @@ async def rooms(settings: Settings, workers: list[Any]) -> AsyncGenerator[LocalW
 
 def main() -> int:
     settings = Settings(**json.loads(os.environ["WORKER"]))
+    logs.set_up("ERROR")
     workers: list[Any] = []
     make = consumer._worker
 

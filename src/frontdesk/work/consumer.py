@@ -24,6 +24,7 @@ log = structlog.get_logger("frontdesk.work")
 WATCH = "frontdesk.watch"  # the task that a worker sends to itself
 WATCHES = 5  # times that it does so within the seconds after which silence means that it no longer consumes
 AHEAD = 16  # threads beyond the rows that run at once: their messages are in hand when a place is free
+LOOK = 5.0  # seconds between two looks at whether the rooms have closed under a row
 STALLED = 75  # exit code of a process that no longer consumed (EX_TEMPFAIL): whoever looks after it starts it anew
 
 Opened = Callable[[], AbstractAsyncContextManager[LocalWork]]
@@ -39,6 +40,7 @@ class Rooms:
         self._begun: concurrent.futures.Future[LocalWork] = concurrent.futures.Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leave = asyncio.Event()
+        self._ended = threading.Event()
 
     def start(self) -> LocalWork:
         """Return when the rooms are open. Raises what opening them raises."""
@@ -58,16 +60,22 @@ class Rooms:
     def run(self, kind: str, row_id: str) -> None:
         """Run a row there and return at its end; at once when the rooms are closing, for others find it."""
         assert self._loop is not None
-        running = self._begun.result().run(kind, row_id)
+        row = self._begun.result().run(kind, row_id)
         try:
-            asyncio.run_coroutine_threadsafe(running, self._loop).result()
-        except (RuntimeError, concurrent.futures.CancelledError):
-            running.close()
+            running = asyncio.run_coroutine_threadsafe(row, self._loop)
+        except RuntimeError:  # the loop is closed
+            row.close()
+            return
+        while not running.done() and not self._ended.is_set():  # what a loop is told at its very end it never does
+            concurrent.futures.wait([running], timeout=LOOK)
 
     def _live(self) -> None:
-        with asyncio.Runner(loop_factory=self._loop_factory) as runner:
-            self._loop = runner.get_loop()
-            runner.run(self._open())
+        try:
+            with asyncio.Runner(loop_factory=self._loop_factory) as runner:
+                self._loop = runner.get_loop()
+                runner.run(self._open())
+        finally:
+            self._ended.set()
 
     async def _open(self) -> None:
         try:
