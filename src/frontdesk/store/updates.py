@@ -51,7 +51,6 @@ pollers = sa.Table(
 )
 
 OPEN = ("waiting", "working")
-MOST_AT_ONCE = 500  # rows of one statement
 
 State = Literal["done", "refused", "kept", "dead"]
 
@@ -118,15 +117,11 @@ class Updates:
         """Store many in one transaction. The same update again, in the table or in the batch, is not stored."""
         now = self._clock.now()
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        pieces = [batch[at : at + MOST_AT_ONCE] for at in range(0, len(batch), MOST_AT_ONCE)]
+        statement = insert(updates).on_conflict_do_nothing().returning(updates.c.channel, updates.c.external_id)
+        rows = [_row(update, now) for update in batch]
 
         def work(connection: sa.Connection) -> set[tuple[str, str]]:
-            stored: set[tuple[str, str]] = set()
-            for piece in pieces:
-                statement = insert(updates).values([_row(update, now) for update in piece]).on_conflict_do_nothing()
-                rows = connection.execute(statement.returning(updates.c.channel, updates.c.external_id))
-                stored.update((row.channel, row.external_id) for row in rows)
-            return stored
+            return {(row.channel, row.external_id) for row in connection.execute(statement, rows)}
 
         stored = await self._database.commit_at_once(work)
         results: list[bool | Exception] = []
