@@ -25,7 +25,13 @@ def test_the_pages_own_tests_pass() -> None:
 
 def test_the_built_pages_hold_no_inline_script_or_style() -> None:
     pages = sorted((ROOT / "src" / "frontdesk" / "pages").glob("*.html"))
-    assert {page.name for page in pages} == {"index.html", "sign-in.html", "console.html", "widget.html", "widget-demo.html"}
+    assert {page.name for page in pages} == {
+        "index.html",
+        "sign-in.html",
+        "console.html",
+        "widget.html",
+        "widget-demo.html",
+    }
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert re.findall(r"<script(?![^>]*\bsrc=)", text) == []

@@ -256,10 +256,10 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_conversations_waiting_since"), ["waiting_since"], unique=False)
         batch_op.create_index("uq_conversations_channel_place", ["channel", "place"], unique=True)
         batch_op.create_foreign_key(
-            batch_op.f("fk_conversations_assigned_to"), "people", ["assigned_to"], ["id"], ondelete="SET NULL"
+            batch_op.f("fk_conversations_held_by"), "people", ["held_by"], ["id"], ondelete="SET NULL"
         )
         batch_op.create_foreign_key(
-            batch_op.f("fk_conversations_held_by"), "people", ["held_by"], ["id"], ondelete="SET NULL"
+            batch_op.f("fk_conversations_assigned_to"), "people", ["assigned_to"], ["id"], ondelete="SET NULL"
         )
 
     with op.batch_alter_table("memories", schema=None) as batch_op:
