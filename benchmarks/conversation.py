@@ -53,8 +53,9 @@ def people(quick: bool) -> list[Figure]:
 def streams(quick: bool) -> list[Figure]:
     """Answers that stream to many browsers at once, and what that costs in memory."""
     count = 100 if quick else 1000
-    coming = 10.0  # seconds over which they come; the answers last longer
-    with scaled_desk(first_delay=1, words=SPEED * 20) as desk:
+    coming = 10 if quick else 60  # seconds over which they come; the answers last longer
+    words = SPEED * (coming + 10)
+    with scaled_desk(first_delay=1, words=words) as desk:
         _load(desk, "web", people=20, every="100", minutes=0.1, first_delay=1)  # code is loaded, pools are filled
         before = sum(memory_mb(pid) or 0 for pid in desk.web)
         used = _processor_seconds(desk)
@@ -66,7 +67,7 @@ def streams(quick: bool) -> list[Figure]:
         at_least("streams open at once", report.most_open, "", count),
         _none("lost", report.lost + report.errors),
         below("added until the first words, p95", 1000 * report.added_first.p95, "ms", FIRST_MS),
-        seen(f"processor time of the desk for an answer of {SPEED * 20} words", 1000 * used / count, "ms"),
+        seen(f"processor time of the desk for an answer of {words} words", 1000 * used / count, "ms"),
         below("memory for each open conversation", 1024 * grown / count, "KiB", CONVERSATION_KIB),
         below(f"a web process at {count} conversations", most, "MB", WEB_MB),
     ]

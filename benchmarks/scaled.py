@@ -26,14 +26,14 @@ WEB, WORKERS = 2, 2
 SYSTEM = """\
 blueprint: conversation
 http: {{host: 127.0.0.1, example_tools_port: null}}
-store: {{pool_size: 10, max_overflow: 20}}
+store: {{pool_size: 32, max_overflow: 8}}
 gate: {{visitors: true, rate_limit_enabled: false}}
 conversation: {{parallel_turns: 1000, most_waiting: 20000}}
 models:
   list:
     - name: scripted
       wire: scripted
-      script: {{first_delay: {first}, words_per_second: 40, words: {words}, echo: 'n:\\d+'}}
+      script: {{first_delay: {first}, words_per_second: 40, words_at_once: 4, words: {words}, echo: 'n:\\d+'}}
     - {{name: instant, wire: scripted}}
   order: [scripted]
   budget: {{person: {{tokens_per_hour: 100000000, tokens_per_day: 1000000000}}}}

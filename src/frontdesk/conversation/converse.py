@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import msgspec
 import structlog
@@ -29,6 +29,7 @@ BREATHER = 5.0  # seconds that whoever was turned away is asked to wait
 LOOK_AGAIN = 1.0  # seconds after which a follower reads the database, in case news of the turn was lost
 LOOK_ROUND = 0.5  # seconds between two looks whether a turn that runs here is still wanted
 MOST_CLAIMS = 8  # after so many takes without an end a turn is given up: it may be what ends its processes
+STREAM_COST = 0.001  # seconds that a stream, per storing, may cost a process that serves nothing else
 QUIET_PACE = 2.0  # seconds between two storings of a reply that nobody reads before it is whole
 
 
@@ -101,8 +102,7 @@ class Conversation:
         if lease is None:
             return
         quiet = lease.inbound.channel in self._outlets
-        pace = QUIET_PACE if quiet else self._parts.options.stream_pace
-        turn_log = TurnLog(lease, self._parts.turns, self._feeds, self._clock, pace, quiet=quiet)
+        turn_log = TurnLog(lease, self._parts.turns, self._feeds, self._clock, pace=self._pace_of(quiet), quiet=quiet)
         self._running[turn_id] = turn_log
         self._watch()
         heartbeat = asyncio.create_task(self._keep(lease, turn_log), name=f"lease-{turn_id}")
@@ -120,6 +120,12 @@ class Conversation:
         following = await self._parts.turns.open_in(lease.conversation_id)
         if following is not None and following != turn_id:
             await self._dispatcher.ready("turn", following)
+
+    def _pace_of(self, quiet: bool) -> Callable[[], float]:
+        """Seconds that streamed words wait for more: with many streams longer, so that all of them stay live."""
+        if quiet:
+            return lambda: QUIET_PACE
+        return lambda: max(self._parts.options.stream_pace, STREAM_COST * len(self._running))
 
     async def _reply(self, turn_log: TurnLog) -> None:
         turn = Turn(self._parts, turn_log)

@@ -69,6 +69,8 @@ def choose(text: str, found: Found, *, strong: bool, quote_from: float, remember
 
 def cited(text: str, passages: tuple[Passage, ...]) -> tuple[Citation, ...]:
     """The citations of the marks `[n]` in `text`; a mark without a passage is nobody's."""
+    if not passages:
+        return ()
     numbers = sorted({int(mark) for mark in MARK.findall(text)})
     return tuple(_citation(number, passages[number - 1]) for number in numbers if 0 < number <= len(passages))
 

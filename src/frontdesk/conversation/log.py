@@ -23,6 +23,11 @@ T = TypeVar("T")
 PATIENCE = 40  # tries, half a second apart, before a turn gives an absent database up
 
 
+def at_once() -> float:
+    """The pace of a log in which nothing waits."""
+    return 0
+
+
 class Log(Protocol):
     """What a turn says goes here; `text` is all that its reader has been told."""
 
@@ -42,7 +47,14 @@ class TurnLog:
     """Events of one leased turn. `stop` is set when somebody asks the turn to end, or the lease is lost."""
 
     def __init__(
-        self, lease: Lease, turns: Turns, feeds: Feeds, clock: Clock, pace: float = 0, *, quiet: bool = False
+        self,
+        lease: Lease,
+        turns: Turns,
+        feeds: Feeds,
+        clock: Clock,
+        *,
+        pace: Callable[[], float] = at_once,
+        quiet: bool = False,
     ) -> None:
         self.lease = lease
         self.stop = asyncio.Event()
@@ -119,7 +131,7 @@ class TurnLog:
         if self._urgent:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._pace):
+            async with asyncio.timeout(self._pace()):
                 await self._hurry.wait()
 
     def _number(self, events: list[TurnEvent]) -> list[Numbered]:

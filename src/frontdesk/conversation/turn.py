@@ -1,6 +1,5 @@
 """One turn, from message to reply."""
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import takewhile
@@ -25,7 +24,6 @@ from frontdesk.messages import (
     Grounding,
     ModelChanged,
     ModelDone,
-    ModelEvent,
     ModelRequest,
     ModelSwitched,
     Passage,
@@ -305,7 +303,7 @@ class Turn:
     async def _stream(self, model: Model, request: ModelRequest, passages: tuple[Passage, ...]) -> list[ToolCall]:
         outgoing = OutgoingText(self._parts.guards)
         calls: dict[int, ToolCall] = {}
-        async with aclosing(_generator(model, request)) as events:
+        async with aclosing(model.stream(request)) as events:
             async for event in events:
                 match event:
                     case TextDelta(text=text):
@@ -400,14 +398,6 @@ class Turn:
 def choose_strong(found: Found) -> tuple[Passage, ...]:
     """The passages that a strong model is given."""
     return choose("", found, strong=True, quote_from=1, remembers=False).passages
-
-
-def _generator(model: Model, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
-    async def events() -> AsyncGenerator[ModelEvent]:
-        async for event in model.stream(request):
-            yield event
-
-    return events()
 
 
 def _use(call: ToolCall, server: str) -> ToolUse:

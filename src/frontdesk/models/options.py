@@ -93,6 +93,7 @@ class ScriptOptions(Section):
 
     first_delay: NonNegativeFloat = Field(default=0, description="Seconds before its first word.")
     words_per_second: PositiveFloat | None = Field(default=None, description="How fast it goes on; none: at once.")
+    words_at_once: PositiveInt = Field(default=1, description="Words that come together, in one piece.")
     words: PositiveInt | None = Field(default=None, description="How long its answers are; none: one sentence.")
     echo: str = Field(
         default="", description="A regular expression: what of the question fits it stands before the answer."

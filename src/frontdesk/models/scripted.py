@@ -131,8 +131,9 @@ class ScriptedModel:
 def _rule(script: ScriptOptions) -> Rule:
     words = itertools.cycle(SENTENCE.split())
     answer = SENTENCE if script.words is None else " ".join(itertools.islice(words, script.words))
-    delay = 0 if script.words_per_second is None else 1 / script.words_per_second
-    return Rule(answer=answer, echo=script.echo, first_delay=script.first_delay, delay=delay)
+    delay = 0 if script.words_per_second is None else script.words_at_once / script.words_per_second
+    pieces = tuple(re.findall(rf"(?:\s*\S+){{1,{script.words_at_once}}}", answer))
+    return Rule(answer=pieces, echo=script.echo, first_delay=script.first_delay, delay=delay)
 
 
 def _unanswered(request: ModelRequest) -> str:
