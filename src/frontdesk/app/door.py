@@ -60,8 +60,8 @@ def open_door(
 ) -> Door:
     """The door of a desk; `stack` closes its connections. Raises `MissingExtra` where Redis' package is absent."""
     options = system.section(GateOptions)
-    address = system.section(RedisOptions).address
-    redis = connect(address) if address else None
+    shared = system.section(RedisOptions)
+    redis = connect(shared.address, shared.max_connections) if shared.address else None
     if redis is not None:
         stack.push_async_callback(redis.aclose)
     http = httpx2.AsyncClient(timeout=15, follow_redirects=False)

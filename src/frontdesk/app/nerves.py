@@ -20,10 +20,10 @@ class Nerves:
 
 async def open_nerves(system: System, stack: AsyncExitStack) -> Nerves:
     """The nerves of a process; `stack` closes them. Raises `MissingExtra` where Redis' package is absent."""
-    address = system.section(RedisOptions).address
-    if not address:
+    redis = system.section(RedisOptions)
+    if not redis.address:
         return Nerves(feeds=Feeds(), live=LiveNews())
-    bus = RedisBus(connect(address))
+    bus = RedisBus(connect(redis.address, redis.max_connections))
     nerves = Nerves(feeds=Feeds(bus), live=LiveNews(bus))
     await bus.start()
     stack.push_async_callback(bus.close)

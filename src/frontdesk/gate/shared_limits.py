@@ -268,14 +268,14 @@ class SharedLimiter:
         return memory
 
 
-def connect(url: str) -> "Redis":
+def connect(url: str, most: int = 100) -> "Redis":
     """A client whose every call ends within half a second, so that a dead Redis never holds up a request."""
     from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
     return Redis.from_url(  # pyright: ignore[reportUnknownMemberType] its types leave the keywords open
-        url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 1)
+        url, max_connections=most, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 1)
     )
 
 

@@ -18,12 +18,12 @@ QUIET = 5.0  # seconds of silence after which the connection is looked at
 MARK = 8  # bytes before each message that name its sender, so that nobody hears himself
 
 
-def connect(address: str) -> "Redis":
+def connect(address: str, most: int = 100) -> "Redis":
     """A client for a bus: it listens for as long as it takes, and notices a Redis that fell silent."""
     from redis.asyncio import Redis
 
     return Redis.from_url(  # pyright: ignore[reportUnknownMemberType] its types leave the keywords open
-        address, socket_connect_timeout=1, socket_keepalive=True, health_check_interval=10
+        address, max_connections=most, socket_connect_timeout=1, socket_keepalive=True, health_check_interval=10
     )
 
 
