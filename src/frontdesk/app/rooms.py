@@ -212,7 +212,7 @@ def _letters(system: System, store: Store, senders: Mapping[str, Sender], stack:
     http = httpx2.AsyncClient(follow_redirects=False)
     stack.push_async_callback(http.aclose)
     delivery = Delivery(store.outbox, {WEBHOOK: Webhook(http, options), **senders}, options)
-    return Kind(name="letter", queue="general", run=delivery.deliver, sweep=store.outbox.due, parallel=32, every=2)
+    return Kind(name="letter", queue="general", run=delivery.deliver, sweep=store.outbox.due, parallel=32, every=1)
 
 
 def _turn_parts(
