@@ -131,7 +131,8 @@ async def test_each_of_two_processes_tells_its_own_figures_on_a_port_of_its_own(
     assert [
         value(each, "http_requests_total", path="/health", method="GET", status="200") or 0 for each in told
     ] == counted
-    starts = [value(each, "process_start_time_seconds") for each in told]
+    own = ("process_start_time_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes")
+    starts = [tuple(value(each, name) for name in own) for each in told]
     assert len(set(starts)) == 2, "two processes"
     for each in told:
         assert (value(each, "process_resident_memory_bytes") or 0) > 10_000_000

@@ -119,6 +119,26 @@ class Database:
                 hang(ring, database._own_engine.dialect)
         return database
 
+    @asynccontextmanager
+    async def _checked_out(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection of the pool. Opening one of SQLite's goes on in a thread, so it is not broken off: whoever was
+        cancelled meanwhile would leave it open for ever."""
+        if not self.is_sqlite:
+            async with self._engine.connect() as connection:
+                yield connection
+            return
+        opening = asyncio.ensure_future(_opened(self._engine))
+        try:
+            connection = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):
+                await (await opening).close()
+            raise
+        try:
+            yield connection
+        finally:
+            await asyncio.shield(asyncio.ensure_future(connection.close()))
+
     @property
     def _reading(self) -> dict[str, Any]:
         return {"reading": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
@@ -147,7 +167,7 @@ class Database:
     async def read(self) -> AsyncGenerator[AsyncConnection]:
         """A connection for queries alone. On PostgreSQL each is its own transaction, which saves two round trips."""
         try:
-            async with self._engine.connect() as connection:
+            async with self._checked_out() as connection:
                 yield await connection.execution_options(**self._reading)
         except (DBAPIError, PoolExhausted, OSError) as error:
             raise _translated(error) from error
@@ -249,6 +269,10 @@ class Database:
                     waiting.done.set_exception(error)
             else:
                 _settle(waiting, result)
+
+
+async def _opened(engine: AsyncEngine) -> AsyncConnection:
+    return await engine.connect()
 
 
 def _settle(waiting: _Waiting[Any], result: object) -> None:

@@ -1,4 +1,4 @@
-import { useEffect, useId, useState, type KeyboardEvent, type TextareaHTMLAttributes } from "react";
+import { useId, useState, type KeyboardEvent, type TextareaHTMLAttributes } from "react";
 import { useAnswer } from "../shared/use-answer";
 import type { Page } from "../shared/contract";
 import type { Canned } from "./contract";
@@ -21,12 +21,12 @@ export type Picker = {
 /** Canned replies to choose from while the text ends in "/" and some letters. */
 export function useCanned(written: string, person: string, onWrite: (text: string) => void): Picker {
   const canned = useAnswer<Page<Canned>>("/api/v1/console/canned");
-  const [at, setAt] = useState(0);
+  const [moved, setMoved] = useState({ letters: "", to: 0 });
   const [left, setLeft] = useState("");
   const list = useId();
   const asked = ASKED.exec(written);
   const letters = asked?.[2]?.toLowerCase() ?? "";
-  useEffect(() => setAt(0), [letters]);
+  const at = moved.letters === letters ? moved.to : 0; // other letters begin again at the first
 
   const fits = ({ shortcut, title }: Canned): boolean =>
     shortcut.toLowerCase().startsWith(letters) || title.toLowerCase().includes(letters);
@@ -39,7 +39,7 @@ export function useCanned(written: string, person: string, onWrite: (text: strin
     if (!found) return false;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     const chosen = found[at];
-    if (step && found.length) setAt((at + step + found.length) % found.length);
+    if (step && found.length) setMoved({ letters, to: (at + step + found.length) % found.length });
     else if (event.key === "Escape") setLeft(written);
     else if (chosen && (event.key === "Enter" || event.key === "Tab")) choose(chosen);
     else return false;
