@@ -20,10 +20,12 @@ ROUTES_AND_VERBS = [
     "@*.group*",
     "@*.tool*",
     "@*validator*",
+    "@*listens_for*",
 ]
 CALLED_BY_FRAMEWORKS = {
     "process_bind_param": "sqlalchemy.TypeDecorator",
     "process_result_value": "sqlalchemy.TypeDecorator",
+    "load_dialect_impl": "sqlalchemy.TypeDecorator",
     "collect": "prometheus_client.registry.Collector",
     "connect_unix_socket": "httpcore.AsyncNetworkBackend",
     "capture_signals": "uvicorn.Server",

@@ -101,12 +101,6 @@ class Places:
 
         await self._database.commit(work)
 
-    async def is_shut(self, channel: str, place: str) -> bool:
-        """Whether the chat has shut the desk out."""
-        query = sa.select(shut_places.c.place).where(shut_places.c.channel == channel, shut_places.c.place == place)
-        async with self._database.read() as connection:
-            return (await connection.execute(query)).first() is not None
-
     async def _begin(
         self, connection: AsyncConnection, channel: str, place: str, person_id: str, title: str, *, quick: bool
     ) -> None:
