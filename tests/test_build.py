@@ -11,13 +11,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_pages_pass_their_own_tests() -> None:
-    run = subprocess.run(
-        [sys.executable, ROOT / "hatch_build.py", "test"], capture_output=True, text=True, check=False, timeout=300
-    )
-    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
-
-
 @pytest.mark.proof
 def test_the_wheel_and_the_sdist_hold_the_pages(tmp_path: Path) -> None:
     uv = Path(sys.executable).with_name("uv")

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -83,6 +83,7 @@ class Database:
         self._engine = engine
         self._queue: asyncio.Queue[_Waiting[Any]] = asyncio.Queue()  # works of many result types share the queue
         self._writer: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()  # of this process's two writers on SQLite: neither then waits by polling
         self._own_thread: ThreadPoolExecutor | None = None
         self._own_engine: sa.Engine | None = None
@@ -131,13 +132,19 @@ class Database:
         try:
             connection = await asyncio.shield(opening)
         except asyncio.CancelledError:
-            with contextlib.suppress(Exception):
-                await (await opening).close()
+            self._giving_back(_close_opened(opening))
             raise
         try:
             yield connection
         finally:
-            await asyncio.shield(asyncio.ensure_future(connection.close()))
+            await asyncio.shield(self._giving_back(connection.close()))
+
+    def _giving_back(self, ending: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Goes on when whoever had the connection is cancelled; `close` waits for it."""
+        task = asyncio.create_task(ending, name="store-giving-back")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
 
     @property
     def _reading(self) -> dict[str, Any]:
@@ -217,7 +224,7 @@ class Database:
         PostgreSQL overwrites in its own time (autovacuum), and its journal ends with its retention.
         """
         if self.is_sqlite:
-            async with self._engine.connect() as connection:
+            async with self._checked_out() as connection:
                 driver: Any = (await connection.get_raw_connection()).driver_connection  # aiosqlite's, outside a begin
                 await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -230,6 +237,7 @@ class Database:
         if self._own_thread is not None and self._own_engine is not None:
             await asyncio.get_running_loop().run_in_executor(self._own_thread, self._own_engine.dispose)
             self._own_thread.shutdown()
+        await asyncio.gather(*self._ending, return_exceptions=True)
         await self._engine.dispose()
 
     async def _alone(self, work: Work[T]) -> T:
@@ -273,6 +281,11 @@ class Database:
 
 async def _opened(engine: AsyncEngine) -> AsyncConnection:
     return await engine.connect()
+
+
+async def _close_opened(opening: asyncio.Future[AsyncConnection]) -> None:
+    with contextlib.suppress(Exception):
+        await (await opening).close()
 
 
 def _settle(waiting: _Waiting[Any], result: object) -> None:
