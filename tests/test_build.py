@@ -1,4 +1,4 @@
-"""The pages pass their own tests, and packages built from a checkout bring them: who installs those needs no Node."""
+"""Packages built from a checkout bring the pages: who installs those needs no Node."""
 
 import subprocess
 import sys
