@@ -161,6 +161,8 @@ class FakeInbox:
         self.lines = Lines()
         self.draft_release = asyncio.Event()
         self.draft_release.set()
+        self.list_release = asyncio.Event()
+        self.list_release.set()
         self.canned = [
             {"id": "can_1", "shortcut": "hi", "title": "Greeting", "text": "Good morning {name}."},
             {"id": "can_2", "shortcut": "parcel", "title": "Parcel kept", "text": "It is at the desk for a week."},
@@ -240,6 +242,8 @@ class FakeInbox:
         return self.lines.open()
 
     async def list(self, request: Request) -> Response:
+        """The lines, as soon as `list_release` is set."""
+        await self.list_release.wait()
         asked = request.query_params
         views = {
             "all": lambda one: one["status"] == "open",

@@ -47,13 +47,33 @@ async def test_views_channel_and_words_are_in_the_address(visit: Visit) -> None:
     await expect(lines).to_have_count(1)
     await expect(lines).to_contain_text("Friday at eight is free")
     await page.get_by_label("Channel").select_option("")
+    await expect(lines).to_have_count(3)
     await page.get_by_label("Search").fill("parcel")
     await expect(lines).to_have_count(1)
+    await expect(lines).to_contain_text("Can somebody look, please?")
     await lines.first.get_by_role("link").click()
     await expect(page).to_have_url(re.compile(r"/console/inbox/conv_parcel\?query=parcel$"))
     await page.reload()
     await expect(page.locator(".inbox-head h2")).to_have_text("Mia")
     await expect(lines).to_have_count(1)
+
+
+async def test_lines_that_no_longer_fit_the_filters_look_it_until_the_answer_comes(visit: Visit) -> None:
+    inbox = visit.desk.inbox
+    page = await visit.open("/console/inbox")
+    shown = page.get_by_role("region", name="Conversations")
+    lines = page.locator(".inbox-lines")
+    await expect(lines.locator("li")).to_have_count(3)
+    await expect(shown).to_have_attribute("aria-busy", "false")
+    inbox.list_release.clear()
+    await page.get_by_label("Channel").select_option("widget")
+    await expect(shown).to_have_attribute("aria-busy", "true")
+    await expect(lines).to_have_css("opacity", "0.5")
+    await expect(lines.locator("li")).to_have_count(3)
+    inbox.list_release.set()
+    await expect(lines.locator("li")).to_have_count(1)
+    await expect(shown).to_have_attribute("aria-busy", "false")
+    await expect(lines).to_have_css("opacity", "1")
 
 
 async def test_what_comes_in_is_there_at_once_and_said_once(visit: Visit) -> None:

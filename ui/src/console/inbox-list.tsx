@@ -16,6 +16,8 @@ type Props = {
   counts: Record<InboxView, number> | undefined;
   view: string;
   isFiltered: boolean;
+  /** The lines are those of the filters before; the answer to these is on its way. */
+  isOld: boolean;
   here: string | null;
   me: string;
   typists: Typists;
@@ -25,13 +27,13 @@ type Props = {
 };
 
 /** The views with their counts, and the conversations of the chosen one. */
-export function InboxList({ lines, counts, view, isFiltered, here, me, typists, hasMore, onMore }: Props) {
+export function InboxList({ lines, counts, view, isFiltered, isOld, here, me, typists, hasMore, onMore }: Props) {
   const current = useRef<HTMLLIElement>(null);
   useEffect(() => {
     void current.current?.scrollIntoView({ block: "nearest" });
   }, [here]);
   return (
-    <section className="inbox-list" aria-label={text.list}>
+    <section className="inbox-list" aria-label={text.list} aria-busy={isOld}>
       <ul className="plain inbox-views" aria-label={text.viewsLabel}>
         {VIEWS.map((name) => (
           <li key={name}>

@@ -77,6 +77,7 @@ export function InboxScreen({ route }: { route: Route }) {
           counts={list.value?.counts}
           view={filters.view}
           isFiltered={Boolean(filters.channel ?? filters.query)}
+          isOld={list.isOld}
           here={id}
           me={me.value?.person.id ?? ""}
           typists={typists}

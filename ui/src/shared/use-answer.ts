@@ -3,6 +3,8 @@ import { call, troubleOf, type Trouble } from "./api";
 
 export type Answer<T> = {
   value: T | null;
+  /** Another path was asked for since `value` came: it does not show what is asked for now. */
+  isOld: boolean;
   trouble: Trouble | null;
   loading: boolean;
   reload: () => void;
@@ -12,6 +14,7 @@ export type Answer<T> = {
 /** What the desk answers to GET `path`; asked again when the path changes, the old value standing until then. */
 export function useAnswer<T>(path: string | null): Answer<T> {
   const [value, setValue] = useState<T | null>(null);
+  const [answered, setAnswered] = useState<string | null>(null);
   const [trouble, setTrouble] = useState<Trouble | null>(null);
   const [loading, setLoading] = useState(path !== null);
   const [round, setRound] = useState(0);
@@ -24,6 +27,7 @@ export function useAnswer<T>(path: string | null): Answer<T> {
       .then((answer) => {
         if (abort.signal.aborted) return;
         setValue(answer);
+        setAnswered(path);
         setTrouble(null);
         setLoading(false);
       })
@@ -37,5 +41,5 @@ export function useAnswer<T>(path: string | null): Answer<T> {
 
   const reload = useCallback(() => setRound((count) => count + 1), []);
   const set = useCallback((change: (value: T) => T) => setValue((old) => (old === null ? old : change(old))), []);
-  return { value, trouble, loading, reload, set };
+  return { value, isOld: value !== null && answered !== path, trouble, loading, reload, set };
 }
