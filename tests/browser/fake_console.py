@@ -24,7 +24,6 @@ PEOPLE = [
     {"id": "per_3", "name": "Alan", "role": "member", "email": None, "state": "blocked"},
 ]
 ACTS = [("keys.create", 201), ("people.change", 403), ("sign_in.link", 200)]
-TITLES = ["When do you open?", "Where is the parcel?", "How do I change my address?", "A table for four"]
 MODELS = [
     {"name": "large", "wire": "openai", "model": "gpt-4", "state": "closed", "calls": 412, "failures": 3},
     {"name": "small", "wire": "local", "model": "smollm2", "state": "half_open", "calls": 40, "failures": 5},
@@ -49,19 +48,6 @@ ANSWERS: dict[str, Any] = {
         "tokens_today": 48_210,
         "answer": "One person waits for somebody of the team.",
     },
-    "/api/v1/console/conversations": page(
-        [
-            {
-                "id": f"conv_{number}",
-                "title": title,
-                "channel": "web",
-                "person_id": PEOPLE[number % 3]["id"],
-                "created_at": ago(hours=number + 1),
-                "updated_at": ago(hours=number * 5 + 0.1),
-            }
-            for number, title in enumerate(TITLES)
-        ]
-    ),
     "/api/v1/console/handoffs": page(
         [
             {

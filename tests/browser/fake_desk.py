@@ -89,7 +89,6 @@ class FakeDesk:
                 ("POST", "/api/v1/turns/{id}/stop"): self.stop,
                 ("GET", "/api/v1/conversations"): self.list,
                 ("GET", "/api/v1/conversations/{id}"): self.conversation,
-                ("GET", "/api/v1/console/conversations/{id}"): self.conversation,
                 ("PATCH", "/api/v1/conversations/{id}"): self.change,
                 ("DELETE", "/api/v1/conversations/{id}"): self.remove,
                 ("GET", "/api/v1/conversations/{id}/events"): self.listen,

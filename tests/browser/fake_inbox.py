@@ -1,6 +1,7 @@
 """What the scripted desk answers to the inbox and the work page: four conversations over three channels."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,13 @@ from tests.browser.fake_lines import Lines
 
 ADA, GRACE = {"id": "per_1", "name": "Ada"}, {"id": "per_2", "name": "Grace"}
 CITED = {"number": 1, "title": "House rules"}
+MOST = 100  # lines of a list that one call brings
+DOT = base64.b64decode("R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs=")  # the smallest picture
 DRAFT = "The parcel is **at the desk** [1], and is kept for a week."
+FILES = [
+    {"id": "file_picture", "name": "door.gif", "media_type": "image/gif"},
+    {"id": "file_bill", "name": "bill.pdf", "media_type": "application/pdf"},
+]
 
 
 def ago(**time: float) -> str:
@@ -77,7 +84,7 @@ def conversations() -> dict[str, dict[str, Any]]:
             created_at=ago(minutes=11),
             feedback={"value": -1, "reason": "Not what I asked"},
         ),
-        message("m3", "m2", "user", "Can somebody look, please?", created_at=ago(minutes=4)),
+        message("m3", "m2", "user", "Can somebody look, please?", created_at=ago(minutes=4), files=FILES),
     ]
     opening = [
         message("o1", None, "user", "When do you open?", created_at=ago(hours=2)),
@@ -196,6 +203,7 @@ class FakeInbox:
             ("GET", f"{root}/inbox", self.list),
             ("GET", f"{root}/events", self.events),
             ("GET", one, self.read),
+            ("GET", f"{one}/files/{{file}}", self.file),
             ("GET", f"{root}/turns/{{id}}/events", self.turn),
             ("POST", f"{one}/take", self.take),
             ("POST", f"{one}/hand-back", self.hand_back),
@@ -246,20 +254,25 @@ class FakeInbox:
         await self.list_release.wait()
         asked = request.query_params
         views = {
-            "all": lambda one: one["status"] == "open",
+            "open": lambda one: one["status"] == "open",
             "mine": lambda one: ADA in (one["held_by"], one["assigned_to"]),
             "unassigned": lambda one: one["status"] == "open" and not one["assigned_to"],
             "held": lambda one: one["held_by"] is not None,
             "waiting": lambda one: one["waiting_since"] is not None,
             "closed": lambda one: one["status"] == "closed",
+            "all": lambda one: True,
         }
-        found = [line(one) for one in self.talks.values() if views[asked.get("view", "all")](one)]
+        found = [line(one) for one in self.talks.values() if views[asked.get("view", "open")](one)]
         found = [one for one in found if asked.get("channel", one["channel"]) == one["channel"]]
         found = [one for one in found if asked.get("query", "").lower() in json.dumps(one).lower()]
         counts = {name: sum(map(fits, self.talks.values())) for name, fits in views.items()}
         waits = counts["waiting"]
         answer = "Nobody waits for a person." if not waits else "One person waits for somebody of the team."
-        return JSONResponse({"items": found, "next": None, "counts": counts, "answer": answer})
+        begin, limit = int(asked.get("cursor", "0")), int(asked["limit"])
+        assert limit <= MOST, "no call may ask for more"
+        following = str(begin + limit) if len(found) > begin + limit else None
+        items = found[begin : begin + limit]
+        return JSONResponse({"items": items, "next": following, "counts": counts, "answer": answer})
 
     async def read(self, request: Request) -> Response:
         found = self.talks.get(request.path_params["id"])
@@ -268,6 +281,12 @@ class FakeInbox:
         limit = int(request.query_params.get("limit", "200"))
         newest = found["messages"][-limit:]
         return JSONResponse(found | {"messages": newest, "earlier": len(newest) < len(found["messages"])})
+
+    async def file(self, request: Request) -> Response:
+        if request.path_params["file"] == "file_picture":
+            return Response(DOT, media_type="image/gif")
+        how = {"Content-Disposition": "attachment; filename=bill.pdf"}
+        return Response(b"A bill", media_type="application/octet-stream", headers=how)
 
     async def turn(self, request: Request) -> Response:
         """An answer that stops in its middle until `draft_release`."""

@@ -76,6 +76,41 @@ async def test_lines_that_no_longer_fit_the_filters_look_it_until_the_answer_com
     await expect(lines).to_have_css("opacity", "1")
 
 
+async def test_words_that_no_open_conversation_holds_are_looked_for_in_all(visit: Visit) -> None:
+    page = await visit.open("/console/inbox?query=address")
+    await expect(page.locator(".inbox-list")).to_contain_text("No conversation fits these filters.")
+    await page.get_by_role("button", name="Look in all of them").click()
+    await expect(page.locator(".inbox-lines li")).to_contain_text("closed")
+    await expect(page).to_have_url(re.compile(r"query=address&view=all$"))
+
+
+async def test_a_long_list_is_shown_further_and_further_and_stays_as_long(visit: Visit) -> None:
+    inbox = visit.desk.inbox
+    first = inbox.talks["conv_open"]
+    inbox.talks |= {f"conv_{number}": first | {"id": f"conv_{number}"} for number in range(120)}
+    page = await visit.open("/console/inbox")
+    lines = page.locator(".inbox-lines li")
+    for shown in (30, 60, 90, 120):
+        await expect(lines).to_have_count(shown)
+        await page.get_by_role("button", name="Show more").click()
+    await expect(lines).to_have_count(123)
+    await expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+    await inbox.say("conv_parcel", "user", "It is a red box.")
+    await expect(lines.first).to_contain_text("It is a red box.")
+    await expect(lines).to_have_count(123)
+
+
+async def test_a_picture_of_the_visitor_is_seen_and_any_other_file_is_saved(visit: Visit) -> None:
+    page = await opened(visit)
+    picture = page.get_by_role("log").get_by_role("img", name="door.gif")
+    await expect(picture).to_be_visible()
+    assert await picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 1
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="bill.pdf").click()
+    assert (await download.value).suggested_filename == "bill.pdf"
+    assert visit.complaints == []
+
+
 async def test_what_comes_in_is_there_at_once_and_said_once(visit: Visit) -> None:
     page = await opened(visit)
     log = page.get_by_role("log")

@@ -83,7 +83,7 @@ async def test_satisfaction_is_a_sentence_a_chart_and_a_table(visit: Visit) -> N
     await expect(page.locator("tbody tr").first).to_have_text(re.compile(r"5, good\s*12\s*60%"))
     await expect(page.get_by_text("Quick and kind.")).to_be_visible()
     await page.get_by_role("link", name="Read the conversation").click()
-    await expect(page).to_have_url(re.compile("/console/conversations/conv_moved$"))
+    await expect(page).to_have_url(re.compile("/console/inbox/conv_moved$"))
 
 
 async def test_canned_replies_are_made_changed_and_deleted(visit: Visit) -> None:

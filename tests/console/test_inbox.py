@@ -183,7 +183,8 @@ async def test_views_counts_search_and_pages(tmp_path: Path) -> None:
             return [line["id"] for line in page["items"]]
 
         whole = (await olga.get(INBOX)).json()
-        assert whole["counts"] == {"all": 3, "mine": 2, "unassigned": 1, "held": 1, "waiting": 1, "closed": 0}
+        counts = {"open": 3, "mine": 2, "unassigned": 1, "held": 1, "waiting": 1, "closed": 0, "all": 3}
+        assert whole["counts"] == counts
         assert whole["answer"] == "One person waits for somebody of the team."
         assert set(await shown()) == {first, second, third}
         assert set(await shown(view="mine")) == {first, third}
@@ -205,8 +206,41 @@ async def test_views_counts_search_and_pages(tmp_path: Path) -> None:
         assert (await olga.put(f"{INBOX}/{second}/status", json={"status": "closed"})).status_code == 204
         assert await shown(view="closed") == [second]
         assert await shown(view="waiting") == []
+        assert set(await shown()) == {first, third}
+        assert set(await shown(view="all")) == {first, second, third}
+        assert await shown(view="all", query="human") == [second]
         await ben.post("/api/v1/chat", json={"text": "One more thing", "conversation_id": second})
         assert await shown(view="closed") == []
+
+
+async def test_a_file_is_opened_from_the_conversation_that_it_came_with_and_nowhere_else(tmp_path: Path) -> None:
+    async with team(tmp_path) as (_, olga, ann, conversation):
+        page, picture, unsent = [
+            (await ann.post("/api/v1/files", files={"file": file})).json()["id"]
+            for file in (
+                ("page.html", b"<script>alert(1)</script>", "text/html"),
+                ("door.png", b"\x89PNG", "image/png"),
+                ("draft.txt", b"not sent", "text/plain"),
+            )
+        ]
+        other = (await ann.post("/api/v1/chat", json={"text": "Something else"})).json()["conversation_id"]
+        await ann.post(
+            "/api/v1/chat", json={"text": "Look", "conversation_id": conversation, "file_ids": [page, picture]}
+        )
+
+        saved = await olga.get(f"{INBOX}/{conversation}/files/{page}")
+        assert saved.content == b"<script>alert(1)</script>"
+        assert saved.headers["content-type"] == "application/octet-stream"
+        assert saved.headers["content-disposition"].startswith("attachment")
+        shown = await olga.get(f"{INBOX}/{conversation}/files/{picture}")
+        assert shown.headers["content-type"] == "image/png"
+        assert shown.headers["content-disposition"].startswith("inline")
+        for hidden in (f"{conversation}/files/{unsent}", f"{other}/files/{page}", f"conv_none/files/{page}"):
+            assert (await olga.get(f"{INBOX}/{hidden}")).status_code == 404
+        assert (await ann.get(f"{INBOX}/{conversation}/files/{page}")).status_code == 403
+        read = (await olga.get("/api/v1/audit", params={"query": "conversation.file"})).json()["items"]
+        assert [row["outcome"] for row in read] == [403, 404, 404, 404, 200, 200]
+        assert read[-1]["subject"] == conversation
 
 
 async def test_only_people_of_the_team_take_care_of_conversations(tmp_path: Path) -> None:

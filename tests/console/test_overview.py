@@ -1,4 +1,4 @@
-"""The console's first look, everybody's conversations and the health of models, on a whole desk."""
+"""The console's first look, the messages that people left and the health of models, on a whole desk."""
 
 from pathlib import Path
 
@@ -25,8 +25,7 @@ async def test_an_operator_sees_how_the_desk_does_and_reads_what_was_left(tmp_pa
         assert overview["tokens_today"] > 0
         assert overview["answer"] == "One message waits for a person."
 
-        [conversation] = (await operator.get("/api/v1/console/conversations")).json()["items"]
-        read = (await operator.get(f"/api/v1/console/conversations/{conversation['id']}")).json()
+        read = (await operator.get(f"/api/v1/console/inbox/{said['conversation_id']}")).json()
         assert {message["text"] for message in read["messages"]} == {"When do you open?", "We open at nine."}
 
         [handoff] = (await operator.get("/api/v1/console/handoffs", params={"state": "waiting"})).json()["items"]

@@ -23,8 +23,7 @@ from frontdesk.channels.openai_api.routes import routes as openai_routes
 from frontdesk.channels.pages import Pages
 from frontdesk.channels.web import approvals, chat, conversations, files, links, memories, opinions, passages, usage
 from frontdesk.channels.web import desk as desk_face
-from frontdesk.console import audit, keys, knowledge, overview, people, tools
-from frontdesk.console import conversations as all_conversations
+from frontdesk.console import audit, handoffs, keys, knowledge, overview, people, tools
 from frontdesk.console import models as console_models
 from frontdesk.console import usage as all_usage
 from frontdesk.console import work as all_work
@@ -172,7 +171,7 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
             desk.knowledge,
             store.people,
         ),
-        all_conversations.router(store.conversations, store.handoffs, shelf),
+        handoffs.router(store.handoffs),
         console_models.router(desk.models),
         all_usage.router(store.calls, store.budgets),
         all_work.router(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 
+from frontdesk.api.download import BYTES, download
 from frontdesk.api.errors import COMMON, described
 from frontdesk.api.fields import Cursor, Limit, Messages, PathId, View, Who, Words
 from frontdesk.api.sse import EventStream, frames, plain_frame
@@ -99,7 +100,7 @@ def router(watch: Watch, notes: Notes, shelf: Shelf, turns: Turns, converse: Con
     @routes.get("/inbox")
     async def page(
         who: Who,
-        view: Which = "all",
+        view: Which = "open",
         channel: Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,40}$")] = None,
         query: Words = "",
         limit: Limit = 50,
@@ -132,6 +133,11 @@ def router(watch: Watch, notes: Notes, shelf: Shelf, turns: Turns, converse: Con
             notes=[note_view(note) for note in await notes.of(id)],
             letters_unknown=[UnknownLetterView.model_validate(letter) for letter in letters],
         )
+
+    @routes.get("/inbox/{id}/files/{file_id}", response_class=Response, responses=BYTES | described(404))
+    async def file(id: PathId, file_id: PathId) -> Response:
+        """A file of the conversation. Anything but an image is offered for saving, never shown."""
+        return download(*await watch.file(id, file_id))
 
     @routes.get("/events", response_class=Response, responses={200: NEWS})
     async def events() -> EventStream:

@@ -103,12 +103,11 @@ POST           /api/v1/knowledge/try                  operator knowledge calls  
 GET            /api/v1/tools                          operator tools     -       -      -
 POST           /api/v1/tools/{name}                   operator tools     -       -      tool.change
 GET            /api/v1/console/overview               operator console   -       -      -
-GET            /api/v1/console/conversations          operator console   -       -      -
-GET            /api/v1/console/conversations/{id}     operator console   -       -      conversation.read
 GET            /api/v1/console/handoffs               operator console   -       -      -
 PATCH          /api/v1/console/handoffs/{id}          operator console   -       -      handoff.change
 GET            /api/v1/console/inbox                  operator console   -       -      -
 GET            /api/v1/console/inbox/{id}             operator console   -       -      conversation.read
+GET            /api/v1/console/inbox/{id}/files/{file_id} operator console -     -      conversation.file
 GET            /api/v1/console/events                 operator console   -       -      -
 GET            /api/v1/console/turns/{id}/events      operator console   -       -      conversation.watch
 POST           /api/v1/console/inbox/{id}/take        operator console   -       -      conversation.take

@@ -168,7 +168,7 @@ class Conversations:
 
     async def page(
         self,
-        person_id: str | None,
+        person_id: str,
         *,
         query: str = "",
         before: str | None = None,
@@ -176,14 +176,12 @@ class Conversations:
         channel: str | None = None,
         but: tuple[str, ...] = (),
     ) -> tuple[list[Conversation], str | None]:
-        """Newest first, and the cursor of the next page. `person_id` None means everybody's: for operators alone.
+        """The person's conversations, newest first, and the cursor of the next page.
 
         `query` keeps those of which the title or one message holds its words, or words that begin so (`store.words`);
         `before` is a cursor from an earlier page; `channel` keeps one channel's, `but` leaves out those of others.
         """
-        where: list[sa.ColumnElement[bool]] = []
-        if person_id is not None:
-            where.append(conversations.c.person_id == person_id)
+        where = [conversations.c.person_id == person_id]
         if channel is not None:
             where.append(conversations.c.channel == channel)
         if but:

@@ -82,11 +82,16 @@ class Files:
 
     async def data(self, person_id: str, file_id: str) -> tuple[File, bytes]:
         """The file with its bytes. Raises `NotFound`, also for somebody else's."""
-        query = sa.select(*FACTS, files.c.data).where(files.c.id == file_id, files.c.person_id == person_id)
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).mappings().one_or_none()
-        if row is None:
-            raise NotFound("There is no such file", where=file_id)
-        values = dict(row)
-        data = values.pop("data")
-        return File(**values), data
+            return await whole(connection, file_id, files.c.person_id == person_id)
+
+
+async def whole(connection: AsyncConnection, file_id: str, *where: sa.ColumnElement[bool]) -> tuple[File, bytes]:
+    """The file of that id with its bytes, where the conditions hold. Raises `NotFound`."""
+    query = sa.select(*FACTS, files.c.data).where(files.c.id == file_id, *where)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    if row is None:
+        raise NotFound("There is no such file", where=file_id)
+    values = dict(row)
+    data = values.pop("data")
+    return File(**values), data

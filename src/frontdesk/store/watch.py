@@ -13,12 +13,13 @@ from frontdesk.store import words
 from frontdesk.store.conversations import Conversation, conversations, messages
 from frontdesk.store.database import Database, UtcDateTime
 from frontdesk.store.feedback import feedback
+from frontdesk.store.files import File, whole
 from frontdesk.store.outbox import outbox
 from frontdesk.store.people import people
 from frontdesk.store.surveys import LOW, surveys
 from frontdesk.store.turns import OPEN, turns
 
-View = Literal["all", "mine", "unassigned", "held", "waiting", "closed"]
+View = Literal["open", "mine", "unassigned", "held", "waiting", "closed", "all"]
 VIEWS: tuple[View, ...] = get_args(View)
 COUNTED = 1000  # conversations of a view that are counted; nobody works through more of them
 ONE_LINE = 200  # characters of the last message in a list
@@ -123,6 +124,16 @@ class Watch:
             rows = await connection.execute(query)
             return [UnknownLetter(id=row.id, text=row.text or "", at=row.created_at) for row in rows]
 
+    async def file(self, conversation_id: str, file_id: str) -> tuple[File, bytes]:
+        """A file that came with a message of the conversation. Raises `NotFound`, also for files that were not sent."""
+        sent = sa.select(messages.c.file_ids).where(
+            messages.c.conversation_id == conversation_id, messages.c.file_ids.is_not(None)
+        )
+        async with self._database.read() as connection:
+            if not any(file_id in file_ids for file_ids in (await connection.execute(sent)).scalars()):
+                raise NotFound("There is no such file in this conversation", where=file_id)
+            return await whole(connection, file_id)
+
     def _of(self, channel: str | None) -> sa.ColumnElement[bool]:
         if channel is not None:
             return conversations.c.channel == channel
@@ -132,7 +143,7 @@ class Watch:
 def _in_view(view: View, operator_id: str) -> sa.ColumnElement[bool]:
     is_open = conversations.c.status == "open"
     match view:
-        case "all":
+        case "open":
             return is_open
         case "mine":
             mine = sa.or_(conversations.c.held_by == operator_id, conversations.c.assigned_to == operator_id)
@@ -145,6 +156,8 @@ def _in_view(view: View, operator_id: str) -> sa.ColumnElement[bool]:
             return sa.and_(is_open, conversations.c.waiting_since.is_not(None))
         case "closed":
             return conversations.c.status == "closed"
+        case "all":
+            return sa.true()
 
 
 _person, _holder, _assignee = people.alias("person"), people.alias("holder"), people.alias("assignee")

@@ -8,7 +8,6 @@ import {
   Mail,
   Menu,
   MessageSquareQuote,
-  MessagesSquare,
   ScrollText,
   Smile,
   Sun,
@@ -22,7 +21,6 @@ import { useAnswer } from "../shared/use-answer";
 import type { Desk } from "../shared/contract";
 import { AuditScreen } from "./audit";
 import { CannedScreen } from "./canned";
-import { ConversationsScreen } from "./conversations";
 import { InboxScreen } from "./inbox";
 import { KeysScreen } from "./keys";
 import { KnowledgeScreen } from "./knowledge";
@@ -42,7 +40,6 @@ const SCREENS: Record<PageName, [LucideIcon, ComponentType<{ route: Route }>]> =
   overview: [Sun, OverviewScreen],
   inbox: [Inbox, InboxScreen],
   messages: [Mail, MessagesScreen],
-  conversations: [MessagesSquare, ConversationsScreen],
   satisfaction: [Smile, SatisfactionScreen],
   canned: [MessageSquareQuote, CannedScreen],
   knowledge: [BookOpen, KnowledgeScreen],

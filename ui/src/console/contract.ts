@@ -1,4 +1,4 @@
-import type { Conversation, Message, Named, Page, Role } from "../shared/contract";
+import type { Conversation, Named, Page, Role } from "../shared/contract";
 
 export type Overview = {
   /** People who wait for somebody of the team in a conversation; `waiting` counts messages left. */
@@ -12,8 +12,6 @@ export type Overview = {
   tokens_today: number;
   answer: string;
 };
-
-export type ConversationOf = { id: string; title: string; channel: string; updated_at: string; person_id: string };
 
 export type Handoff = {
   id: string;
@@ -95,8 +93,6 @@ export type AuditLine = {
 
 export type Verdict = { whole: boolean; rows: number; at: number | null; reason: string };
 
-export type ReadConversation = { id: string; title: string; running_turn_id: string | null; messages: Message[]; head_id: string | null };
-
 export type InboxLine = {
   id: string;
   channel: string;
@@ -113,7 +109,7 @@ export type InboxLine = {
   running: boolean;
 };
 
-export type InboxView = "all" | "mine" | "unassigned" | "held" | "waiting" | "closed";
+export type InboxView = "open" | "mine" | "unassigned" | "held" | "waiting" | "closed" | "all";
 
 /** `answer` says in a sentence who waits for a person. */
 export type InboxPage = Page<InboxLine> & { counts: Record<InboxView, number>; answer: string };

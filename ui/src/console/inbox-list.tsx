@@ -22,8 +22,7 @@ type Props = {
   me: string;
   typists: Typists;
   hasMore: boolean;
-  /** Undefined where the list is as long as it gets. */
-  onMore: (() => void) | undefined;
+  onMore: () => void;
 };
 
 /** The views with their counts, and the conversations of the chosen one. */
@@ -37,14 +36,21 @@ export function InboxList({ lines, counts, view, isFiltered, isOld, here, me, ty
       <ul className="plain inbox-views" aria-label={text.viewsLabel}>
         {VIEWS.map((name) => (
           <li key={name}>
-            <button type="button" aria-pressed={view === name} onClick={() => filter("view", name === "all" ? "" : name)}>
+            <button type="button" aria-pressed={view === name} onClick={() => filter("view", name === "open" ? "" : name)}>
               {text.views[name]} <span className="count">{counts?.[name] ?? ""}</span>
             </button>
           </li>
         ))}
       </ul>
       {lines.length === 0 ? (
-        <p className="empty">{isFiltered ? text.noneFound : (text.none[view as InboxView] ?? text.none.all)}</p>
+        <div className="empty">
+          <p>{isFiltered ? text.noneFound : (text.none[view as InboxView] ?? text.none.all)}</p>
+          {isFiltered && view !== "all" && (
+            <button type="button" className="link" onClick={() => filter("view", "all")}>
+              {text.lookInAll}
+            </button>
+          )}
+        </div>
       ) : (
         <ul className="plain inbox-lines">
           {lines.map((line) => (
@@ -65,12 +71,11 @@ export function InboxList({ lines, counts, view, isFiltered, isOld, here, me, ty
           ))}
         </ul>
       )}
-      {hasMore && onMore && (
+      {hasMore && (
         <button type="button" className="link" onClick={onMore}>
           {words.more}
         </button>
       )}
-      {hasMore && !onMore && <p className="empty">{text.tooMany(lines.length)}</p>}
     </section>
   );
 }

@@ -1,11 +1,9 @@
-import type { ReactNode } from "react";
 import { When } from "../shared/parts";
-import type { Message } from "../shared/contract";
+import type { FileFact, Message } from "../shared/contract";
 import { Prose } from "./prose";
 import { words } from "./strings";
 
 const text = words.inbox;
-const more = words.conversations;
 
 /** Whose words a message holds, as a name. */
 export function writerOf(message: Message, person: string): string {
@@ -16,8 +14,15 @@ export function writerOf(message: Message, person: string): string {
 /** One line without Markdown's signs, to be heard or seen at a glance. */
 export const unmarked = (markdown: string): string => markdown.replace(/[*_`]{2,}|`|^#+ | *\[\d+\]/gmu, "").replace(/\s+/g, " ");
 
+type Props = {
+  message: Message;
+  person: string;
+  /** Where the conversation's files are. */
+  filesAt: string;
+};
+
 /** A message as the team reads it: the visitor's, the desk's, a person's of the team, or a notice of what happened. */
-export function MessageItem({ message, person, children }: { message: Message; person: string; children?: ReactNode }) {
+export function MessageItem({ message, person, filesAt }: Props) {
   if (message.role === "notice") {
     return (
       <li data-role="notice" className="small muted">
@@ -39,19 +44,38 @@ export function MessageItem({ message, person, children }: { message: Message; p
       ) : (
         <Prose text={message.text} />
       )}
-      {children}
-      {message.files.length > 0 && <p className="small muted">{message.files.map((file) => file.name).join(", ")}</p>}
+      <Files files={message.files} from={filesAt} />
       {message.error && <p className="bad">{`${message.error.message} (${message.error.code})`}</p>}
       {message.citations.length > 0 && (
         <p className="small muted">
-          {more.sources}: {message.citations.map((citation) => `${citation.number} ${citation.title}`).join(", ")}
+          {text.sources}: {message.citations.map((citation) => `${citation.number} ${citation.title}`).join(", ")}
         </p>
       )}
       {message.feedback && (
         <p className={message.feedback.value > 0 ? "small ok" : "small warn"}>
-          {message.feedback.value > 0 ? more.liked : more.disliked(message.feedback.reason)}
+          {message.feedback.value > 0 ? text.liked : text.disliked(message.feedback.reason)}
         </p>
       )}
     </li>
   );
 }
+
+/** The pictures that the desk shows in place; it offers anything else for saving alone. */
+const PICTURE = /^image\/(png|jpeg|webp|gif)$/;
+
+const Files = ({ files, from }: { files: FileFact[]; from: string }) =>
+  files.length === 0 ? null : (
+    <ul className="plain row sent-files">
+      {files.map((file) => (
+        <li key={file.id}>
+          <a href={`${from}/${encodeURIComponent(file.id)}`} target="_blank" rel="noopener">
+            {PICTURE.test(file.media_type) ? (
+              <img src={`${from}/${encodeURIComponent(file.id)}`} alt={file.name} title={file.name} loading="lazy" />
+            ) : (
+              file.name
+            )}
+          </a>
+        </li>
+      ))}
+    </ul>
+  );

@@ -130,7 +130,7 @@ function OpenTalk({ talk, trouble, isLive, me, typists, onEarlier, onChanged, on
       ...messages.map((message) => ({
         key: message.id,
         at: Date.parse(message.created_at),
-        show: (key: string) => <MessageItem key={key} message={message} person={person} />,
+        show: (key: string) => <MessageItem key={key} message={message} person={person} filesAt={`/api/v1/console/${here}/files`} />,
       })),
       ...from.notes.map((note) => ({
         key: note.id,

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "react";
-import { query } from "../shared/api";
+import { call, query } from "../shared/api";
 import type { Me } from "../shared/contract";
 import { useAnswer } from "../shared/use-answer";
 import { useNews, useTypists } from "../stream/use-news";
@@ -14,15 +14,14 @@ import { words } from "./strings";
 
 const text = words.inbox;
 const SEVERAL = 30;
-const MOST = 100;
 const EARLIER = 200;
 
 /** Live conversations over all channels: who waits, what is said, and a person who takes over. */
 export function InboxScreen({ route }: { route: Route }) {
   const { id, params } = route;
   const [limit, setLimit] = useState(SEVERAL);
-  const filters = { view: params.get("view") ?? "all", channel: params.get("channel"), query: params.get("query") };
-  const list = useAnswer<InboxPage>(`/api/v1/console/inbox${query({ ...filters, limit })}`);
+  const filters = { view: params.get("view") ?? "open", channel: params.get("channel"), query: params.get("query") };
+  const list = useAnswer(`/api/v1/console/inbox${query({ ...filters, limit })}`, inPages);
   const [size, setSize] = useState<number | undefined>(undefined);
   const talk = useAnswer<WatchedConversation>(id && `/api/v1/console/inbox/${encodeURIComponent(id)}${query({ limit: size })}`);
   const me = useAnswer<Me>("/api/v1/me");
@@ -82,7 +81,7 @@ export function InboxScreen({ route }: { route: Route }) {
           me={me.value?.person.id ?? ""}
           typists={typists}
           hasMore={Boolean(list.value?.next)}
-          onMore={limit < MOST ? () => setLimit(Math.min(limit + SEVERAL, MOST)) : undefined}
+          onMore={() => setLimit(limit + SEVERAL)}
         />
         <InboxTalk
           key={id}
@@ -123,6 +122,26 @@ function Channels({ chosen }: { chosen: string }) {
       ))}
     </select>
   );
+}
+
+const MOST = 100;
+
+/** As many lines as `limit` in the address asks for, though one call brings no more than `MOST`. */
+async function inPages(path: string, how: { signal: AbortSignal }): Promise<InboxPage> {
+  const address = new URL(path, location.origin);
+  const ask = (limit: number, cursor: string | null): Promise<InboxPage> => {
+    address.searchParams.set("limit", String(Math.min(limit, MOST)));
+    if (cursor) address.searchParams.set("cursor", cursor);
+    return call<InboxPage>(address.pathname + address.search, how);
+  };
+  const wanted = Number(address.searchParams.get("limit"));
+  const page = await ask(wanted, null);
+  while (page.next && page.items.length < wanted) {
+    const following = await ask(wanted - page.items.length, page.next);
+    page.items.push(...following.items);
+    page.next = following.next;
+  }
+  return page;
 }
 
 const SOON = 150;

@@ -1,19 +1,14 @@
-import { Tabs } from "radix-ui";
 import { useAnswer } from "../shared/use-answer";
 import { When } from "../shared/parts";
+import { ChartOrTable, Days, daysOf } from "./chart-or-table";
 import type { Satisfaction } from "./contract";
 import { DataTable, type Column } from "./data-table";
-import { Choice, Link, Screen } from "./parts";
+import { Link, Screen } from "./parts";
 import { hrefOf, type Route } from "./route";
 import { words } from "./strings";
 
 const text = words.satisfaction;
 const SCORES = [5, 4, 3, 2, 1];
-const SPANS: [string, string][] = [
-  ["7", "7"],
-  ["30", "30"],
-  ["90", "90"],
-];
 
 type Line = { id: string; score: number; count: number; share: number };
 
@@ -27,7 +22,7 @@ const COLUMNS: Column<Line>[] = [
 
 /** What visitors said when they were asked how it went. */
 export function SatisfactionScreen({ route }: { route: Route }) {
-  const days = Number(route.params.get("days")) || 30;
+  const days = daysOf(route);
   const { value, trouble, loading, reload } = useAnswer<Satisfaction>(`/api/v1/console/satisfaction?days=${days}`);
   const average = (value?.average ?? 0).toLocaleString(words.language, { maximumFractionDigits: 1 });
   const sentence = value && text.sentence(average, value.answered, days);
@@ -42,22 +37,17 @@ export function SatisfactionScreen({ route }: { route: Route }) {
       trouble={trouble}
       loading={loading}
       onAgain={reload}
-      acts={<Choice label={text.days} name="days" value={String(days)} options={SPANS} />}
+      acts={<Days days={days} />}
     >
       {value?.answered === 0 ? (
         <p className="empty">{text.none}</p>
       ) : (
         <>
           <p className="muted">{text.asked(value?.asked ?? 0, value?.answered ?? 0)}</p>
-          <Tabs.Root defaultValue="chart">
-            <Tabs.List className="tabs" aria-label={words.pages.satisfaction}>
-              <Tabs.Trigger value="chart">{text.chart}</Tabs.Trigger>
-              <Tabs.Trigger value="table">{text.table}</Tabs.Trigger>
-            </Tabs.List>
-            <Tabs.Content value="chart">
-              <Bars lines={lines} label={sentence ?? ""} />
-            </Tabs.Content>
-            <Tabs.Content value="table">
+          <ChartOrTable
+            label={words.pages.satisfaction}
+            chart={<Bars lines={lines} label={sentence ?? ""} />}
+            table={
               <DataTable
                 label={words.pages.satisfaction}
                 columns={COLUMNS}
@@ -66,8 +56,8 @@ export function SatisfactionScreen({ route }: { route: Route }) {
                 sort={route.params.get("sort") ?? ""}
                 empty={text.none}
               />
-            </Tabs.Content>
-          </Tabs.Root>
+            }
+          />
           <Comments items={value?.items ?? []} />
         </>
       )}
@@ -108,7 +98,7 @@ const Comments = ({ items }: { items: Satisfaction["items"] }) =>
             </p>
             <p className="small muted">
               {text.scores[item.score]} · {item.person.name || words.inbox.visitor} · <When at={item.at} /> ·{" "}
-              <Link href={hrefOf("conversations", item.conversation_id)}>{text.read}</Link>
+              <Link href={hrefOf("inbox", item.conversation_id)}>{text.read}</Link>
             </p>
           </li>
         ))}

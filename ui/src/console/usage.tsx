@@ -1,10 +1,10 @@
-import { Tabs } from "radix-ui";
 import { useMemo } from "react";
 import { useAnswer } from "../shared/use-answer";
 import type { Usage, UsageLine } from "../shared/contract";
 import { DayChart } from "./chart";
+import { ChartOrTable, Days, daysOf } from "./chart-or-table";
 import { DataTable, type Column } from "./data-table";
-import { Choice, Screen } from "./parts";
+import { Screen } from "./parts";
 import type { Route } from "./route";
 import { words } from "./strings";
 
@@ -27,14 +27,8 @@ const COLUMNS: Column<Line>[] = [
   { id: "cost", title: text.cost, value: (row) => row.cost, show: (row) => (row.cost / 1e6).toFixed(4), isNumber: true },
 ];
 
-const SPANS: [string, string][] = [
-  ["7", "7"],
-  ["30", "30"],
-  ["90", "90"],
-];
-
 export function UsageScreen({ route }: { route: Route }) {
-  const days = Number(route.params.get("days")) || 30;
+  const days = daysOf(route);
   const { value, trouble, loading, reload } = useAnswer<Usage>(`/api/v1/console/usage?days=${days}`);
   const perDay = useMemo(() => tokensPerDay(value?.items ?? [], days), [value, days]);
   const busiest = perDay.reduce((best, day) => (day.tokens > best.tokens ? day : best), { day: "", tokens: 0 });
@@ -48,17 +42,12 @@ export function UsageScreen({ route }: { route: Route }) {
       trouble={trouble}
       loading={loading}
       onAgain={reload}
-      acts={<Choice label={text.days} name="days" value={String(days)} options={SPANS} />}
+      acts={<Days days={days} />}
     >
-      <Tabs.Root defaultValue="chart">
-        <Tabs.List className="tabs" aria-label={words.pages.usage}>
-          <Tabs.Trigger value="chart">{text.chart}</Tabs.Trigger>
-          <Tabs.Trigger value="table">{text.table}</Tabs.Trigger>
-        </Tabs.List>
-        <Tabs.Content value="chart">
-          <DayChart days={perDay} label={sentence ?? ""} unit={text.tokens} />
-        </Tabs.Content>
-        <Tabs.Content value="table">
+      <ChartOrTable
+        label={words.pages.usage}
+        chart={<DayChart days={perDay} label={sentence ?? ""} unit={text.tokens} />}
+        table={
           <DataTable
             label={words.pages.usage}
             columns={COLUMNS}
@@ -67,8 +56,8 @@ export function UsageScreen({ route }: { route: Route }) {
             sort={route.params.get("sort") ?? "-day"}
             empty={text.sentence("0", days, "")}
           />
-        </Tabs.Content>
-      </Tabs.Root>
+        }
+      />
     </Screen>
   );
 }

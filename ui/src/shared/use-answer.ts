@@ -11,8 +11,13 @@ export type Answer<T> = {
   set: (change: (value: T) => T) => void;
 };
 
-/** What the desk answers to GET `path`; asked again when the path changes, the old value standing until then. */
-export function useAnswer<T>(path: string | null): Answer<T> {
+type Ask<T> = (path: string, how: { signal: AbortSignal }) => Promise<T>;
+
+/**
+ * What the desk answers to GET `path`; asked again when the path changes, the old value standing until then. `ask` puts
+ * an answer together from several calls.
+ */
+export function useAnswer<T>(path: string | null, ask: Ask<T> = call): Answer<T> {
   const [value, setValue] = useState<T | null>(null);
   const [answered, setAnswered] = useState<string | null>(null);
   const [trouble, setTrouble] = useState<Trouble | null>(null);
@@ -23,7 +28,7 @@ export function useAnswer<T>(path: string | null): Answer<T> {
     if (path === null) return undefined;
     const abort = new AbortController();
     setLoading(true);
-    call<T>(path, { signal: abort.signal })
+    ask(path, { signal: abort.signal })
       .then((answer) => {
         if (abort.signal.aborted) return;
         setValue(answer);
@@ -37,7 +42,7 @@ export function useAnswer<T>(path: string | null): Answer<T> {
         setLoading(false);
       });
     return () => abort.abort();
-  }, [path, round]);
+  }, [path, round, ask]);
 
   const reload = useCallback(() => setRound((count) => count + 1), []);
   const set = useCallback((change: (value: T) => T) => setValue((old) => (old === null ? old : change(old))), []);

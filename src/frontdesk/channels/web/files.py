@@ -1,17 +1,16 @@
 """Files that people add to their questions."""
 
 import re
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
 
 from fastapi import APIRouter, File, Response, UploadFile
 
+from frontdesk.api.download import BYTES, download
 from frontdesk.api.errors import COMMON, described
 from frontdesk.api.fields import PathId, View, Who
 from frontdesk.errors import TooLarge, Unprocessable
 from frontdesk.store.files import Files
 
-SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif")  # the only kinds that a browser may show in place
 MEDIA_TYPE = re.compile(r"[a-z]{1,40}/[a-z0-9.+-]{1,80}")
 
 
@@ -22,11 +21,6 @@ class Stored(View):
     name: str
     media_type: str
     bytes: int
-
-
-BYTES: dict[int | str, dict[str, Any]] = {  # the form that FastAPI's `responses=` has
-    200: {"description": "The bytes", "content": {"application/octet-stream": {}}}
-}
 
 
 def router(files: Files, max_bytes: int) -> APIRouter:
@@ -43,23 +37,10 @@ def router(files: Files, max_bytes: int) -> APIRouter:
         media_type = declared if MEDIA_TYPE.fullmatch(declared) else "application/octet-stream"
         return Stored.model_validate(await files.add(who.person.id, _name(file.filename or ""), media_type, data))
 
-    @routes.get(
-        "/{id}",
-        response_class=Response,
-        responses=BYTES | described(404),
-    )
+    @routes.get("/{id}", response_class=Response, responses=BYTES | described(404))
     async def one(id: PathId, who: Who) -> Response:
         """The file. Anything but an image is offered for saving, never shown."""
-        facts, data = await files.data(who.person.id, id)
-        shown = facts.media_type in SHOWN
-        how = "inline" if shown else "attachment"
-        headers = {
-            "Content-Disposition": f"{how}; filename*=UTF-8''{quote(facts.name)}",
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            "Cache-Control": "private, max-age=3600",
-        }
-        return Response(data, media_type=facts.media_type if shown else "application/octet-stream", headers=headers)
+        return download(*await files.data(who.person.id, id))
 
     return routes
 
