@@ -333,7 +333,7 @@ class Turn:
             return
         self._log.put(TextAdded(text=text))
         self._segment += text
-        citations = cited(self._log.text, passages)
+        citations = cited(self._log.text, passages) if "]" in text else ()  # which ends a mark
         if len(citations) > len(self._citations):
             self._citations = citations
             self._log.put(Cited(citations=citations))

@@ -80,9 +80,11 @@ class Crowd:
 
     async def _person(self, person: int) -> None:
         """Come at any time within the longest pause; then write after each pause, when it is this one's turn."""
-        await asyncio.sleep(self._chance.uniform(0, min(self._orders.most, self._orders.seconds / 2)))
-        while (passed := (asyncio.get_running_loop().time() - self._begun) / self._orders.seconds) < 1:
-            if person < self._shape(passed) * self._orders.people:
+        whole = self._orders.seconds
+        await asyncio.sleep(self._chance.uniform(0, min(self._orders.most, whole / 2)))
+        while (passed := asyncio.get_running_loop().time() - self._begun) < whole:
+            if person < self._shape(passed / whole) * self._orders.people:
                 number = next(self._numbers)
                 await self._channel.say(person, number, f"n:{number} {WORDS}")
-            await asyncio.sleep(self._chance.uniform(self._orders.least, self._orders.most))
+            pause = self._chance.uniform(self._orders.least, self._orders.most)
+            await asyncio.sleep(min(pause, self._begun + whole - asyncio.get_running_loop().time()))
