@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.peers import Gateway
-from benchmarks.processes import free_port, running, wait_until_ready
+from benchmarks.processes import running, wait_until_ready
+from frontdesk.operate.ports import free_port
 
 FRONTDESK = Path(sys.executable).with_name("frontdesk")
 

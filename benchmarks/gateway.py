@@ -16,7 +16,8 @@ from benchmarks.desk import booked, desk
 from benchmarks.figures import Figure, at_least, below, seen
 from benchmarks.load import Orders, Result, load
 from benchmarks.peers import Gateway, litellm, portkey
-from benchmarks.processes import cpu_seconds, free_port, memory_mb, running, settled, wait_for
+from benchmarks.processes import cpu_seconds, memory_mb, running, settled, wait_for
+from frontdesk.operate.ports import free_port
 
 CONNECTIONS = (10, 64)
 WORKERS = os.cpu_count() or 1

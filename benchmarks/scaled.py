@@ -16,7 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.desk import FRONTDESK
-from benchmarks.processes import free_port, running, wait_for, wait_until_ready
+from benchmarks.processes import running, wait_for, wait_until_ready
+from frontdesk.operate.ports import free_port
 from frontdesk.operate.scaled import Postgres, Valkey
 
 PASSWORD = "benchmark"

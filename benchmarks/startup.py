@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.desk import FRONTDESK
 from benchmarks.figures import Figure, below
-from benchmarks.processes import free_port, memory_mb, running, settled, wait_until_ready
+from benchmarks.processes import memory_mb, running, settled, wait_until_ready
+from frontdesk.operate.ports import free_port
 
 ANSWER_SECONDS, IDLE_MB, HELP_MS = 4, 250, 60
 

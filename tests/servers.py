@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,15 +16,10 @@ from pathlib import Path
 
 import asyncpg
 
+from frontdesk.operate.ports import free_port
+
 START_SECONDS = 60.0
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2): a killed test run leaves no server behind
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class PostgresServer:

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from frontdesk.operate.ports import free_port
 from frontdesk.testing.upstream import OpenAIWire, Reply, Upstream
 from tests.cli.conftest import LEAN, Command, desk, panel
 
@@ -16,7 +17,7 @@ PATIENCE = 60  # seconds for a process to end on a busy machine
 
 @pytest.mark.proves("assistant-1")
 def test_one_command_opens_the_desk_its_pages_and_the_example_tools(home: Path) -> None:
-    example, frontend = _free_port(), _free_port()
+    example, frontend = free_port(), free_port()
     with desk(home, FRONTEND_PORT=str(frontend), MCP_EXAMPLE_PORT=str(example)) as process:
         told = panel(process)
         assert told["Sign in"].startswith(f"{told['Open']}/sign-in#token=")
@@ -111,12 +112,6 @@ def _key(home: Path) -> str:
         env={**os.environ, "FRONTDESK_HOME": str(home)},
     )
     return done.stdout.strip()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _stopped(url: str) -> bool:

@@ -17,11 +17,11 @@ from frontdesk.errors import RateLimited
 from frontdesk.gate.limits import LocalLimiter, Window
 from frontdesk.gate.shared_limits import RETRY_SECONDS, SharedLimiter, connect, limiter
 from frontdesk.messages import Role
+from frontdesk.operate.ports import free_port
 from frontdesk.ports import Limiter
 from frontdesk.telemetry import metrics
 from frontdesk.testing.clock import FakeClock
 from tests.gate.conftest import Open
-from tests.servers import free_port
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

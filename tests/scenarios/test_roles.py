@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from frontdesk.operate.ports import free_port
 from tests.cli.conftest import LEAN, Command, desk, frontdesk, panel
-from tests.servers import free_port
 
 PATIENCE = 90.0
 

@@ -15,8 +15,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.errors import StoreUnavailable
+from frontdesk.operate.ports import free_port
 from frontdesk.store.database import Database, UtcDateTime
-from tests.servers import PostgresServer, free_port
+from tests.servers import PostgresServer
 
 only_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 only_postgres = pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from frontdesk.operate.ports import free_port
 from frontdesk.store.pulse import Pulse
 from frontdesk.telemetry import machine, metrics
 from frontdesk.telemetry.exposition import FRESH, Exposition
@@ -19,7 +20,6 @@ from frontdesk.testing.clock import FakeClock
 from frontdesk.testing.desk import served_desk
 from frontdesk.testing.upstream import Reply
 from tests.scenarios.processes import FRONTDESK, KEYS, Process
-from tests.servers import free_port
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -19,7 +19,8 @@ import sqlalchemy as sa
 
 from frontdesk.clock import RandomIds, SystemClock
 from frontdesk.errors import QueueUnavailable
-from frontdesk.operate.scaled import Valkey, free_port
+from frontdesk.operate.ports import free_port
+from frontdesk.operate.scaled import Valkey
 from frontdesk.store.database import Database
 from frontdesk.store.jobs import Jobs
 from frontdesk.store.jobs import jobs as job_table

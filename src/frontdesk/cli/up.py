@@ -147,7 +147,8 @@ def _listeners(system: "System", roles: list[RoleName], stack: ExitStack) -> "li
 def _servers(system: "System") -> "tuple[list[Part], dict[str, object]]":
     """PostgreSQL and Valkey on this machine, where no others are set, and the settings that lead to them."""
     from frontdesk.gate.signing import kept_secret
-    from frontdesk.operate.scaled import Postgres, Valkey, folder_of, free_port
+    from frontdesk.operate.ports import free_port
+    from frontdesk.operate.scaled import Postgres, Valkey, folder_of
     from frontdesk.operate.workers import Part
     from frontdesk.system.options import RedisOptions
 

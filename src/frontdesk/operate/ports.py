@@ -1,11 +1,23 @@
-"""Listening: taking a port, and telling who holds one that is taken."""
+"""Listening: finding and taking a port, and telling who holds one that is taken."""
 
 import errno
 import os
+import random
 import socket
 from pathlib import Path
 
 from frontdesk.errors import BadSetting, PortInUse
+
+FREE = (20_000, 32_000)  # below the ports that systems give to outgoing connections
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on now."""
+    while True:
+        port = random.randrange(*FREE)  # noqa: S311 — no secret
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -7,7 +7,6 @@ PostgreSQL then runs as another user, who may not enter the home).
 import importlib.util
 import os
 import pwd
-import random
 import socket
 import subprocess
 import sys
@@ -17,22 +16,12 @@ from pathlib import Path
 from frontdesk.errors import BadSetting, MissingExtra
 
 CONNECTIONS = 200
-PORTS = (20_000, 32_000)
 UNPRIVILEGED = ("postgres", "nobody")  # users that PostgreSQL may run as where we are root, which it refuses
 
 
 def folder_of(home: Path) -> Path:
     """Where the servers of this desk keep their data."""
     return home / "servers" if os.geteuid() != 0 else home.with_name(f"{home.name}-servers")
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on now, below those that systems give to outgoing connections."""
-    while True:
-        port = random.randrange(*PORTS)  # noqa: S311 — no secret
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
