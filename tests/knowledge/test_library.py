@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 
 from frontdesk.egress import Egress
-from frontdesk.errors import AddressRefused, MissingExtra, NotFound, TooLarge, Unprocessable, UnreadableDocument
-from frontdesk.knowledge.library import Library, Progress
+from frontdesk.errors import (
+    AddressRefused,
+    MissingExtra,
+    NotFound,
+    StoreUnavailable,
+    TooLarge,
+    Unprocessable,
+    UnreadableDocument,
+)
+from frontdesk.knowledge.library import RETRY_SECONDS, Library, Progress
 from frontdesk.knowledge.options import KnowledgeOptions
 from frontdesk.messages import Document
 from frontdesk.store.database import Database
@@ -239,7 +247,7 @@ async def test_a_started_library_follows_its_folder_and_embeds_by_itself(
     (folder / "guide.md").write_text(GUIDE)
     library = watching(folder, shelf, clock, embedder, refresh_seconds=60)
     await library.start()
-    await until(lambda documents: [document.embedded for document in documents] == [3], library)
+    await until(lambda documents: [document.embedded for document in documents] == [3] and clock.sleeping == 1, library)
     (folder / "new.txt").write_text("Fresh words.")
     clock.advance(61)
     await until(lambda documents: [document.embedded for document in documents] == [3, 1], library)
@@ -330,6 +338,23 @@ async def test_while_the_embedder_is_away_words_must_do(library: Library, embedd
     assert (await library.search("invoices")).passages[0].heading == "Invoices"
 
 
+async def test_a_database_that_was_away_at_the_start_gets_its_vectors_when_it_is_back(
+    library: Library, shelf: Passages, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_name: str) -> None:
+        raise StoreUnavailable("away")
+
+    other = Library(shelf, Egress(), KnowledgeOptions(own_documentation=False), clock, make_embedder=WordVectors)
+    await library.add_upload("guide.md", "", GUIDE.encode())
+    with monkeypatch.context() as patch:
+        patch.setattr(shelf, "adopt", away)
+        await other.start(watch=False)
+        await until(lambda _: clock.sleeping == 1, library)
+    clock.advance(RETRY_SECONDS)
+    await until(lambda documents: [document.embedded for document in documents] == [3], library)
+    await other.close()
+
+
 async def test_another_embedder_embeds_everything_anew(
     library: Library, shelf: Passages, clock: FakeClock, options: KnowledgeOptions
 ) -> None:
@@ -349,7 +374,7 @@ async def sources(library: Library) -> list[str]:
 
 
 async def until(holds: Callable[[list[Document]], bool], library: Library) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         documents = await library.documents()
         while not holds(documents):
             await asyncio.sleep(0.01)

@@ -1,5 +1,7 @@
 """Documents and passages as rows, and the full-text search beside them."""
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -148,6 +150,12 @@ async def test_another_embedder_starts_afresh_and_a_late_vector_of_the_old_one_i
     assert (await store.document(document.id)).embedded == 0
     await store.embed("old", [(seq, vector(1))])
     assert await store.vectors([document.id]) == []
+
+
+async def test_the_first_writers_of_all_may_come_together(store: Passages) -> None:
+    puts = [store.put(draft(f"{number}.md", f"Words number {number}.")) for number in range(4)]
+    await asyncio.gather(store.adopt("words"), *puts)
+    assert (len(await store.documents()), await store.stamp()) == (4, 5)
 
 
 async def test_nothing_is_found_in_an_empty_store(store: Passages) -> None:

@@ -96,20 +96,23 @@ class Library:
         self._tasks.clear()
 
     async def open_embedder(self) -> None:
-        """Load the embedder now, if that has not been done. Where it cannot work, `notice` says why."""
+        """Load the embedder now, if that has not been done. Where it cannot work, `notice` says why.
+
+        Raises `StoreUnavailable`; it may be tried again then.
+        """
         if self._embedder is not None or self.notice:
             return
         try:
-            self._embedder = await asyncio.to_thread(self._make_embedder)
+            embedder = await asyncio.to_thread(self._make_embedder)
         except FrontdeskError as error:
             self.notice = f"{error} {error.hint}".strip()
             log.warning("search_goes_by_words_alone", code=error.code)
             return
-        if self._embedder is None:
+        if embedder is None:
             self.notice = "No embedder is chosen: search goes by words alone."
             return
-        await self._shelf.adopt(self._embedder.name)
-        self._hybrid = Hybrid(self._shelf, self._embedder)
+        await self._shelf.adopt(embedder.name)
+        self._embedder, self._hybrid = embedder, Hybrid(self._shelf, embedder)
 
     @property
     def embedder(self) -> Embedder | None:
@@ -300,10 +303,10 @@ class Library:
             await self._again_and_again(self.sync_pages, self._options.refresh_urls_seconds)
 
     async def _embed_forever(self) -> None:
-        await self.open_embedder()
-        while self._embedder is not None:
+        while not self.notice:
             self._work.clear()
             try:
+                await self.open_embedder()
                 await self.embed_pending()
             except FrontdeskError as error:
                 log.warning("embedding_put_off", code=error.code)

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 import sqlalchemy as sa
 import sqlalchemy.event as sa_event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.errors import NotFound
@@ -277,7 +278,7 @@ class Passages:
         """From now on vectors are those of `embedder`: another one's are dropped, for they cannot be compared."""
 
         async def work(connection: AsyncConnection) -> None:
-            if await connection.scalar(sa.select(knowledge_state.c.embedder)) == embedder:
+            if await connection.scalar(sa.select(knowledge_state.c.embedder).with_for_update()) == embedder:
                 return
             stamp = await _next_stamp(connection)
             await connection.execute(knowledge_state.update().values(embedder=embedder))
@@ -345,12 +346,10 @@ class Passages:
 
 async def _next_stamp(connection: AsyncConnection) -> int:
     """A stamp greater than all before. Writers of knowledge wait for each other at its row."""
-    query = knowledge_state.update().values(stamp=knowledge_state.c.stamp + 1).returning(knowledge_state.c.stamp)
-    stamp = await connection.scalar(query)
-    if stamp is None:
-        await connection.execute(knowledge_state.insert(), {"id": ONLY, "stamp": 1, "embedder": ""})
-        return 1
-    return stamp
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    first = insert(knowledge_state).values(id=ONLY, stamp=1, embedder="")
+    counted = first.on_conflict_do_update(index_elements=["id"], set_={"stamp": knowledge_state.c.stamp + 1})
+    return (await connection.execute(counted.returning(knowledge_state.c.stamp))).scalar_one()
 
 
 async def _count(connection: AsyncConnection) -> int:
