@@ -3,8 +3,8 @@
 import statistics
 from collections import deque
 
+from frontdesk.circuit import Circuit
 from frontdesk.messages import ModelFacts, ModelHealth
-from frontdesk.models.circuit import Circuit
 from frontdesk.models.options import CircuitOptions, TimeOuts
 from frontdesk.ports import Clock, Model
 from frontdesk.telemetry import metrics
@@ -33,7 +33,10 @@ class Member:
         self.time_outs = time_outs or TimeOuts()
         gauge = metrics.model_circuit_open.labels(model.name)
         gauge.set(0)
-        self.circuit = Circuit(circuit or CircuitOptions(), clock, gauge.set)
+        limits = circuit or CircuitOptions()
+        self.circuit = Circuit(
+            clock, failures=limits.failures, window=limits.window, pause=limits.pause, on_change=gauge.set
+        )
         self._calls = 0
         self._failures = 0
         self._first_words: deque[float] = deque(maxlen=REMEMBERED)

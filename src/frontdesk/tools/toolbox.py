@@ -11,12 +11,12 @@ import msgspec
 import structlog
 from opentelemetry import trace
 
+from frontdesk.circuit import Circuit
 from frontdesk.errors import ToolUnavailable
 from frontdesk.messages import ToolCall, ToolRecord, ToolResult, ToolServer, ToolSpec
 from frontdesk.ports import Clock
 from frontdesk.telemetry import metrics
 from frontdesk.tools.arguments import BadArguments, Checker, read
-from frontdesk.tools.circuit import Circuit
 from frontdesk.tools.connection import CallBroken, CallFailed, Connection
 from frontdesk.tools.endpoints import Endpoint, StdioEndpoint, WebEndpoint
 from frontdesk.tools.ledger import Ledger
@@ -63,7 +63,12 @@ class Toolbox:
         self._servers = {
             endpoint.address: _Server(
                 Connection(endpoint, options, self, clock),
-                Circuit(clock, failures=options.circuit_failures, seconds=options.circuit_seconds),
+                Circuit(
+                    clock,
+                    failures=options.circuit_failures,
+                    window=options.circuit_seconds,
+                    pause=options.circuit_seconds,
+                ),
                 wanted,
             )
             for endpoint, wanted in _endpoints(options)
@@ -96,7 +101,7 @@ class Toolbox:
         found = [
             self._spec(offered)
             for server in self._servers.values()
-            if not server.circuit.is_open
+            if server.circuit.state != "open"
             for offered in server.offered
             if offered.record.state == "approved"
         ]
@@ -211,11 +216,11 @@ class Toolbox:
             server.checker(offered).check(values)
         except BadArguments as error:
             return "bad_arguments", f"The call was not made: {error}"
-        if not server.circuit.admit():
+        if not server.circuit.admits():
             raise ToolUnavailable(
                 "The tool server has failed often and is left alone for a while",
                 where=server.connection.address,
-                retry_after=server.circuit.retry_after,
+                retry_after=server.circuit.tries_in,
             )
         failed: bool | None = True
         try:
@@ -231,7 +236,7 @@ class Toolbox:
             seconds = f"{options.call_seconds:g}"
             return "timeout", f"The tool did not answer within {seconds} s. Whether it took effect is not known."
         except asyncio.CancelledError:
-            server.circuit.undecided()
+            server.circuit.abandoned()
             failed = None
             raise
         finally:
