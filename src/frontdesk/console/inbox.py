@@ -5,13 +5,14 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from frontdesk.api.download import BYTES, download
 from frontdesk.api.errors import COMMON, described
 from frontdesk.api.fields import Cursor, Limit, Messages, PathId, View, Who, Words
 from frontdesk.api.sse import EventStream, frames, plain_frame
 from frontdesk.api.views import ConversationView, Named, Shelf
+from frontdesk.gate.caller import note_subject
 from frontdesk.ports import Converse, Live
 from frontdesk.store.notes import Note, Notes
 from frontdesk.store.turns import Turns
@@ -135,8 +136,9 @@ def router(watch: Watch, notes: Notes, shelf: Shelf, turns: Turns, converse: Con
         )
 
     @routes.get("/inbox/{id}/files/{file_id}", response_class=Response, responses=BYTES | described(404))
-    async def file(id: PathId, file_id: PathId) -> Response:
+    async def file(id: PathId, file_id: PathId, request: Request) -> Response:
         """A file of the conversation. Anything but an image is offered for saving, never shown."""
+        note_subject(request, file_id)
         return download(*await watch.file(id, file_id))
 
     @routes.get("/events", response_class=Response, responses={200: NEWS})
