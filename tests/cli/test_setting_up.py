@@ -52,6 +52,28 @@ def test_check_tells_what_production_would_refuse(frontdesk: Command, monkeypatc
         assert name in ended.err
 
 
+def test_check_tells_secrets_that_the_file_names_and_nobody_has_set(
+    frontdesk: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "system.yaml").write_text(
+        "models:\n  list: [{name: fast, wire: openai, key_variable: FAST_KEY}]\n"
+        "widget:\n  sites: [{id: main, origins: ['https://shop.example.com'], identity: WIDGET_SECRET}]\n"
+    )
+    ended = frontdesk("check")
+    assert ended.code == 1
+    assert "FAST_KEY is not set: the model 'fast' has no key" in ended.out
+    assert "WIDGET_SECRET is not set: the widget's site 'main' signs its visitors' names with it" in ended.out
+    monkeypatch.setenv("FAST_KEY", "key-of-a-test")
+    monkeypatch.setenv("WIDGET_SECRET", "too short")
+    [problem] = json.loads(frontdesk("check", "--json").out)["problems"]
+    assert problem["where"] == "WIDGET_SECRET"
+    assert "is shorter than 32 characters" in problem["what"]
+    (home / "secret").write_text("long enough to sign the names of visitors")
+    monkeypatch.delenv("WIDGET_SECRET")
+    monkeypatch.setenv("WIDGET_SECRET_FILE", str(home / "secret"))
+    assert frontdesk("check").code == 0
+
+
 def test_config_shows_each_value_with_its_origin_and_no_secret(
     frontdesk: Command, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

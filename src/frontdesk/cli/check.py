@@ -18,9 +18,11 @@ ENVIRONMENT=production frontdesk check            what production would refuse""
 @json_option
 def check(place: Place, as_json: bool) -> int:
     """Tell every mistake in the system file and the environment at once. Ends with 1 if there is one."""
-    from frontdesk.system.production import unset_secrets
+    from frontdesk.system.production import missing_secrets, unset_secrets
 
     system, problems = place.examine()
+    if system:
+        problems += tuple(missing_secrets(system))
     warnings = system.warnings if system else ()
     unset = [binding.env.name for binding in unset_secrets(system)] if system else []
     if as_json:

@@ -1,11 +1,14 @@
 """The section `widget` of the system file: the sites whose pages show the desk's chat, and how it looks there."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from frontdesk.gate.origins import exact_origin
-from frontdesk.system.section import Section
+from frontdesk.system.section import NamedSecret, Section
+
+SHORTEST_SECRET = 32  # characters
 
 Words = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -91,3 +94,14 @@ class WidgetOptions(Section):
         if len({site.id for site in sites}) < len(sites):
             raise ValueError("Two sites have the same id")
         return sites
+
+    def named_secrets(self) -> Iterator[NamedSecret]:
+        """Those by which sites' servers say who their visitors are."""
+        for site in self.sites:
+            if site.identity is not None:
+                yield NamedSecret(
+                    variable=site.identity,
+                    of=f"the widget's site {site.id!r} signs its visitors' names with it",
+                    shortest=SHORTEST_SECRET,
+                    hint=f"Make one with `openssl rand -hex {SHORTEST_SECRET}`, and give it to the site's server too.",
+                )

@@ -19,7 +19,7 @@ from joserfc.jwk import OctKey
 
 from frontdesk.errors import BadSetting, Conflict, Forbidden, NotFound, Unprocessable
 from frontdesk.gate.signing import ALGORITHM, Signer
-from frontdesk.gate.sites import PreChatField, Site
+from frontdesk.gate.sites import SHORTEST_SECRET, PreChatField, Site
 from frontdesk.messages import Caller, Person, Role
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.people import People, PersonRow
@@ -34,7 +34,6 @@ PERSONS_RETURN = timedelta(days=1)  # the site's server vouches anew on each of 
 VISIT = timedelta(hours=12)
 LONGEST_VOUCH = timedelta(minutes=10)
 SKEW = timedelta(minutes=1)  # between the clocks of the site's server and the desk
-SHORTEST_SECRET = 32
 LONGEST_ANSWER = 500
 VISITOR = "Visitor"  # the name of people without one
 

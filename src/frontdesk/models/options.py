@@ -1,15 +1,17 @@
 """The section `models` of the system file: which models there are, their order, and the limits of their use."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from frontdesk.messages import ModelFacts
-from frontdesk.system.section import Env, Section
+from frontdesk.system.section import Env, NamedSecret, Section
 
 OPENAI_URL = "https://api.openai.com/v1"
 ANTHROPIC_URL = "https://api.anthropic.com"
+OWN_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")  # variables that are settings of the section itself
 
 Names = list[str]  # the section has a field of the name `list`
 
@@ -187,6 +189,12 @@ class ModelsOptions(Section):
             ModelOptions(name="quote", wire="quote"),
         ]
         return (*self.list, *(model for model in builtin if model.name not in listed))
+
+    def named_secrets(self) -> Iterator[NamedSecret]:
+        """The keys of the listed models, but for those that have a setting of their own here."""
+        for model in self.list:
+            if model.key_variable is not None and model.key_variable not in OWN_KEYS:
+                yield NamedSecret(variable=model.key_variable, of=f"the model {model.name!r} has no key")
 
     def _openai(self) -> ModelOptions | None:
         hosted = self.openai_base_url == OPENAI_URL

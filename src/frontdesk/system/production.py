@@ -1,4 +1,4 @@
-"""What production does not start with: DEBUG, placeholders, short keys, missing secrets. Each variable is named."""
+"""Variables with which no desk, or no production desk, starts: DEBUG, placeholders, short or missing secrets."""
 
 from collections.abc import Iterator
 
@@ -44,6 +44,21 @@ def unset_secrets(system: System) -> Iterator[Binding]:
         for binding in bindings((name,), type(section)):
             if binding.env.secret and not binding.env.required_in_production and not _value(system, binding):
                 yield binding
+
+
+def missing_secrets(system: System) -> Iterator[BadSetting]:
+    """One for each secret whose variable the system file names, and without which the desk does not start."""
+    for section in system.sections.values():
+        for secret in section.named_secrets():
+            try:
+                value = system.variable(secret.variable) or ""
+            except BadSetting as error:
+                yield error
+                continue
+            if len(value) < secret.shortest:
+                fault = f"is shorter than {secret.shortest} characters" if value else "is not set"
+                hint = secret.hint or f"Set {secret.variable}, or {secret.variable}_FILE to a file that holds it."
+                yield BadSetting(f"{secret.variable} {fault}: {secret.of}", where=secret.variable, hint=hint)
 
 
 def _unfit(system: System, binding: Binding) -> str | None:

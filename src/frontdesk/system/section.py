@@ -5,7 +5,7 @@ a variable may set carries `Env("NAME")`. A field with `secret=True` comes from 
 file that `NAME_FILE` names) and never from the system file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -31,10 +31,24 @@ class Env:
     shortest: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedSecret:
+    """A secret whose variable the system file names. `of` says what needs it, `shortest` counts characters."""
+
+    variable: str
+    of: str
+    shortest: int = 1
+    hint: str = ""
+
+
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, values do not change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    def named_secrets(self) -> Iterable[NamedSecret]:
+        """The secrets that must be set because values of this section name their variables."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
