@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from asyncpg.transaction import Transaction
 from sqlalchemy.exc import OperationalError
 
 from frontdesk.errors import StoreUnavailable
@@ -22,6 +23,7 @@ from frontdesk.messages import (
 )
 from frontdesk.store.conversations import messages
 from frontdesk.store.database import Database
+from frontdesk.store.prepared import Direct, Prepared
 from frontdesk.store.turns import LostLease
 from frontdesk.testing.clock import CountingIds, FakeClock
 from tests.conversation.conftest import Desk, make_desk
@@ -33,10 +35,14 @@ ATTEMPTS = 4
 class Faults:
     """Counts statements and commits, and lets the one of number `at` fail; with `lasting`, all that follow it too."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at = 0
         self.lasting = False
         self.count = 0
+        self._ready, self._end = Direct.ready, Transaction.__aexit__
+        if not database.is_sqlite:  # prepared statements go to PostgreSQL's driver beside SQLAlchemy
+            monkeypatch.setattr(Direct, "ready", lambda connection, prepared: self._prepared(connection, prepared))
+            monkeypatch.setattr(Transaction, "__aexit__", lambda *arguments: self._commit(*arguments))
         sa.event.listen(database.engine.sync_engine, "before_cursor_execute", self._statement)
         sa.event.listen(database.engine.sync_engine, "commit", self._step)
 
@@ -53,9 +59,24 @@ class Faults:
     def _statement(self, *arguments: Any) -> None:
         self._step()
 
-    def _step(self, *arguments: Any) -> None:
+    def _prepared(self, connection: Direct, prepared: Prepared) -> Any:
+        if self._fails():
+            raise ConnectionResetError("the server is gone")
+        return self._ready(connection, prepared)
+
+    async def _commit(self, transaction: Any, kind: Any, error: Any, trace: Any) -> None:
+        if kind is None and self._fails():
+            gone = ConnectionResetError("the server is gone")
+            await self._end(transaction, type(gone), gone, None)
+            raise gone
+        await self._end(transaction, kind, error, trace)
+
+    def _fails(self) -> bool:
         self.count += 1
-        if self.count == self.at or (self.lasting and self.happened):
+        return self.count == self.at or (self.lasting and self.happened)
+
+    def _step(self, *arguments: Any) -> None:
+        if self._fails():
             gone = sqlite3.OperationalError("disk I/O error")
             gone.sqlite_errorcode = sqlite3.SQLITE_IOERR
             raise OperationalError("a statement", {}, gone)
@@ -108,9 +129,9 @@ async def run_until_finished(desk: Desk, turn_id: str, on_failure: Callable[[], 
 @pytest.mark.proves("promise-6", "promise-1")
 @pytest.mark.parametrize("lasting", [False, True], ids=["one error", "an outage"])
 async def test_a_failure_at_any_step_loses_and_doubles_nothing(
-    database: Database, clock: FakeClock, ids: CountingIds, lasting: bool
+    database: Database, clock: FakeClock, ids: CountingIds, lasting: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faults = Faults(database)
+    faults = Faults(database, monkeypatch)
     desk = await new_process(database, clock, ids, "process-0")
     step = 0
     while True:

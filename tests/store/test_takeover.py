@@ -14,7 +14,7 @@ from frontdesk.store.outbox import NewLetter, Outbox, put
 from frontdesk.store.people import People
 from frontdesk.store.surveys import Surveys
 from frontdesk.store.takeover import Takeover
-from frontdesk.store.turns import LostLease, Turns
+from frontdesk.store.turns import Turns
 from frontdesk.store.watch import Watch
 from frontdesk.testing.clock import CountingIds, FakeClock
 
@@ -116,8 +116,7 @@ async def test_taking_over_ends_open_turns_and_leaves_a_chain(floor: Floor) -> N
     assert lease is not None
     await floor.says("Two")
     await floor.takeover.take(conversation, floor.olga)
-    with pytest.raises(LostLease):
-        await floor.turns.renew(lease, LEASE)
+    assert await floor.turns.unwanted({lease.turn_id: lease.fence}) == {lease.turn_id}
     assert await floor.turns.waiting() == []
     assert await floor.told(conversation) == ["user: One", "user: Two", "notice: Olga has joined"]
     line = await floor.watch.one(conversation)

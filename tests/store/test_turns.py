@@ -102,10 +102,25 @@ async def test_a_process_that_was_taken_over_from_can_write_nothing(
         await turns.append(stale, [_text(2)])
     with pytest.raises(LostLease):
         await turns.finish(stale, [_text(2)], Outcome(text="old", state="complete"))
-    with pytest.raises(LostLease):
-        await turns.renew(stale, 10)
+    await turns.keep({stale.turn_id: stale.fence}, 1000)
+    assert await turns.unwanted({stale.turn_id: stale.fence}) == {stale.turn_id}
+    assert await turns.unwanted({fresh.turn_id: fresh.fence}) == set()
     await turns.append(fresh, [_text(2)])
     assert [item.seq for item in await turns.events(accepted.turn_id)] == [1, 2]
+    clock.advance(11)  # what the stale one kept was not the fresh one's lease
+    assert await turns.claim("third", 10) is not None
+
+
+async def test_a_lease_that_is_kept_is_nobody_elses(inbox: Inbox, turns: Turns, ada: Person, clock: FakeClock) -> None:
+    await inbox.accept(said(ada))
+    lease = await turns.claim("a", 10)
+    assert lease is not None
+    clock.advance(9)
+    await turns.keep({lease.turn_id: lease.fence}, 10)
+    clock.advance(9)
+    assert await turns.claim("b", 10) is None
+    clock.advance(2)
+    assert await turns.claim("b", 10) is not None
 
 
 async def test_two_processes_cannot_claim_the_same_turn(inbox: Inbox, turns: Turns, ada: Person) -> None:
@@ -121,7 +136,7 @@ async def test_a_wish_to_stop_is_told_with_the_next_write(inbox: Inbox, turns: T
     assert await turns.append(lease, [_text(1)]) is False
     assert await turns.request_stop(accepted.turn_id) is True
     assert await turns.append(lease, [_text(2)]) is True
-    assert await turns.renew(lease, 10) is True
+    assert await turns.unwanted({lease.turn_id: lease.fence}) == {lease.turn_id}
 
 
 async def test_regenerating_and_editing_make_branches(

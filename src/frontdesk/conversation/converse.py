@@ -11,7 +11,7 @@ from opentelemetry import trace
 from frontdesk.conversation import words
 from frontdesk.conversation.feed import Feeds
 from frontdesk.conversation.live import LiveNews
-from frontdesk.conversation.log import TurnLog
+from frontdesk.conversation.log import Scribe, TurnLog
 from frontdesk.conversation.turn import Turn, TurnParts
 from frontdesk.conversation.typing import Silent, Typing
 from frontdesk.errors import FrontdeskError, Overloaded, StoreUnavailable
@@ -26,11 +26,10 @@ log = structlog.get_logger("frontdesk.conversation")
 tracer = trace.get_tracer("frontdesk")
 
 BREATHER = 5.0  # seconds that whoever was turned away is asked to wait
-LOOK_AGAIN = 1.0  # seconds after which a follower reads the database, in case news of the turn was lost
 LOOK_ROUND = 0.5  # seconds between two looks whether a turn that runs here is still wanted
 MOST_CLAIMS = 8  # after so many takes without an end a turn is given up: it may be what ends its processes
 STREAM_COST = 0.001  # seconds that a stream, per storing, may cost a process that serves nothing else
-QUIET_PACE = 2.0  # seconds between two storings of a reply that nobody reads before it is whole
+QUIET_PACE = 10.0  # seconds between two storings of a reply that nobody reads before it is whole
 
 
 class Conversation:
@@ -56,6 +55,7 @@ class Conversation:
         self._name = name
         self._outlets = outlets or {}
         self._feeds = feeds or Feeds()
+        self._scribe = Scribe(parts.turns, self._feeds, clock)
         self._live = live or LiveNews()
         self._running: dict[str, TurnLog] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -72,24 +72,17 @@ class Conversation:
     async def follow(self, turn_id: str, *, after: int = 0) -> AsyncIterator[Numbered]:
         seen = after
         with self._feeds.follow(turn_id) as live:
+            news = await self._look(turn_id, seen)
             while True:
-                for item in await self._parts.turns.events(turn_id, seen):
-                    yield item
-                    seen = item.seq
-                    if is_last(item.event):
-                        return
-                if (handed := await self._handed(turn_id, seen)) is not None:
-                    yield handed
-                    return
-                while (item := await _next(live)) is not None:
-                    if item.seq <= seen:
-                        continue
-                    if item.seq != seen + 1:
-                        break  # this follower was too slow for the live events: the database has them
-                    yield item
-                    seen = item.seq
-                    if is_last(item.event):
-                        return
+                for item in news:
+                    if item.seq == seen + 1:
+                        yield item
+                        seen = item.seq
+                        if is_last(item.event):
+                            return
+                news = await live.news()
+                if not news or news[0].seq > seen + 1:  # too slow for the live events: the database has them
+                    news = await self._look(turn_id, seen)
 
     async def stop(self, turn_id: str) -> None:
         if await self._parts.turns.request_stop(turn_id) and turn_id in self._running:
@@ -102,17 +95,15 @@ class Conversation:
         if lease is None:
             return
         quiet = lease.inbound.channel in self._outlets
-        turn_log = TurnLog(lease, self._parts.turns, self._feeds, self._clock, pace=self._pace_of(quiet), quiet=quiet)
+        turn_log = TurnLog(lease, self._scribe, self._clock, pace=self._pace_of(quiet), quiet=quiet)
         self._running[turn_id] = turn_log
         self._watch()
-        heartbeat = asyncio.create_task(self._keep(lease, turn_log), name=f"lease-{turn_id}")
         try:
             with tracer.start_as_current_span("turn", attributes={"frontdesk.channel": lease.inbound.channel}):
                 await self._reply(turn_log)
         except LostLease:
             log.warning("lease_lost", turn=turn_id)
         finally:
-            heartbeat.cancel()
             if self._parts.toolbox.specs():
                 await self._parts.approvals.withdraw(turn_id)
             del self._running[turn_id]
@@ -142,8 +133,7 @@ class Conversation:
         outlet = self._outlets.get(lease.inbound.channel)
         if outlet is None or outlet.rhythm is None or lease.inbound.place is None:
             return Silent()
-        conversation = await self._parts.conversations.get(lease.conversation_id, lease.person_id)
-        if conversation.quick:
+        if lease.quick:
             return Silent()
         return Typing(outlet, outlet.rhythm, lease.inbound.place, lease.turn_id, lambda: turn_log.text, self._clock)
 
@@ -246,44 +236,29 @@ class Conversation:
     async def _changed(self, conversation_id: str, person_id: str) -> None:
         await self._live.tell(Signal(conversation_id=conversation_id, person_id=person_id, kind="changed"))
 
-    async def _handed(self, turn_id: str, seen: int) -> Numbered | None:
-        """What ends the stream of a turn that the desk does not answer; raises when the turn has been deleted."""
-        if await self._parts.turns.state(turn_id) not in ("held", "merged"):
-            return None
+    async def _look(self, turn_id: str, seen: int) -> list[Numbered]:
+        """What is stored of a stream, or its end where the desk does not answer. Raises when the turn was deleted."""
+        events = await self._parts.turns.events(turn_id, seen)
+        if events or await self._parts.turns.state(turn_id) not in ("held", "merged"):
+            return events
         name = await self._parts.turns.holder(turn_id)
-        return Numbered(seq=seen + 1, event=PersonAnswers(name=name), at=self._clock.now())
+        return [Numbered(seq=seen + 1, event=PersonAnswers(name=name), at=self._clock.now())]
 
     def _watch(self) -> None:
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._look_round(), name="turns-wanted")
 
     async def _look_round(self) -> None:
-        """Tell the turns that run here when they should end, whoever said so and wherever."""
+        """Keep the leases of the turns that run here, and tell those that should end, whoever said so and wherever."""
+        seconds = self._parts.options.lease_seconds
+        kept_at = self._clock.monotonic()
         while self._running:
-            await self._clock.sleep(LOOK_ROUND)
+            await self._clock.sleep(min(LOOK_ROUND, seconds / 3))
             held = {turn_id: turn_log.lease.fence for turn_id, turn_log in self._running.items()}
-            with contextlib.suppress(StoreUnavailable):
+            with contextlib.suppress(StoreUnavailable):  # the next round may find it again before a lease runs out
+                if held and self._clock.monotonic() - kept_at >= seconds / 3:
+                    await self._parts.turns.keep(held, seconds)
+                    kept_at = self._clock.monotonic()
                 for turn_id in await self._parts.turns.unwanted(held):
                     if turn_id in self._running:
                         self._running[turn_id].stop.set()
-
-    async def _keep(self, lease: Lease, turn_log: TurnLog) -> None:
-        seconds = self._parts.options.lease_seconds
-        while True:
-            await self._clock.sleep(seconds / 3)
-            try:
-                if await self._parts.turns.renew(lease, seconds):
-                    turn_log.stop.set()
-            except LostLease:
-                turn_log.stop.set()
-                return
-            except StoreUnavailable:
-                continue  # the next renewal may find the database again before the lease runs out
-
-
-async def _next(live: asyncio.Queue[Numbered]) -> Numbered | None:
-    try:
-        async with asyncio.timeout(LOOK_AGAIN):
-            return await live.get()
-    except TimeoutError:
-        return None

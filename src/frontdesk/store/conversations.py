@@ -17,6 +17,7 @@ from frontdesk.ports import Clock
 from frontdesk.store import words
 from frontdesk.store.database import Database, UtcDateTime, metadata
 from frontdesk.store.files import files
+from frontdesk.store.prepared import Connection, Prepared, Row
 from frontdesk.store.sealed import Sealed, SealedText
 from frontdesk.store.typed import Typed
 
@@ -156,7 +157,15 @@ def _path() -> sa.Select[tuple[object, ...]]:
     return sa.select(messages).join(walk, walk.c.id == messages.c.id).order_by(walk.c.step.desc())
 
 
-_PATH = _path()
+_PATH = Prepared(_path())
+_ANY = sa.select(conversations).where(conversations.c.id == sa.bindparam("conversation"))
+_OWN = _ANY.where(conversations.c.person_id == sa.bindparam("person"))
+_FIND = {  # whether only a person's own, whether locked until the transaction ends
+    (False, False): Prepared(_ANY),
+    (False, True): Prepared(_ANY.with_for_update()),
+    (True, False): Prepared(_OWN),
+    (True, True): Prepared(_OWN.with_for_update()),
+}
 
 
 class Conversations:
@@ -199,15 +208,15 @@ class Conversations:
         async with self._database.read() as connection:
             if query:
                 newest = newest.where(conversations.c.id.in_(await words.found(connection, query)))
-            rows = [_conversation(row) for row in (await connection.execute(newest)).mappings()]
+            rows = [Conversation(**row) for row in (await connection.execute(newest)).mappings()]
         more = len(rows) > limit
         rows = rows[:limit]
         return rows, f"{rows[-1].updated_at.isoformat()}~{rows[-1].id}" if more else None
 
     async def get(self, conversation_id: str, person_id: str | None) -> Conversation:
         """One conversation. Raises `NotFound`, also for somebody else's."""
-        async with self._database.read() as connection:
-            return await find(connection, conversation_id, person_id)
+        values = {"conversation": conversation_id, "person": person_id}
+        return _the(await self._database.run(_FIND[person_id is not None, False], values), conversation_id)
 
     async def messages(self, conversation_id: str, limit: int | None = None) -> list[Message]:
         """The messages of all branches, oldest first: all of them, or the newest `limit`."""
@@ -222,9 +231,8 @@ class Conversations:
 
     async def path(self, message_id: str, limit: int) -> list[Message]:
         """The newest `limit` messages of the branch that ends in `message_id`, oldest first."""
-        async with self._database.read() as connection:
-            rows = await connection.execute(_PATH, {"head": message_id, "longest": limit})
-            return [_message(row) for row in rows.mappings()]
+        rows = await self._database.run(_PATH, {"head": message_id, "longest": limit})
+        return [_message(row) for row in rows]
 
     async def message(self, message_id: str, person_id: str | None) -> Message:
         """One message. Raises `NotFound`, also for somebody else's."""
@@ -293,27 +301,22 @@ async def _change(connection: AsyncConnection, conversation_id: str, person_id: 
 
 
 async def find(
-    connection: AsyncConnection, conversation_id: str, person_id: str | None, *, locked: bool = False
+    connection: Connection, conversation_id: str, person_id: str | None, *, locked: bool = False
 ) -> Conversation:
     """The conversation inside a transaction, `locked` until its end. Raises `NotFound`, also for somebody else's."""
-    query = sa.select(conversations).where(conversations.c.id == conversation_id)
-    if locked:
-        query = query.with_for_update()
-    if person_id is not None:
-        query = query.where(conversations.c.person_id == person_id)
-    row = (await connection.execute(query)).mappings().one_or_none()
-    if row is None:
+    values = {"conversation": conversation_id, "person": person_id}
+    return _the(await _FIND[person_id is not None, locked](connection, values), conversation_id)
+
+
+def _the(rows: Sequence[Row], conversation_id: str) -> Conversation:
+    if not rows:
         raise NotFound("There is no such conversation", where=conversation_id)
-    return _conversation(row)
+    return Conversation(**rows[0])
 
 
-def _conversation(row: sa.RowMapping) -> Conversation:
-    return Conversation(**row)
-
-
-def _message(row: sa.RowMapping) -> Message:
+def _message(row: Row | sa.RowMapping) -> Message:
     values: dict[str, Any] = {"parent_id": None}  # a row of mixed columns; the struct gives each its type back
-    values.update((name, value) for name, value in row.items() if name != "person_id" and value is not None)
+    values.update((str(name), value) for name, value in row.items() if name != "person_id" and value is not None)
     return Message(**values)
 
 

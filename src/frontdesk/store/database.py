@@ -6,9 +6,10 @@ each work has its own transaction; the server groups the commits. Either way `co
 
 import asyncio
 import contextlib
+import importlib
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,12 +21,13 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 import sqlalchemy.event as sa_event
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from frontdesk.errors import StoreUnavailable
 from frontdesk.store.keyring import KeyRing
+from frontdesk.store.prepared import Connection, Direct, Prepared, Row, Values
 from frontdesk.store.sealed import hang, ring_of
 
 T = TypeVar("T")
@@ -59,8 +61,10 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+RESTING = 8  # of SQLAlchemy's connections to PostgreSQL are kept; the others close when they have done their work
 RESTED = 5.0  # seconds after which a connection is looked at before it is used again
 ATTEMPTS = 3  # of a work that lost a deadlock on PostgreSQL
+CONNECT_SECONDS = 10.0
 POLL = 0.0003  # seconds between two tries to become the one writer of SQLite
 BATCH = 256  # works in one SQLite transaction: bounds how long a reader of the result waits
 
@@ -87,6 +91,8 @@ class Database:
         self._turn = asyncio.Lock()  # of this process's two writers on SQLite: neither then waits by polling
         self._own_thread: ThreadPoolExecutor | None = None
         self._own_engine: sa.Engine | None = None
+        self._lines: Any = None  # asyncpg's pool of connections beside SQLAlchemy's, on PostgreSQL
+        self._compiled: dict[Prepared, Any] = {}
 
     @classmethod
     async def open(
@@ -100,11 +106,12 @@ class Database:
     ) -> "Database":
         """Connect. Raises `StoreUnavailable` when the database does not answer.
 
-        `pool_size` and `max_overflow` bound PostgreSQL's connections; `lock_wait` is how many seconds a write waits for
+        `pool_size` bounds PostgreSQL's connections for prepared statements, `max_overflow` those for all others (one at
+        least); `lock_wait` is how many seconds a write waits for
         another process's write on SQLite, and any statement for a free connection on PostgreSQL. Without a `ring` the
         sealed columns can be neither read nor written.
         """
-        database = cls(_engine(url, pool_size, max_overflow, lock_wait))
+        database = cls(_engine(url, max_overflow, lock_wait))
         if ring is not None:
             hang(ring, database.engine.dialect)
         try:
@@ -118,6 +125,8 @@ class Database:
             database._own_engine = _sqlite_in_one_thread(url, lock_wait)
             if ring is not None:
                 hang(ring, database._own_engine.dialect)
+        else:
+            database._lines = await _direct_lines(database.engine.dialect, url, pool_size)
         return database
 
     @asynccontextmanager
@@ -202,6 +211,36 @@ class Database:
             except (DBAPIError, sqlite3.Error, OSError) as error:
                 raise _translated(error) from error
 
+    async def run(self, prepared: Prepared, values: Values) -> Sequence[Row]:
+        """The rows of one statement, which is a transaction of its own: a question, or a change. Raises as `commit`."""
+        if self._lines is not None:
+            return await self._directly(lambda connection: prepared(connection, values))
+        if prepared.changes(self._engine.dialect):
+            return await self.commit(lambda connection: prepared(connection, values))
+        async with self.read() as connection:
+            return await prepared(connection, values)
+
+    async def act(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """`commit` for work that is made of prepared statements."""
+        if self._lines is None:
+            return await self.commit(work)
+
+        async def transact(connection: Direct) -> T:
+            async with connection.driver.transaction():
+                return await work(connection)
+
+        return await self._directly(transact)
+
+    async def _directly(self, work: Callable[[Direct], Awaitable[T]]) -> T:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self._lines.acquire() as driver:
+                    return await work(Direct(driver, self._engine.dialect, self._compiled))
+            except Exception as error:
+                if attempt == ATTEMPTS or getattr(error, "sqlstate", None) not in RUN_AGAIN:
+                    raise _of_the_driver(error) from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
     @asynccontextmanager
     async def unbound(self) -> AsyncGenerator[AsyncConnection]:
         """A transaction of the embedded database in which tables may be made anew without their references acting.
@@ -238,6 +277,8 @@ class Database:
             await asyncio.get_running_loop().run_in_executor(self._own_thread, self._own_engine.dispose)
             self._own_thread.shutdown()
         await asyncio.gather(*self._ending, return_exceptions=True)
+        if self._lines is not None:
+            await self._lines.close()
         await self._engine.dispose()
 
     async def _alone(self, work: Work[T]) -> T:
@@ -293,7 +334,7 @@ def _settle(waiting: _Waiting[Any], result: object) -> None:
         waiting.done.set_result(result)
 
 
-def _engine(url: str, pool_size: int, max_overflow: int, lock_wait: float) -> AsyncEngine:
+def _engine(url: str, max_overflow: int, lock_wait: float) -> AsyncEngine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
@@ -310,8 +351,8 @@ def _engine(url: str, pool_size: int, max_overflow: int, lock_wait: float) -> As
         return engine
     engine = create_async_engine(
         parsed.set(drivername="postgresql+asyncpg"),
-        pool_size=pool_size,
-        max_overflow=max_overflow,
+        pool_size=max(1, min(RESTING, max_overflow)),
+        max_overflow=max(0, max_overflow - RESTING),
         pool_timeout=lock_wait,
         pool_use_lifo=True,  # a connection that was just used knows its statements
         hide_parameters=True,  # people's words stand in no error, and so in no log
@@ -319,6 +360,19 @@ def _engine(url: str, pool_size: int, max_overflow: int, lock_wait: float) -> As
     sa_event.listen(engine.sync_engine, "checkin", _note_rest)
     sa_event.listen(engine.sync_engine, "checkout", partial(_ping_after_rest, engine.dialect))
     return engine
+
+
+async def _direct_lines(dialect: Dialect, url: str, most: int) -> Any:
+    """Connections of PostgreSQL's driver for prepared statements. None is opened before it is needed."""
+    asyncpg: Any = importlib.import_module("asyncpg")  # an extra, and without types
+    _, where = dialect.create_connect_args(sa.make_url(url))
+    return await asyncpg.create_pool(
+        **where, min_size=0, max_size=most, timeout=CONNECT_SECONDS, reset=_nothing_to_reset
+    )
+
+
+async def _nothing_to_reset(_connection: object) -> None:
+    """Prepared statements leave nothing behind in a connection, and to ask for a reset costs a round trip."""
 
 
 def _note_rest(_connection: object, record: Any) -> None:
@@ -414,6 +468,18 @@ def _translated(error: Exception) -> Exception:
     if isinstance(error.orig, sqlite3.Error):
         away = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in SQLITE_AWAY
     return StoreUnavailable(f"The database did not do its work: {error.orig}", retry_after=2) if away else error
+
+
+def _of_the_driver(error: Exception) -> Exception:
+    """The same of asyncpg's own errors; a broken constraint comes as SQLAlchemy's."""
+    state = getattr(error, "sqlstate", None)
+    if isinstance(state, str):
+        if state.startswith((*POSTGRES_AWAY, *RUN_AGAIN)):
+            return StoreUnavailable(f"The database did not do its work: {error}", retry_after=2)
+        return IntegrityError(None, None, error) if state.startswith("23") else error
+    if isinstance(error, OSError) or type(error).__name__ in ("InterfaceError", "ConnectionDoesNotExistError"):
+        return StoreUnavailable(f"The database did not answer: {error}", retry_after=2)
+    return error
 
 
 def _state(error: Exception) -> str:

@@ -7,7 +7,6 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.errors import Conflict, NotFound
 from frontdesk.messages import Accepted, Inbound
@@ -16,8 +15,9 @@ from frontdesk.store import words
 from frontdesk.store.conversations import Conversation, conversations, find, messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
 from frontdesk.store.files import files
+from frontdesk.store.prepared import Connection, Prepared
 from frontdesk.store.sealed import Sealed
-from frontdesk.store.turns import OPEN, TICK, turns
+from frontdesk.store.turns import TICK, is_open, turns
 
 inbox = sa.Table(
     "inbox",
@@ -31,6 +31,60 @@ inbox = sa.Table(
 )
 
 TITLE_LENGTH = 80
+
+_KNOWN = Prepared(
+    sa.select(inbox.c.message, turns.c.id, turns.c.conversation_id, turns.c.message_id, turns.c.reply_id)
+    .join(turns, turns.c.id == inbox.c.turn_id)
+    .where(inbox.c.channel == sa.bindparam("channel"), inbox.c.external_id == sa.bindparam("outside"))
+)
+_AT_PLACE = Prepared(
+    sa.select(conversations)
+    .where(conversations.c.channel == sa.bindparam("channel"), conversations.c.place == sa.bindparam("place"))
+    .with_for_update()
+)
+_OPEN = Prepared(conversations.insert(), ("id", "person_id", "channel", "place", "title", "created_at", "updated_at"))
+_WRITE = Prepared(
+    messages.insert(),
+    (
+        *("id", "conversation_id", "person_id", "parent_id", "role", "text", "state"),
+        *("turn_id", "file_ids", "external_id", "created_at"),
+    ),
+)
+_BEGIN = Prepared(
+    turns.insert(),
+    ("id", "conversation_id", "person_id", "message_id", "reply_id", "inbound", "state", "created_at"),
+)
+_RECEIVE = Prepared(inbox.insert(), tuple(inbox.c.keys()))
+_HEARD = Prepared(
+    conversations.update()
+    .where(conversations.c.id == sa.bindparam("conversation"))
+    .values(
+        head_id=sa.bindparam("head"),
+        updated_at=sa.bindparam("now"),
+        last_from="person",
+        status="open",
+        closed_at=None,
+        waiting_since=sa.bindparam("since"),
+    )
+)
+_SET_ASIDE = Prepared(
+    turns.update()
+    .where(turns.c.conversation_id == sa.bindparam("conversation"), is_open(turns.c.state))
+    .values(state=sa.bindparam("ended"), finished_at=sa.bindparam("now"), lease_until=None)
+    .returning(turns.c.message_id, turns.c.reply_id)
+)
+_FOLLOW = Prepared(
+    messages.update().where(messages.c.parent_id == sa.bindparam("reply")).values(parent_id=sa.bindparam("message"))
+)
+_DROP = Prepared(messages.delete().where(messages.c.id == sa.bindparam("reply")))
+_MESSAGE = Prepared(
+    sa.select(messages.c.role).where(
+        messages.c.id == sa.bindparam("message"), messages.c.conversation_id == sa.bindparam("conversation")
+    )
+)
+_FILE = Prepared(
+    sa.select(files.c.id).where(files.c.id == sa.bindparam("file"), files.c.person_id == sa.bindparam("person"))
+)
 
 
 class Inbox:
@@ -51,16 +105,16 @@ class Inbox:
         same external id comes with another message.
         """
 
-        async def work(connection: AsyncConnection) -> Accepted:
+        async def work(connection: Connection) -> Accepted:
             known = await _known(connection, inbound)
             return known or await self._store(connection, inbound)
 
         try:
-            return await self._database.commit(work)
+            return await self._database.act(work)
         except IntegrityError:  # another process stored the same message, or began the same chat: now it is known
-            return await self._database.commit(work)
+            return await self._database.act(work)
 
-    async def _store(self, connection: AsyncConnection, inbound: Inbound) -> Accepted:
+    async def _store(self, connection: Connection, inbound: Inbound) -> Accepted:
         await _own_files(connection, inbound.file_ids, inbound.person_id)
         conversation = await self._conversation(connection, inbound)
         # Turns are worked on in order of time, and the conversation is locked: time moves with every message in it.
@@ -70,18 +124,24 @@ class Inbox:
             head_id = await set_aside(connection, conversation, "merged", now)
         turn_id, reply_id = self._ids.new("turn"), self._ids.new("msg")
         row = {"conversation_id": conversation.id, "person_id": inbound.person_id, "created_at": now}
-        message_id = await self._message(connection, inbound, conversation, head_id, row | {"turn_id": turn_id})
+        written = {**row, "turn_id": turn_id, "file_ids": None, "external_id": None}
+        message = await self._message(connection, inbound, conversation, head_id, written)
+        message_id = inbound.regenerate or str(message["id"])
+        fresh = [message] if message else []
         if conversation.held_by is None:
             head_id = reply_id
-            reply = {"id": reply_id, "parent_id": message_id, "role": "assistant", "state": "running"}
-            await connection.execute(messages.insert(), row | reply | {"turn_id": turn_id, "text": ""})
+            reply = {"id": reply_id, "parent_id": message_id, "role": "assistant", "state": "running", "text": ""}
+            fresh.append({**written, **reply})
         elif not inbound.regenerate:
             head_id = message_id
+        await _WRITE.many(connection, fresh)
+        if message:
+            await words.index(connection, conversation.id, message_id, str(message["text"]))
         state = "queued" if conversation.held_by is None else "held"
         turn = {"id": turn_id, "message_id": message_id, "reply_id": reply_id, "inbound": inbound, "state": state}
-        await connection.execute(turns.insert(), row | turn)
-        await connection.execute(
-            inbox.insert(),
+        await _BEGIN(connection, row | turn)
+        await _RECEIVE(
+            connection,
             {
                 "channel": inbound.channel,
                 "external_id": inbound.external_id,
@@ -91,17 +151,14 @@ class Inbox:
                 "received_at": now,
             },
         )
-        await connection.execute(
-            conversations.update()
-            .where(conversations.c.id == conversation.id)
-            .values(
-                head_id=head_id,
-                updated_at=now,
-                last_from="person",
-                status="open",
-                closed_at=None,
-                waiting_since=self._waiting_since(conversation, inbound, now),
-            )
+        await _HEARD(
+            connection,
+            {
+                "conversation": conversation.id,
+                "head": head_id,
+                "now": now,
+                "since": self._waiting_since(conversation, inbound, now),
+            },
         )
         return Accepted(turn_id=turn_id, conversation_id=conversation.id, message_id=message_id, reply_id=reply_id)
 
@@ -112,48 +169,41 @@ class Inbox:
 
     async def _message(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         inbound: Inbound,
         conversation: Conversation,
         head_id: str | None,
-        row: Mapping[str, object],
-    ) -> str:
+        written: Mapping[str, object],
+    ) -> dict[str, object]:
+        """The row of the person's message; one without contents when its reply is only to be made anew."""
         if inbound.regenerate:
             await _own_message(connection, inbound.regenerate, conversation.id, role="user")
-            return inbound.regenerate
+            return {}
         if inbound.parent_id and not inbound.at_start:
             await _own_message(connection, inbound.parent_id, conversation.id)
         parent_id = None if inbound.at_start else inbound.parent_id or head_id
         if conversation.held_by is not None:  # branches are for talks with the desk: to a person one speaks in order
             parent_id = head_id
-        message_id = self._ids.new("msg")
-        text = f"{inbound.sender}: {inbound.text}" if inbound.sender else inbound.text
-        await connection.execute(
-            messages.insert(),
-            {
-                **row,
-                "id": message_id,
-                "parent_id": parent_id,
-                "role": "user",
-                "text": text,
-                "state": "complete",
-                "file_ids": inbound.file_ids or None,
-                "external_id": inbound.reply_to,
-            },
-        )
-        await words.index(connection, conversation.id, message_id, text)
-        return message_id
+        return {
+            **written,
+            "id": self._ids.new("msg"),
+            "parent_id": parent_id,
+            "role": "user",
+            "text": f"{inbound.sender}: {inbound.text}" if inbound.sender else inbound.text,
+            "state": "complete",
+            "file_ids": inbound.file_ids or None,
+            "external_id": inbound.reply_to,
+        }
 
-    async def _conversation(self, connection: AsyncConnection, inbound: Inbound) -> Conversation:
+    async def _conversation(self, connection: Connection, inbound: Inbound) -> Conversation:
         if inbound.conversation_id is not None:
             return await find(connection, inbound.conversation_id, inbound.person_id, locked=True)
         if inbound.place is not None:
-            at_place = sa.select(conversations.c.id).where(
-                conversations.c.channel == inbound.channel, conversations.c.place == inbound.place
-            )
-            known = (await connection.execute(at_place)).scalar_one_or_none()
+            known = await _AT_PLACE.one(connection, {"channel": inbound.channel, "place": inbound.place})
+            if known is not None and known["person_id"] != inbound.person_id:
+                raise NotFound("There is no such conversation", where=known["id"])
             if known is not None:
-                return await find(connection, known, inbound.person_id, locked=True)
+                return Conversation(**known)
         now = self._clock.now()
         begun = {
             "id": self._ids.new("conv"),
@@ -164,70 +214,50 @@ class Inbox:
             "created_at": now,
             "updated_at": now,
         }
-        await connection.execute(conversations.insert(), begun)
+        await _OPEN(connection, begun)
         return await find(connection, str(begun["id"]), inbound.person_id)
 
 
 async def set_aside(
-    connection: AsyncConnection, conversation: Conversation, state: Literal["merged", "held"], now: datetime
+    connection: Connection, conversation: Conversation, state: Literal["merged", "held"], now: datetime
 ) -> str | None:
     """End the turns that have not been answered, their replies with them, and say what the next message follows.
 
     Whoever works on such a turn finds its lease gone, and so sends nothing.
     """
-    ended = (
-        turns.update()
-        .where(turns.c.conversation_id == conversation.id, turns.c.state.in_(OPEN))
-        .values(state=state, finished_at=now, lease_until=None)
-        .returning(turns.c.message_id, turns.c.reply_id)
-    )
     head_id = conversation.head_id
-    for row in (await connection.execute(ended)).all():
-        follows = messages.update().where(messages.c.parent_id == row.reply_id)
-        await connection.execute(follows.values(parent_id=row.message_id))
-        await connection.execute(messages.delete().where(messages.c.id == row.reply_id))
-        if head_id == row.reply_id:
-            head_id = row.message_id
+    for row in await _SET_ASIDE(connection, {"conversation": conversation.id, "ended": state, "now": now}):
+        await _FOLLOW(connection, {"reply": row["reply_id"], "message": row["message_id"]})
+        await _DROP(connection, {"reply": row["reply_id"]})
+        if head_id == row["reply_id"]:
+            head_id = row["message_id"]
     return head_id
 
 
-async def _known(connection: AsyncConnection, inbound: Inbound) -> Accepted | None:
-    query = (
-        sa.select(inbox.c.message, turns.c.id, turns.c.conversation_id, turns.c.message_id, turns.c.reply_id)
-        .join(turns, turns.c.id == inbox.c.turn_id)
-        .where(inbox.c.channel == inbound.channel, inbox.c.external_id == inbound.external_id)
-    )
-    row = (await connection.execute(query)).one_or_none()
+async def _known(connection: Connection, inbound: Inbound) -> Accepted | None:
+    row = await _KNOWN.one(connection, {"channel": inbound.channel, "outside": inbound.external_id})
     if row is None:
         return None
-    if msgspec.structs.replace(row.message, trace=None) != msgspec.structs.replace(inbound, trace=None):
+    if msgspec.structs.replace(row["message"], trace=None) != msgspec.structs.replace(inbound, trace=None):
         raise Conflict("This idempotency key was used for another message", hint="Use a new key for a new message.")
     return Accepted(
-        turn_id=row.id,
-        conversation_id=row.conversation_id,
-        message_id=row.message_id,
-        reply_id=row.reply_id,
+        turn_id=row["id"],
+        conversation_id=row["conversation_id"],
+        message_id=row["message_id"],
+        reply_id=row["reply_id"],
         is_new=False,
     )
 
 
-async def _own_message(
-    connection: AsyncConnection, message_id: str, conversation_id: str, role: str | None = None
-) -> None:
-    query = sa.select(messages.c.id).where(messages.c.id == message_id, messages.c.conversation_id == conversation_id)
-    if role is not None:
-        query = query.where(messages.c.role == role)
-    if (await connection.execute(query)).scalar_one_or_none() is None:
+async def _own_message(connection: Connection, message_id: str, conversation_id: str, role: str | None = None) -> None:
+    row = await _MESSAGE.one(connection, {"message": message_id, "conversation": conversation_id})
+    if row is None or (role is not None and row["role"] != role):
         raise NotFound("There is no such message in this conversation", where=message_id)
 
 
-async def _own_files(connection: AsyncConnection, file_ids: tuple[str, ...], person_id: str) -> None:
-    if not file_ids:
-        return
-    query = sa.select(files.c.id).where(files.c.id.in_(file_ids), files.c.person_id == person_id)
-    own = set((await connection.execute(query)).scalars())
+async def _own_files(connection: Connection, file_ids: tuple[str, ...], person_id: str) -> None:
     for file_id in file_ids:
-        if file_id not in own:
+        if not await _FILE(connection, {"file": file_id, "person": person_id}):
             raise NotFound("There is no such file", where=file_id)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.errors import Conflict, NotFound
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.prepared import Prepared
 from frontdesk.store.sealed import SealedBytes, SealedText
 from frontdesk.store.words import fingerprint, key
 
@@ -39,6 +40,13 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     vector: bytes | None = None
 
 
+_OF = Prepared(
+    sa.select(*(memories.c[name] for name in Memory.__struct_fields__))
+    .where(memories.c.person_id == sa.bindparam("person"))
+    .order_by(memories.c.created_at.desc())
+)
+
+
 class Memories:
     """The facts of one person at a time; nobody else's can be named."""
 
@@ -49,9 +57,7 @@ class Memories:
 
     async def of(self, person_id: str) -> list[Memory]:
         """All facts about the person, newest first."""
-        query = sa.select(memories).where(memories.c.person_id == person_id).order_by(memories.c.created_at.desc())
-        async with self._database.read() as connection:
-            return [_memory(row) for row in (await connection.execute(query)).mappings()]
+        return [Memory(**row) for row in await self._database.run(_OF, {"person": person_id})]
 
     async def add(
         self, person_id: str, text: str, *, vector: bytes | None = None, message_id: str | None = None

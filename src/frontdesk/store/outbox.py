@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.conversations import conversations
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.prepared import Connection, Prepared
 from frontdesk.store.sealed import SealedText
 
 outbox = sa.Table(
@@ -85,11 +86,14 @@ class NewLetter(msgspec.Struct, frozen=True, kw_only=True):
     repeatable: bool = False
 
 
-async def put(connection: AsyncConnection, ids: Ids, now: datetime, letter: NewLetter) -> str:
+_PUT = Prepared(outbox.insert(), (*NewLetter.__struct_fields__, "id", "state", "due_at", "created_at"))
+
+
+async def put(connection: Connection, ids: Ids, now: datetime, letter: NewLetter) -> str:
     """Write a letter in the caller's transaction and return its id. The same key again is the database's error."""
     letter_id = ids.new("out")
     row = msgspec.structs.asdict(letter) | {"id": letter_id, "state": "waiting", "due_at": now, "created_at": now}
-    await connection.execute(outbox.insert(), row)
+    await _PUT(connection, row)
     return letter_id
 
 
@@ -98,7 +102,7 @@ _EARLIER = outbox.alias("earlier")
 _BEHIND_ANOTHER = sa.exists().where(  # of its place, that has not ended yet
     _EARLIER.c.channel == outbox.c.channel,
     _EARLIER.c.place == outbox.c.place,
-    _EARLIER.c.state.in_(("waiting", "sending")),
+    sa.or_(_EARLIER.c.state == "waiting", _EARLIER.c.state == "sending"),
     sa.tuple_(_EARLIER.c.created_at, _EARLIER.c.id) < sa.tuple_(outbox.c.created_at, outbox.c.id),
 )
 _HELD = sa.exists().where(conversations.c.id == outbox.c.conversation_id, conversations.c.held_by.is_not(None))
@@ -108,7 +112,7 @@ _DUE = (
     .order_by(outbox.c.due_at)
     .limit(500)
 )
-_TAKE = (
+_TAKE = Prepared(
     outbox.update()
     .where(
         outbox.c.id == sa.bindparam("letter"),
@@ -125,10 +129,30 @@ _TAKE = (
     )
     .returning(*(outbox.c[name] for name in Letter.__struct_fields__))
 )
-_LEFT = (
+_LEFT = Prepared(
     outbox.update()
     .where(outbox.c.id == sa.bindparam("letter"), outbox.c.state == "sending", outbox.c.due_at <= _NOW)
     .values(state="unknown", settled_at=_NOW, problem="its sender ended in the middle", fence=outbox.c.fence + 1)
+)
+_NEXT = outbox.alias("next")
+_SETTLE = Prepared(
+    outbox.update()
+    .where(outbox.c.id == sa.bindparam("letter"), outbox.c.fence == sa.bindparam("held"), outbox.c.state == "sending")
+    .values(
+        state=sa.bindparam("ended"),
+        settled_at=_NOW,
+        external_id=sa.bindparam("outside"),
+        problem=sa.bindparam("why"),
+    )
+    .returning(
+        sa.select(_NEXT.c.id)
+        .where(_NEXT.c.channel == outbox.c.channel, _NEXT.c.place == outbox.c.place, _NEXT.c.state == "waiting")
+        .order_by(_NEXT.c.created_at, _NEXT.c.id)
+        .limit(1)
+        .correlate(outbox)
+        .scalar_subquery()
+        .label("following")
+    )
 )
 
 
@@ -156,15 +180,11 @@ class Outbox:
         middle of sending becomes `unknown` here.
         """
         now = self._clock.now()
-        values = {"letter": letter_id, "now": now, "until": now + timedelta(seconds=seconds)}
-
-        async def work(connection: AsyncConnection) -> Letter | None:
-            row = (await connection.execute(_TAKE, values)).mappings().one_or_none()
-            if row is None:
-                await connection.execute(_LEFT, {"letter": letter_id, "now": now})
-            return None if row is None else Letter(**row)
-
-        return await self._database.commit(work)
+        which = {"letter": letter_id, "now": now}
+        taken = await self._database.run(_TAKE, which | {"until": now + timedelta(seconds=seconds)})
+        if not taken:
+            await self._database.run(_LEFT, which)
+        return Letter(**taken[0]) if taken else None
 
     async def settle(
         self,
@@ -178,19 +198,18 @@ class Outbox:
 
         Raises `LostLetter` when the letter has been taken over meanwhile.
         """
-        values = {"state": state, "settled_at": self._clock.now(), "external_id": external_id, "problem": problem}
-
-        async def work(connection: AsyncConnection) -> str | None:
-            if (await connection.execute(_mine(letter).values(values))).rowcount == 0:
-                raise LostLetter
-            if letter.place is None:
-                return None
-            following = sa.select(outbox.c.id).where(
-                outbox.c.channel == letter.channel, outbox.c.place == letter.place, outbox.c.state == "waiting"
-            )
-            return (await connection.execute(following.order_by(outbox.c.created_at, outbox.c.id).limit(1))).scalar()
-
-        return await self._database.commit(work)
+        values = {
+            "letter": letter.id,
+            "held": letter.fence,
+            "ended": state,
+            "now": self._clock.now(),
+            "outside": external_id,
+            "why": problem,
+        }
+        settled = await self._database.run(_SETTLE, values)
+        if not settled:
+            raise LostLetter
+        return settled[0]["following"]
 
     async def again(self, letter: Letter, seconds: float, *, counted: bool = True, problem: str | None = None) -> None:
         """Try again after `seconds`. Without `counted` this was no try: a limit had no room."""

@@ -19,6 +19,7 @@ from frontdesk.errors import NotFound
 from frontdesk.messages import Document, Draft, Passage, PassageContext, Piece
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.prepared import Prepared
 
 SEQUENCE: sa.types.TypeEngine[int] = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite's row number
 
@@ -94,6 +95,7 @@ for _statements, _dialect in ((SQLITE_SEARCH, "sqlite"), (POSTGRES_SEARCH, "post
         sa_event.listen(passages, "after_create", sa.DDL(_statement).execute_if(dialect=_dialect))
 sa_event.listen(passages, "before_drop", sa.DDL("DROP TABLE IF EXISTS passages_search").execute_if(dialect="sqlite"))
 
+_STAMP = Prepared(sa.select(knowledge_state.c.stamp))
 ONLY = 1  # the key of knowledge_state's row
 MANY = 500  # values in one IN list
 _SQLITE_MATCH = sa.text(
@@ -234,8 +236,8 @@ class Passages:
 
     async def stamp(self) -> int:
         """The newest stamp alone."""
-        async with self._database.read() as connection:
-            return await connection.scalar(sa.select(knowledge_state.c.stamp)) or 0
+        found = await self._database.run(_STAMP, {})
+        return found[0]["stamp"] if found else 0
 
     async def frequencies(self, words: Iterable[str], *, bound: int) -> dict[str, int]:
         """In how many passages each word stands, in any of its forms; counting ends at `bound`."""

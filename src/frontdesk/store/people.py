@@ -15,6 +15,7 @@ from frontdesk.messages import Person, Role
 from frontdesk.ports import Clock, Ids
 from frontdesk.store import updates
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.prepared import Prepared
 
 people = sa.Table(
     "people",
@@ -72,6 +73,13 @@ class PersonRow(msgspec.Struct, frozen=True, kw_only=True):
         return Person(id=self.id, name=self.name, role=self.role, email=self.email)
 
 
+_BY_IDENTITY = Prepared(
+    sa.select(*(people.c[name] for name in PersonRow.__struct_fields__))
+    .join(identities, identities.c.person_id == people.c.id)
+    .where(identities.c.issuer == sa.bindparam("issuer"), identities.c.subject == sa.bindparam("subject"))
+)
+
+
 class People:
     """Finding, inviting, changing and erasing people."""
 
@@ -98,8 +106,12 @@ class People:
 
     async def by_identity(self, issuer: str, subject: str) -> PersonRow | None:
         """Whoever this issuer's subject was linked to."""
-        linked = sa.select(identities.c.person_id).where(identities.c.issuer == issuer, identities.c.subject == subject)
-        return await self._one(people.c.id.in_(linked))
+        found = await self._database.run(_BY_IDENTITY, {"issuer": issuer, "subject": subject})
+        if not found:
+            return None
+        known: dict[str, Any] = {**found[0]}
+        known["role"] = Role(known["role"])
+        return PersonRow(**known)
 
     async def page(self, *, query: str = "", after: str | None = None, limit: int = 50) -> list[PersonRow]:
         """In order of creation, from the id `after` on; `query` keeps names and addresses that hold it. No visitors."""

@@ -18,9 +18,9 @@ from frontdesk.ports import Clock, Ids
 from frontdesk.store import words
 from frontdesk.store.conversations import Fault, ToolUse, conversations, messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
-from frontdesk.store.gathered import Gathered
 from frontdesk.store.outbox import NewLetter, put
 from frontdesk.store.people import people
+from frontdesk.store.prepared import Connection, Prepared, Row
 from frontdesk.store.sealed import Sealed
 
 turns = sa.Table(
@@ -55,19 +55,27 @@ turn_events = sa.Table(
 )
 
 OPEN = ("queued", "running")
+
+
+def is_open(state: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Whether a turn of this state has yet to end."""
+    return sa.or_(state == "queued", state == "running")
+
+
 _LAST_SEQ = turns.update().where(turns.c.id == sa.bindparam("turn")).values(last_seq=sa.bindparam("seq"))
 TICK = timedelta(microseconds=1)
+_NOW = sa.bindparam("now", type_=UtcDateTime)
 _EARLIER = turns.alias("earlier")
 _FREE = (
     sa.select(turns.c.id)
     .where(
         sa.or_(
             turns.c.state == "queued",
-            sa.and_(turns.c.state == "running", turns.c.lease_until < sa.bindparam("now", type_=UtcDateTime)),
+            sa.and_(turns.c.state == "running", turns.c.lease_until < _NOW),
         ),
         ~sa.exists().where(
             _EARLIER.c.conversation_id == turns.c.conversation_id,
-            _EARLIER.c.state.in_(OPEN),
+            is_open(_EARLIER.c.state),
             sa.tuple_(_EARLIER.c.created_at, _EARLIER.c.id) < sa.tuple_(turns.c.created_at, turns.c.id),
         ),
     )
@@ -75,7 +83,51 @@ _FREE = (
     .limit(1)
     .with_for_update(skip_locked=True, of=turns)  # SQLite has one writer, and no such words
 )
-_IF_FREE = _FREE.where(turns.c.id == sa.bindparam("turn"))
+_QUICK = sa.select(conversations.c.quick).where(conversations.c.id == turns.c.conversation_id).scalar_subquery()
+
+
+def _taking(free: sa.Select[tuple[str]]) -> Prepared:
+    """Takes the turn that `free` selects, and gives its row with its conversation's `quick`."""
+    change = turns.update().where(turns.c.id == free.scalar_subquery())
+    change = change.values(
+        state="running",
+        fence=turns.c.fence + 1,
+        claims=turns.c.claims + 1,
+        lease_owner=sa.bindparam("owner"),
+        lease_until=sa.bindparam("until"),
+    )
+    return Prepared(change.returning(*(turns.c[name] for name in _LEASED), _QUICK.label("quick")))
+
+
+_LEASED = (
+    *("id", "conversation_id", "person_id", "message_id", "reply_id", "inbound"),
+    *("fence", "last_seq", "claims", "created_at", "lease_until"),
+)
+_TAKE = _taking(_FREE)
+_TAKE_IT = _taking(_FREE.where(turns.c.id == sa.bindparam("turn")))
+_IN_CONVERSATION = turns.c.conversation_id == sa.bindparam("conversation")
+_FOLLOWING = Prepared(
+    sa.select(turns.c.id)
+    .where(_IN_CONVERSATION, is_open(turns.c.state))
+    .order_by(turns.c.created_at, turns.c.id)
+    .limit(1)
+)
+_SPOKE = Prepared(
+    conversations.update()
+    .where(conversations.c.id == sa.bindparam("conversation"))
+    .values(
+        # Whichever is later: a conversation's time never runs backwards, whatever the machines' clocks say.
+        updated_at=sa.case((conversations.c.updated_at < _NOW, _NOW), else_=conversations.c.updated_at),
+        last_from="desk",
+    )
+)
+_END = Prepared(
+    turns.update()
+    .where(turns.c.id == sa.bindparam("turn"), turns.c.fence == sa.bindparam("held"), turns.c.state == "running")
+    .values(state=sa.bindparam("ended"), last_seq=sa.bindparam("seq"), finished_at=_NOW, lease_until=None)
+    .returning(turns.c.id)
+)
+_SAY = Prepared(turn_events.insert(), ("turn_id", "seq", "event", "at"))
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +145,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     claims: int
     created_at: datetime
     until: datetime
+    quick: bool = False
 
 
 class LostLease(Exception):  # a signal between the runner and the turn, not an error anyone sees
@@ -112,6 +165,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     error: Fault | None = None
 
 
+_ANSWER = Prepared(
+    messages.update()
+    .where(messages.c.id == sa.bindparam("reply"))
+    .values({name: sa.bindparam(f"its_{name}") for name in Outcome.__struct_fields__})
+)
+
+
 class Turns:
     """The turns of all conversations."""
 
@@ -119,7 +179,6 @@ class Turns:
         self._database = database
         self._clock = clock
         self._ids = ids
-        self._appending = Gathered(self._append)
 
     async def claim(self, owner: str, seconds: float, turn_id: str | None = None) -> Lease | None:
         """Take the turn, or the oldest one that is free, for `seconds`; None when there is none.
@@ -127,47 +186,39 @@ class Turns:
         Free is a turn that is queued, or whose lease has run out, and before which its conversation has no open one.
         """
         now = self._clock.now()
-        free, values = (_FREE, {"now": now}) if turn_id is None else (_IF_FREE, {"now": now, "turn": turn_id})
+        values: dict[str, object] = {"now": now, "owner": owner, "until": now + timedelta(seconds=seconds)}
+        if turn_id is None:
+            taken = await self._database.run(_TAKE, values)
+        else:
+            taken = await self._database.run(_TAKE_IT, values | {"turn": turn_id})
+        return _lease(taken[0]) if taken else None
 
-        async def work(connection: AsyncConnection) -> Lease | None:
-            chosen = (await connection.execute(free, values)).scalar_one_or_none()
-            if chosen is None:
-                return None
-            change = turns.update().where(turns.c.id == chosen)
-            change = change.values(
-                state="running",
-                fence=turns.c.fence + 1,
-                claims=turns.c.claims + 1,
-                lease_owner=owner,
-                lease_until=now + timedelta(seconds=seconds),
-            )
-            return _lease((await connection.execute(change.returning(turns))).mappings().one())
+    async def keep(self, held: Mapping[str, int], seconds: float) -> None:
+        """Keep the leases of these turns (id → fence) for `seconds` from now; those that are lost stay so."""
+        mine = sa.tuple_(turns.c.id, turns.c.fence).in_(list(held.items()))
+        change = turns.update().where(mine, turns.c.state == "running")
+        change = change.values(lease_until=self._clock.now() + timedelta(seconds=seconds))
 
-        return await self._database.commit(work)
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(change)
 
-    async def renew(self, lease: Lease, seconds: float) -> bool:
-        """Keep the lease for `seconds` from now and say whether a stop is wanted. Raises `LostLease`."""
-        until = self._clock.now() + timedelta(seconds=seconds)
-
-        async def work(connection: AsyncConnection) -> bool:
-            change = _held(lease).values(lease_until=until).returning(turns.c.stop_requested)
-            return _or_lost((await connection.execute(change)).scalar_one_or_none())
-
-        return await self._database.commit(work)
+        await self._database.commit(work)
 
     async def append(self, lease: Lease, events: list[Numbered]) -> bool:
         """Store events and say whether a stop is wanted. Raises `LostLease`, and then nothing is stored."""
+        [result] = await self.append_all([(lease, events)])
+        if isinstance(result, LostLease):
+            raise result
+        return result
 
-        return await self._appending.put((lease, events))
-
-    async def _append(self, batch: list[tuple[Lease, list[Numbered]]]) -> list[bool | Exception]:
+    async def append_all(self, batch: Sequence[tuple[Lease, list[Numbered]]]) -> list[bool | LostLease]:
         """Store the events of many turns in one transaction; one that is lost harms no other."""
         wanted = sa.select(turns.c.id, turns.c.fence, turns.c.stop_requested).where(
             turns.c.id.in_([lease.turn_id for lease, _ in batch]), turns.c.state == "running"
         )
         wanted = wanted.order_by(turns.c.id).with_for_update()
 
-        async def work(connection: AsyncConnection) -> list[bool | Exception]:
+        async def work(connection: AsyncConnection) -> list[bool | LostLease]:
             running = {row.id: (row.fence, row.stop_requested) for row in await connection.execute(wanted)}
             held = [pair for pair in batch if pair[0].fence == running.get(pair[0].turn_id, (None, False))[0]]
             if held:
@@ -182,6 +233,8 @@ class Turns:
 
     async def unwanted(self, held: Mapping[str, int]) -> set[str]:
         """Which of these turns (id → fence) should end: a stop was asked for, or they are another's now."""
+        if not held:
+            return set()
         query = sa.select(turns.c.id, turns.c.fence).where(
             turns.c.id.in_(held), turns.c.state == "running", ~turns.c.stop_requested
         )
@@ -205,30 +258,20 @@ class Turns:
 
         ended = "failed" if outcome.state == "failed" else "finished"
 
-        async def work(connection: AsyncConnection) -> list[str]:
+        async def work(connection: Connection) -> list[str]:
             now = self._clock.now()
             # The conversation before its turn, as whoever accepts a message or takes over locks them: no deadlock.
-            await connection.execute(
-                conversations.update()
-                .where(conversations.c.id == lease.conversation_id)
-                .values(updated_at=_later(conversations.c.updated_at, now), last_from="desk")
-            )
-            change = _held(lease).values(
-                state="dead" if dead else ended,
-                last_seq=last[-1].seq,
-                finished_at=now,
-                lease_until=None,
-            )
-            _or_lost((await connection.execute(change.returning(turns.c.stop_requested))).scalar_one_or_none())
-            await _insert_events(connection, lease.turn_id, last)
-            await connection.execute(
-                messages.update().where(messages.c.id == lease.reply_id).values(**msgspec.structs.asdict(outcome))
-            )
+            await _SPOKE(connection, {"conversation": lease.conversation_id, "now": now})
+            end = {"turn": lease.turn_id, "held": lease.fence, "ended": "dead" if dead else ended}
+            if not await _END(connection, end | {"seq": last[-1].seq, "now": now}):
+                raise LostLease
+            await _SAY.many(connection, _rows(lease.turn_id, last))
+            await _ANSWER(connection, {"reply": lease.reply_id, **_written(outcome)})
             await words.index(connection, lease.conversation_id, lease.reply_id, outcome.text)
             moments = [now + index * TICK for index in range(len(letters))]  # letters leave in the order of their times
             return [await put(connection, self._ids, at, letter) for at, letter in zip(moments, letters, strict=True)]
 
-        return await self._database.commit(work)
+        return await self._database.act(work)
 
     async def request_stop(self, turn_id: str) -> bool:
         """Ask whoever runs the turn to end it; False when it has ended already."""
@@ -283,14 +326,8 @@ class Turns:
 
     async def open_in(self, conversation_id: str) -> str | None:
         """The oldest turn of the conversation that has not ended."""
-        query = (
-            sa.select(turns.c.id)
-            .where(turns.c.conversation_id == conversation_id, turns.c.state.in_(OPEN))
-            .order_by(turns.c.created_at, turns.c.id)
-            .limit(1)
-        )
-        async with self._database.read() as connection:
-            return (await connection.execute(query)).scalar_one_or_none()
+        found = await self._database.run(_FOLLOWING, {"conversation": conversation_id})
+        return found[0]["id"] if found else None
 
     async def waiting(self) -> list[str]:
         """Turns that are queued, or whose lease has run out: what a sweeper hands out again."""
@@ -311,43 +348,17 @@ class Turns:
             return (await connection.execute(query)).scalar_one()
 
 
-async def _insert_events(connection: AsyncConnection, turn_id: str, events: list[Numbered]) -> None:
-    await connection.execute(turn_events.insert(), _rows(turn_id, events))
-
-
 def _rows(turn_id: str, events: list[Numbered]) -> list[dict[str, object]]:
     return [{"turn_id": turn_id, "seq": item.seq, "event": item.event, "at": item.at} for item in events]
 
 
-def _later(known: sa.ColumnElement[datetime], now: datetime) -> sa.ColumnElement[datetime]:
-    """Whichever is later: a conversation's time never runs backwards, whatever the machines' clocks say."""
-    moment = sa.literal(now, UtcDateTime)
-    return sa.case((known < moment, moment), else_=known)
+def _written(outcome: Outcome) -> dict[str, object]:
+    return {f"its_{name}": value for name, value in msgspec.structs.asdict(outcome).items()}
 
 
-def _held(lease: Lease) -> sa.Update:
-    return turns.update().where(turns.c.id == lease.turn_id, turns.c.fence == lease.fence, turns.c.state == "running")
-
-
-def _or_lost(stop_requested: bool | None) -> bool:
-    if stop_requested is None:
-        raise LostLease
-    return stop_requested
-
-
-def _lease(row: sa.RowMapping) -> Lease:
-    names = (
-        "conversation_id",
-        "person_id",
-        "message_id",
-        "reply_id",
-        "inbound",
-        "fence",
-        "last_seq",
-        "claims",
-        "created_at",
-    )
-    return Lease(turn_id=row["id"], until=row["lease_until"], **{name: row[name] for name in names})
+def _lease(row: Row) -> Lease:
+    same = {name: value for name, value in row.items() if name not in ("id", "lease_until")}
+    return Lease(turn_id=row["id"], until=row["lease_until"], **same)
 
 
 def is_last(event: TurnEvent) -> bool:

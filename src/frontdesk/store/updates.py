@@ -18,6 +18,7 @@ from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
 from frontdesk.store.gathered import Gathered
 from frontdesk.store.outbox import NewLetter, put
+from frontdesk.store.prepared import Connection, Prepared, Row
 from frontdesk.store.sealed import SealedText
 
 updates = sa.Table(
@@ -53,6 +54,85 @@ pollers = sa.Table(
 OPEN = ("waiting", "working")
 
 State = Literal["done", "refused", "kept", "dead"]
+
+_NOW = sa.bindparam("now", type_=UtcDateTime)
+
+
+def _is_open(state: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(state == "waiting", state == "working")
+
+
+def _added(fresh: postgresql.Insert | sqlite.Insert) -> sa.Executable:
+    return fresh.on_conflict_do_nothing().returning(updates.c.external_id)
+
+
+_ADD = Prepared(
+    {"postgresql": _added(postgresql.insert(updates)), "sqlite": _added(sqlite.insert(updates))},
+    (
+        *("channel", "external_id", "number", "kind", "lane", "album", "body"),
+        *("state", "due_at", "received_at", "problem"),
+    ),
+)
+_FIRST = (
+    sa.select(updates.c.channel, updates.c.external_id)
+    .where(updates.c.lane == sa.bindparam("its"), _is_open(updates.c.state))
+    .order_by(updates.c.number, updates.c.external_id)
+    .limit(1)
+    .subquery()
+)
+_TAKE = Prepared(
+    updates.update()
+    .where(
+        updates.c.channel == sa.select(_FIRST.c.channel).scalar_subquery(),
+        updates.c.external_id == sa.select(_FIRST.c.external_id).scalar_subquery(),
+        _is_open(updates.c.state),
+        updates.c.due_at <= _NOW,
+    )
+    .values(
+        state="working",
+        due_at=sa.bindparam("until", type_=UtcDateTime),
+        fence=updates.c.fence + 1,
+        attempts=updates.c.attempts + 1,
+    )
+    .returning(updates)
+)
+_OF_ALBUM = Prepared(
+    sa.select(updates.c.external_id, updates.c.body)
+    .where(
+        updates.c.lane == sa.bindparam("its"),
+        updates.c.album == sa.bindparam("same"),
+        updates.c.state == "waiting",
+        updates.c.external_id != sa.bindparam("but"),
+    )
+    .order_by(updates.c.number)
+)
+_THIS = (updates.c.channel == sa.bindparam("whose"), updates.c.external_id == sa.bindparam("outside"))
+_OTHER = updates.alias("other")
+_MORE = sa.exists().where(
+    _OTHER.c.lane == sa.bindparam("its"), _is_open(_OTHER.c.state), _OTHER.c.external_id != sa.bindparam("outside")
+)
+
+
+def _settling(*which: sa.ColumnElement[bool], **more: object) -> Prepared:
+    change = updates.update().where(*_THIS, *which)
+    ended: dict[str, object] = {
+        "state": sa.bindparam("ended"),
+        "settled_at": _NOW,
+        "problem": sa.bindparam("why"),
+        "album": None,
+    }
+    return Prepared(change.values(ended | more).returning(_MORE.label("more")))
+
+
+_MINE = (updates.c.fence == sa.bindparam("held"), updates.c.state == "working")
+_SETTLE = {  # whether its words are kept
+    False: _settling(*_MINE, body="", lane=""),
+    True: _settling(*_MINE),
+}
+_SETTLE_PART = {
+    False: _settling(_is_open(updates.c.state), body="", lane=""),
+    True: _settling(_is_open(updates.c.state)),
+}
 
 
 class NewUpdate(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +176,13 @@ class KeptUpdate(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows a settled update: the ids of the letters that were written, and whether its lane holds `more`."""
+
+    letters: tuple[str, ...] = ()
+    more: bool = False
+
+
 class LostUpdate(Exception):  # a signal between the store and the intake, not an error anyone sees
     """Another process has taken this update over."""
 
@@ -116,92 +203,64 @@ class Updates:
     async def _add(self, batch: list[NewUpdate]) -> list[bool | Exception]:
         """Store many in one transaction. The same update again, in the table or in the batch, is not stored."""
         now = self._clock.now()
-        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        statement = insert(updates).on_conflict_do_nothing().returning(updates.c.channel, updates.c.external_id)
-        rows = [_row(update, now) for update in batch]
+        if len(batch) == 1:
+            return [bool(await self._database.run(_ADD, _row(batch[0], now)))]
 
-        def work(connection: sa.Connection) -> set[tuple[str, str]]:
-            return {(row.channel, row.external_id) for row in connection.execute(statement, rows)}
+        async def work(connection: Connection) -> list[bool | Exception]:
+            return [bool(await _ADD(connection, _row(update, now))) for update in batch]
 
-        stored = await self._database.commit_at_once(work)
-        results: list[bool | Exception] = []
-        for update in batch:
-            key = (update.channel, update.external_id)
-            results.append(key in stored)
-            stored.discard(key)
-        return results
+        return await self._database.act(work)
 
     async def claim(self, lane: str, seconds: float) -> Update | None:
         """Take the lane's first open update for `seconds`; None while it is not due, another's, or there is none."""
         now = self._clock.now()
-        first = sa.select(updates.c.channel, updates.c.external_id).where(
-            updates.c.lane == lane, updates.c.state.in_(OPEN)
+        taken = await self._database.run(_TAKE, {"its": lane, "now": now, "until": now + timedelta(seconds=seconds)})
+        if not taken:
+            return None
+        row = taken[0]
+        parts = [row] if row["album"] is None else [row, *await self._database.run(_OF_ALBUM, _place_of(row))]
+        return Update(
+            channel=row["channel"],
+            external_id=row["external_id"],
+            external_ids=tuple(part["external_id"] for part in parts),
+            kind=row["kind"],
+            lane=row["lane"],
+            bodies=tuple(part["body"] for part in parts),
+            attempts=row["attempts"],
+            fence=row["fence"],
+            received_at=row["received_at"],
         )
-        first = first.order_by(updates.c.number, updates.c.external_id).limit(1).subquery()
-        take = (
-            updates.update()
-            .where(
-                updates.c.channel == sa.select(first.c.channel).scalar_subquery(),
-                updates.c.external_id == sa.select(first.c.external_id).scalar_subquery(),
-                updates.c.state.in_(OPEN),
-                updates.c.due_at <= now,
-            )
-            .values(
-                state="working",
-                due_at=now + timedelta(seconds=seconds),
-                fence=updates.c.fence + 1,
-                attempts=updates.c.attempts + 1,
-            )
-            .returning(updates)
-        )
-
-        async def work(connection: AsyncConnection) -> Update | None:
-            row = (await connection.execute(take)).mappings().one_or_none()
-            if row is None:
-                return None
-            parts = [(row["external_id"], row["body"])]
-            if row["album"] is not None:
-                parts += await _others_of_album(connection, row)
-            return Update(
-                channel=row["channel"],
-                external_id=row["external_id"],
-                external_ids=tuple(external_id for external_id, _ in parts),
-                kind=row["kind"],
-                lane=row["lane"],
-                bodies=tuple(body for _, body in parts),
-                attempts=row["attempts"],
-                fence=row["fence"],
-                received_at=row["received_at"],
-            )
-
-        return await self._database.commit(work)
 
     async def settle(
         self, update: Update, state: State = "done", *, problem: str | None = None, letters: Sequence[NewLetter] = ()
-    ) -> list[str]:
-        """End the update, and write the letters that answer it, in one transaction; the letters' ids.
+    ) -> Settled:
+        """End the update, and write the letters that answer it, in one transaction.
 
         Raises `LostUpdate` when it has been taken over meanwhile, and then no letter is written.
         """
         now = self._clock.now()
-        values: dict[str, object] = {"state": state, "settled_at": now, "problem": problem, "album": None}
-        if state not in ("kept", "dead"):
-            values |= {"body": "", "lane": ""}
-        rest = updates.update().where(
-            updates.c.channel == update.channel,
-            updates.c.external_id.in_(update.external_ids),
-            updates.c.state.in_(OPEN),
-        )
+        values: dict[str, object] = {"ended": state, "now": now, "why": problem, "its": update.lane}
+        values |= {"whose": update.channel, "outside": update.external_id}
+        lease = {"held": update.fence}
+        kept = state in ("kept", "dead")
 
-        async def work(connection: AsyncConnection) -> list[str]:
-            if (await connection.execute(_mine(update).values(values))).rowcount == 0:
+        async def work(connection: Connection) -> Settled:
+            others = [external_id for external_id in update.external_ids if external_id != update.external_id]
+            for external_id in others:
+                await _SETTLE_PART[kept](connection, values | {"outside": external_id})
+            mine = await _SETTLE[kept](connection, values | lease)
+            if not mine:
                 raise LostUpdate
-            if len(update.external_ids) > 1:
-                await connection.execute(rest.values(values))
             step = timedelta(microseconds=1)  # letters leave in the order of their times
-            return [await put(connection, self._ids, now + step * at, letter) for at, letter in enumerate(letters)]
+            made = [await put(connection, self._ids, now + step * at, letter) for at, letter in enumerate(letters)]
+            return Settled(letters=tuple(made), more=mine[0]["more"])
 
-        return await self._database.commit(work)
+        if letters or len(update.external_ids) > 1:
+            return await self._database.act(work)
+        mine = await self._database.run(_SETTLE[kept], values | lease)
+        if not mine:
+            raise LostUpdate
+        return Settled(more=mine[0]["more"])
 
     async def renew(self, update: Update, seconds: float) -> bool:
         """Keep the update for `seconds` from now; False when another process has it."""
@@ -304,14 +363,8 @@ async def forget(connection: AsyncConnection, person_id: str) -> None:
     await connection.execute(mine.values(body="", lane="", state="done"))
 
 
-async def _others_of_album(connection: AsyncConnection, row: sa.RowMapping) -> list[tuple[str, str]]:
-    query = sa.select(updates.c.external_id, updates.c.body).where(
-        updates.c.lane == row["lane"],
-        updates.c.album == row["album"],
-        updates.c.state == "waiting",
-        updates.c.external_id != row["external_id"],
-    )
-    return [(each.external_id, each.body) for each in await connection.execute(query.order_by(updates.c.number))]
+def _place_of(row: Row) -> dict[str, object]:
+    return {"its": row["lane"], "same": row["album"], "but": row["external_id"]}
 
 
 def _row(update: NewUpdate, now: datetime) -> dict[str, object]:

@@ -20,6 +20,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.store.database import metadata
+from frontdesk.store.prepared import Connection, Prepared
 from frontdesk.store.sealed import SealedBytes, ring_of
 
 TITLE = "title"  # the source of a conversation's title, among ids of messages
@@ -66,7 +67,14 @@ word_key = sa.Table(
     sa.Column("key", SealedBytes, nullable=False),
 )
 
-_KEY = sa.select(word_key.c.key).where(word_key.c.id == 1)
+_KEY = Prepared(sa.select(word_key.c.key).where(word_key.c.id == 1))
+_MAKE = Prepared(
+    {
+        "postgresql": postgresql.insert(word_key).on_conflict_do_nothing(),
+        "sqlite": sqlite.insert(word_key).on_conflict_do_nothing(),
+    },
+    ("id", "key"),
+)
 
 
 def _put(fresh: postgresql.Insert | sqlite.Insert) -> sa.Insert:
@@ -75,14 +83,17 @@ def _put(fresh: postgresql.Insert | sqlite.Insert) -> sa.Insert:
     )
 
 
-_PUT = {"postgresql": _put(postgresql.insert(words)), "sqlite": _put(sqlite.insert(words))}
+_PUT = Prepared(
+    {"postgresql": _put(postgresql.insert(words)), "sqlite": _put(sqlite.insert(words))},
+    ("conversation_id", "source", "marks"),
+)
 
 
-async def index(connection: AsyncConnection, conversation_id: str, source: str, text: str) -> None:
+async def index(connection: Connection, conversation_id: str, source: str, text: str) -> None:
     """In the transaction that stores `text`, let searches find it. `source` is the message's id, or `TITLE`."""
     marks = marks_of(text, await key(connection))
     row = {"conversation_id": conversation_id, "source": source, "marks": marks}
-    await connection.execute(_PUT[connection.dialect.name], row)
+    await _PUT(connection, row)
 
 
 async def found(connection: AsyncConnection, query: str) -> sa.Select[tuple[str]]:
@@ -100,7 +111,7 @@ async def found(connection: AsyncConnection, query: str) -> sa.Select[tuple[str]
     return hits.where(*(sa.func.instr(words.c.marks, sa.literal(frozenset({mark}), Marks)) > 0 for mark in wanted))
 
 
-async def key(connection: AsyncConnection) -> bytes:
+async def key(connection: Connection) -> bytes:
     """The index's key, made with the first word. Raises `WrongKey` when it was sealed with another ring."""
     return await _known_key(connection) or await _made(connection)
 
@@ -145,16 +156,17 @@ def _words(text: str) -> Iterator[str]:
                 yield part[:LONGEST]
 
 
-async def _known_key(connection: AsyncConnection) -> bytes | None:
+async def _known_key(connection: Connection) -> bytes | None:
     ring = ring_of(connection.dialect)
     if not ring.words_key:
-        ring.words_key = (await connection.execute(_KEY)).scalar_one_or_none() or b""
+        known = await _KEY.one(connection, {})
+        ring.words_key = b"" if known is None else known["key"]
     return ring.words_key
 
 
-async def _made(connection: AsyncConnection) -> bytes:
+async def _made(connection: Connection) -> bytes:
     """A key for the index, not kept in memory before it is durable, and so not in this transaction."""
-    upsert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    fresh = upsert(word_key).values(id=1, key=secrets.token_bytes(32)).on_conflict_do_nothing()
-    await connection.execute(fresh)
-    return (await connection.execute(_KEY)).scalar_one()
+    await _MAKE(connection, {"id": 1, "key": secrets.token_bytes(32)})
+    made = await _KEY.one(connection, {})
+    assert made is not None
+    return made["key"]

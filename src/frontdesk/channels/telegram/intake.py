@@ -58,20 +58,20 @@ class Intake:
         """Work on what waits in the lane; with much of it, part now and the rest after the other lanes."""
         for _ in range(IN_A_ROW):
             update = await self._updates.claim(lane, LEASE)
-            if update is None:
+            if update is None or not await self._one(update):
                 return
-            await self._one(update)
         await self._dispatcher.ready("update", lane)
 
     async def sweep(self) -> list[str]:
         """Lanes in which something was left lying."""
         return await self._updates.due()
 
-    async def _one(self, update: Update) -> None:
+    async def _one(self, update: Update) -> bool:
+        """Work on it; whether its lane has more that can be worked on now."""
         try:
             async with self._kept(update):
                 answer = await self._handle(update)
-            await self._settle(update, answer)
+            return await self._settle(update, answer)
         except LostUpdate:
             log.warning("lease_lost", kind="update", row=update.external_id)
         except asyncio.CancelledError:
@@ -83,7 +83,8 @@ class Intake:
             await self._updates.again(update, seconds, counted=False, problem=type(error).__name__)
         except Exception as error:
             log.exception("update_failed", row=update.external_id, attempt=update.attempts)
-            await self._failed(update, type(error).__name__)
+            return await self._failed(update, type(error).__name__)
+        return False
 
     async def _handle(self, update: Update) -> Answer:
         told = [parse(body) for body in update.bodies]
@@ -106,11 +107,12 @@ class Intake:
         elif (person := await self._visitors.known(joined.chat.id)) is not None:
             await self._places.shut(CHANNEL, place, person.id)
 
-    async def _settle(self, update: Update, answer: Answer) -> None:
+    async def _settle(self, update: Update, answer: Answer) -> bool:
         letters = self._letters(update, answer.person_id, answer.notices)
-        made = await self._updates.settle(update, answer.state, problem=answer.problem, letters=letters)
-        for letter_id in made:
+        settled = await self._updates.settle(update, answer.state, problem=answer.problem, letters=letters)
+        for letter_id in settled.letters:
             await self._dispatcher.ready("letter", letter_id)
+        return settled.more
 
     def _letters(self, update: Update, person_id: str, notices: tuple[Reply, ...]) -> list[NewLetter]:
         bodies = [(reply.place, body) for reply in notices for body in self._outlet.letters(reply)]
@@ -125,16 +127,16 @@ class Intake:
             for number, (place, body) in enumerate(bodies)
         ]
 
-    async def _failed(self, update: Update, problem: str) -> None:
+    async def _failed(self, update: Update, problem: str) -> bool:
         if update.attempts < TRIES:
             await self._updates.again(update, FIRST_WAIT * 2 ** (update.attempts - 1), counted=True, problem=problem)
-            return
+            return False
         answer = Answer(state="dead", problem=problem)
         person = await self._visitors.known(int(update.lane.partition(":")[2]))
         if person is not None and update.kind == "message":
             sorry = Reply(place=update.lane.partition(":")[2], text=words.FAILED, author="notice", apology=True)
             answer = Answer(state="dead", problem=problem, person_id=person.id, notices=(sorry,))
-        await self._settle(update, answer)
+        return await self._settle(update, answer)
 
     @asynccontextmanager
     async def _kept(self, update: Update) -> AsyncGenerator[None]:
