@@ -29,6 +29,7 @@ from frontdesk.app.http import routed
 from frontdesk.cli.main import VERBS
 from frontdesk.cli.main import frontdesk as root
 from frontdesk.errors import FrontdeskError
+from frontdesk.events import TurnEvent
 from frontdesk.gate.policy import Policy, Rule
 from frontdesk.system.environment import IGNORED
 from frontdesk.system.load import kinds, load
@@ -348,7 +349,7 @@ def events_page() -> str:
 
 def events() -> tuple[type[msgspec.Struct], ...]:
     """The kinds of events that a reader of a turn meets."""
-    return typing.get_args(messages.TurnEvent)
+    return typing.get_args(TurnEvent)
 
 
 def _fields(kind: type[msgspec.Struct]) -> str:

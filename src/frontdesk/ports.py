@@ -6,16 +6,14 @@ from typing import Protocol
 
 import msgspec
 
+from frontdesk.events import Accepted, Inbound, Numbered
 from frontdesk.messages import (
-    Accepted,
     Approval,
     Found,
-    Inbound,
     ModelEvent,
     ModelFacts,
     ModelHealth,
     ModelRequest,
-    Numbered,
     Passage,
     ToolCall,
     ToolRecord,

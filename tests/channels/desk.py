@@ -18,24 +18,9 @@ from frontdesk.channels.openai_api.routes import routes
 from frontdesk.channels.web import approvals, chat, conversations, files, live, memories, opinions, passages, usage
 from frontdesk.conversation.live import LiveNews
 from frontdesk.errors import NotFound
+from frontdesk.events import Accepted, Finished, Inbound, Numbered, Started, TextAdded, TurnEvent
 from frontdesk.gate.caller import CALLER
-from frontdesk.messages import (
-    Accepted,
-    Approval,
-    Caller,
-    Finished,
-    Grounding,
-    Inbound,
-    Numbered,
-    Passage,
-    PassageContext,
-    Person,
-    Role,
-    Started,
-    TextAdded,
-    TurnEvent,
-    Usage,
-)
+from frontdesk.messages import Approval, Caller, Grounding, Passage, PassageContext, Person, Role, Usage
 from frontdesk.models.member import Member
 from frontdesk.models.router import Router
 from frontdesk.models.scripted import Rule, ScriptedModel

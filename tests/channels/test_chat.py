@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from frontdesk.api.sse import frame
-from frontdesk.messages import TextAdded
+from frontdesk.events import TextAdded
 from tests.channels.desk import ScriptedConversation
 
 STREAM = {"Accept": "text/event-stream"}

@@ -14,24 +14,9 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 from frontdesk.channels.mcp import PATH, DeskServer
 from frontdesk.clock import RandomIds
 from frontdesk.errors import NotFound
+from frontdesk.events import Accepted, ApprovalAsked, Cited, Failed, Finished, Inbound, Numbered, TextAdded, TurnEvent
 from frontdesk.gate.options import GateOptions
-from frontdesk.messages import (
-    Accepted,
-    ApprovalAsked,
-    Citation,
-    Cited,
-    Failed,
-    Finished,
-    Found,
-    Grounding,
-    Inbound,
-    Numbered,
-    Passage,
-    TextAdded,
-    ToolCall,
-    TurnEvent,
-    Usage,
-)
+from frontdesk.messages import Citation, Found, Grounding, Passage, ToolCall, Usage
 from frontdesk.store.database import Database, metadata
 from frontdesk.testing.clock import FakeClock
 from frontdesk.testing.keys import key_ring

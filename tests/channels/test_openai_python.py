@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 
-from frontdesk.messages import Citation, Cited, ImagePart, TextAdded, ToolCall
+from frontdesk.events import Cited, TextAdded
+from frontdesk.messages import Citation, ImagePart, ToolCall
 from frontdesk.models.scripted import Rule
 from frontdesk.store.database import Database
 from frontdesk.store.requests import requests

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from frontdesk.api.sse import EventStream, frame
-from frontdesk.messages import Numbered, TextAdded
+from frontdesk.events import Numbered, TextAdded
 from frontdesk.models.provider import EventReader
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)

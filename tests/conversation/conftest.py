@@ -15,15 +15,14 @@ from frontdesk.conversation.prompt import PromptWriter
 from frontdesk.conversation.summary import Summaries
 from frontdesk.conversation.turn import TurnParts
 from frontdesk.errors import NotFound
+from frontdesk.events import Inbound, Numbered
 from frontdesk.messages import (
     Approval,
     Found,
-    Inbound,
     ModelEvent,
     ModelFacts,
     ModelHealth,
     ModelRequest,
-    Numbered,
     Passage,
     Person,
     Role,

@@ -11,16 +11,8 @@ from asyncpg.transaction import Transaction
 from sqlalchemy.exc import OperationalError
 
 from frontdesk.errors import StoreUnavailable
-from frontdesk.messages import (
-    Accepted,
-    Finished,
-    ModelDone,
-    ModelEvent,
-    ModelRequest,
-    Numbered,
-    TextAdded,
-    TextDelta,
-)
+from frontdesk.events import Accepted, Finished, Numbered, TextAdded
+from frontdesk.messages import ModelDone, ModelEvent, ModelRequest, TextDelta
 from frontdesk.store.conversations import messages
 from frontdesk.store.database import Database
 from frontdesk.store.prepared import Direct, Prepared

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from frontdesk.conversation.converse import MOST_CLAIMS
 from frontdesk.conversation.feed import Feeds
-from frontdesk.messages import Accepted, Inbound, ModelDone, ModelEvent, ModelRequest, PersonAnswers, TextDelta
+from frontdesk.events import Accepted, Inbound, PersonAnswers
+from frontdesk.messages import ModelDone, ModelEvent, ModelRequest, TextDelta
 from frontdesk.outgoing import Reply, Rhythm
 from frontdesk.store.conversations import conversations
 from frontdesk.store.database import Database

@@ -8,29 +8,31 @@ import pytest
 
 from frontdesk.conversation import words
 from frontdesk.errors import ModelUnavailable, NotFound, Overloaded
-from frontdesk.messages import (
+from frontdesk.events import (
     ApprovalAsked,
     Cited,
     Failed,
     Finished,
+    ModelSwitched,
+    Numbered,
+    Started,
+    TextAdded,
+    ToolCalled,
+    ToolReturned,
+    Working,
+)
+from frontdesk.messages import (
     Found,
     Grounding,
     ModelChanged,
     ModelDone,
     ModelEvent,
     ModelRequest,
-    ModelSwitched,
-    Numbered,
     Passage,
-    Started,
-    TextAdded,
     TextDelta,
     ToolCallDelta,
-    ToolCalled,
-    ToolReturned,
     ToolSpec,
     Usage,
-    Working,
 )
 from frontdesk.store.database import Database
 from frontdesk.testing.clock import CountingIds, FakeClock

@@ -16,7 +16,8 @@ from starlette.routing import Route
 from frontdesk.delivery.delivery import WEBHOOK, Delivery, Webhook
 from frontdesk.delivery.options import DeliveryOptions
 from frontdesk.errors import NotFound
-from frontdesk.messages import Inbound, Person, Role
+from frontdesk.events import Inbound
+from frontdesk.messages import Person, Role
 from frontdesk.store.database import Database
 from frontdesk.store.handoffs import Handoffs
 from frontdesk.store.inbox import Inbox

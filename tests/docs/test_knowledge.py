@@ -14,18 +14,10 @@ from frontdesk.app.store import open_store
 from frontdesk.cli.partner import here
 from frontdesk.clock import RandomIds, SystemClock
 from frontdesk.conversation.options import ConversationOptions
+from frontdesk.events import Finished, TextAdded
 from frontdesk.knowledge.folders import own_documentation
 from frontdesk.knowledge.library import Library
-from frontdesk.messages import (
-    Finished,
-    Grounding,
-    ModelRequest,
-    Passage,
-    Prompt,
-    TextAdded,
-    TextDelta,
-    TextPart,
-)
+from frontdesk.messages import Grounding, ModelRequest, Passage, Prompt, TextDelta, TextPart
 from frontdesk.models.quote import QuoteModel
 from frontdesk.system.load import load
 from tests.docs.pages import DOCS, written

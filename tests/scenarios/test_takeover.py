@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from frontdesk.clock import SystemClock
 from frontdesk.delivery.delivery import Delivery, NotSent
 from frontdesk.delivery.options import DeliveryOptions
-from frontdesk.messages import Inbound, Numbered, Person, Role, TextAdded
+from frontdesk.events import Inbound, Numbered, TextAdded
+from frontdesk.messages import Person, Role
 from frontdesk.outgoing import Reply, Rhythm
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database

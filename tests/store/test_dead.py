@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from frontdesk.errors import NotFound
-from frontdesk.messages import Failed, Inbound, Numbered, Role
+from frontdesk.events import Failed, Inbound, Numbered
+from frontdesk.messages import Role
 from frontdesk.store.database import Database
 from frontdesk.store.dead import DeadLetters
 from frontdesk.store.inbox import Inbox

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from frontdesk.clock import RandomIds
 from frontdesk.errors import Conflict, FrontdeskError, NotFound, RateLimited, Unprocessable
-from frontdesk.messages import Inbound, Role
+from frontdesk.events import Inbound
+from frontdesk.messages import Role
 from frontdesk.store.audit import Audit
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database

@@ -7,7 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from frontdesk.clock import RandomIds
-from frontdesk.messages import Finished, Grounding, Inbound, Numbered, Role, TextAdded, Usage
+from frontdesk.events import Finished, Inbound, Numbered, TextAdded
+from frontdesk.messages import Grounding, Role, Usage
 from frontdesk.store.audit import Act, Audit
 from frontdesk.store.conversations import Conversations, conversations, messages
 from frontdesk.store.database import Database

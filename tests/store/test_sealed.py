@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from frontdesk.clock import RandomIds
 from frontdesk.errors import WrongKey
-from frontdesk.messages import Inbound, Role
+from frontdesk.events import Inbound
+from frontdesk.messages import Role
 from frontdesk.store.conversations import Conversations, conversations, messages
 from frontdesk.store.database import Database, metadata
 from frontdesk.store.feedback import Feedback

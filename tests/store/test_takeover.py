@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from frontdesk.errors import Conflict, NotFound, NotHolder
-from frontdesk.messages import Inbound, Person, Role
+from frontdesk.events import Inbound
+from frontdesk.messages import Person, Role
 from frontdesk.outgoing import Reply, Rhythm
 from frontdesk.store.conversations import Conversations, Message
 from frontdesk.store.database import Database

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from frontdesk.errors import Conflict, NotFound
-from frontdesk.messages import Grounding, Inbound, Numbered, Person, Role, TextAdded
+from frontdesk.events import Inbound, Numbered, TextAdded
+from frontdesk.messages import Grounding, Person, Role
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database
 from frontdesk.store.inbox import Inbox

@@ -4,7 +4,8 @@ import pytest
 import sqlalchemy as sa
 
 from frontdesk.clock import RandomIds
-from frontdesk.messages import Finished, Grounding, Inbound, Numbered, Role, Usage
+from frontdesk.events import Finished, Inbound, Numbered
+from frontdesk.messages import Grounding, Role, Usage
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.database import Database
 from frontdesk.store.inbox import Inbox

@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from frontdesk.errors import StoreUnavailable
-from frontdesk.messages import Numbered
+from frontdesk.events import Numbered
 
 log = structlog.get_logger("frontdesk.channels")
 

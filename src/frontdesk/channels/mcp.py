@@ -18,17 +18,9 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from frontdesk.errors import BadRequest, FrontdeskError
+from frontdesk.events import ApprovalAsked, Cited, Failed, Finished, Inbound, PersonAnswers, TextAdded
 from frontdesk.gate.caller import caller_of
-from frontdesk.messages import (
-    ApprovalAsked,
-    Cited,
-    Failed,
-    Finished,
-    Found,
-    Inbound,
-    PersonAnswers,
-    TextAdded,
-)
+from frontdesk.messages import Found
 from frontdesk.ports import Converse, Ids, Search
 
 PATH = "/mcp"

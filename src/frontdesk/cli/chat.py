@@ -16,9 +16,8 @@ from frontdesk.cli.shape import Verb
 from frontdesk.cli.trouble import tell
 from frontdesk.errors import FrontdeskError, TooLarge
 from frontdesk.errors import Usage as BadUsage
-from frontdesk.messages import (
+from frontdesk.events import (
     ApprovalAsked,
-    Citation,
     Cited,
     Failed,
     Finished,
@@ -26,9 +25,9 @@ from frontdesk.messages import (
     PersonAnswers,
     TextAdded,
     ToolCalled,
-    Usage,
     Working,
 )
+from frontdesk.messages import Citation, Usage
 
 EXAMPLES = """\
 frontdesk chat "How do I add documents?"          one question

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import msgspec
 
 from frontdesk.errors import FrontdeskError
-from frontdesk.messages import Accepted, Inbound, Person, TurnEvent
+from frontdesk.events import Accepted, Inbound, TurnEvent
+from frontdesk.messages import Person
 from frontdesk.system.system import System
 
 CHANNEL = "terminal"

@@ -14,7 +14,8 @@ from frontdesk.api.views import MessageView, Shelf
 from frontdesk.console.inbox import NoteView, note_view
 from frontdesk.conversation.draft import Drafted, Drafts
 from frontdesk.errors import FrontdeskError, NotHolder
-from frontdesk.messages import Role, TextAdded
+from frontdesk.events import TextAdded
+from frontdesk.messages import Role
 from frontdesk.outgoing import Signal
 from frontdesk.ports import Dispatcher, Live, Outlet
 from frontdesk.store.conversations import Conversations

@@ -15,7 +15,8 @@ from frontdesk.conversation.log import Scribe, TurnLog
 from frontdesk.conversation.turn import Turn, TurnParts
 from frontdesk.conversation.typing import Silent, Typing
 from frontdesk.errors import FrontdeskError, Overloaded, StoreUnavailable
-from frontdesk.messages import Accepted, Failed, Finished, Grounding, Inbound, Numbered, PersonAnswers, TextAdded
+from frontdesk.events import Accepted, Failed, Finished, Inbound, Numbered, PersonAnswers, TextAdded
+from frontdesk.messages import Grounding
 from frontdesk.outgoing import Reply, Signal
 from frontdesk.ports import Clock, Dispatcher, Live, Outlet
 from frontdesk.store.conversations import Fault

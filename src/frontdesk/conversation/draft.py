@@ -13,7 +13,8 @@ import msgspec
 
 from frontdesk.conversation.turn import Turn, TurnParts
 from frontdesk.errors import Conflict, ModelUnavailable, ToolUnavailable
-from frontdesk.messages import Citation, Cited, Grounding, Inbound, TextAdded, ToolCall, ToolSpec, TurnEvent
+from frontdesk.events import Cited, Inbound, TextAdded, TurnEvent
+from frontdesk.messages import Citation, Grounding, ToolCall, ToolSpec
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.turns import Lease
 

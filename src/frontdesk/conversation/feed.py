@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from frontdesk.messages import Numbered
+from frontdesk.events import Numbered
 from frontdesk.ports import Bus
 
 TOPIC = "turns"

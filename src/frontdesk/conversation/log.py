@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from frontdesk.conversation.feed import Feeds
 from frontdesk.errors import StoreUnavailable
-from frontdesk.messages import Numbered, TextAdded, TurnEvent
+from frontdesk.events import Numbered, TextAdded, TurnEvent
 from frontdesk.ports import Clock
 from frontdesk.store.outbox import NewLetter
 from frontdesk.store.turns import Lease, LostLease, Outcome, Turns

@@ -16,29 +16,22 @@ from frontdesk.conversation.options import ConversationOptions
 from frontdesk.conversation.prompt import PromptWriter, tool_answer, window
 from frontdesk.conversation.summary import LONGEST_GAP, Summaries
 from frontdesk.errors import BudgetSpent, ModelUnavailable, ToolUnavailable
+from frontdesk.events import ApprovalAsked, Cited, ModelSwitched, Started, TextAdded, ToolCalled, ToolReturned, Working
 from frontdesk.messages import (
-    ApprovalAsked,
     Citation,
-    Cited,
     Found,
     Grounding,
     ModelChanged,
     ModelDone,
     ModelRequest,
-    ModelSwitched,
     Passage,
     Prompt,
-    Started,
-    TextAdded,
     TextDelta,
     TextPart,
     ToolCall,
-    ToolCalled,
     ToolResult,
-    ToolReturned,
     ToolSpec,
     Usage,
-    Working,
 )
 from frontdesk.ports import Approvals, Model, Models, Search, Toolbox
 from frontdesk.store.calls import account

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from frontdesk.errors import Conflict, NotFound
-from frontdesk.messages import Accepted, Inbound
+from frontdesk.events import Accepted, Inbound
 from frontdesk.ports import Clock, Ids
 from frontdesk.store import words
 from frontdesk.store.conversations import Conversation, conversations, find, messages

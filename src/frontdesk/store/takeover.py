@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.errors import Conflict, NotHolder
-from frontdesk.messages import Inbound, Person
+from frontdesk.events import Inbound
+from frontdesk.messages import Person
 from frontdesk.outgoing import Button, Reply
 from frontdesk.ports import Clock, Ids, Outlet
 from frontdesk.store import words

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.errors import NotFound
-from frontdesk.messages import Citation, Failed, Finished, Grounding, Inbound, Numbered, PersonAnswers, TurnEvent
+from frontdesk.events import Failed, Finished, Inbound, Numbered, PersonAnswers, TurnEvent
+from frontdesk.messages import Citation, Grounding
 from frontdesk.ports import Clock, Ids
 from frontdesk.store import words
 from frontdesk.store.conversations import Fault, ToolUse, conversations, messages

@@ -23,8 +23,8 @@ from frontdesk.channels.telegram.updates import read
 from frontdesk.channels.telegram.visitors import Visitors
 from frontdesk.channels.telegram.webhook import Arrivals
 from frontdesk.errors import Overloaded
+from frontdesk.events import Accepted, Inbound
 from frontdesk.gate.limits import LocalLimiter, Window
-from frontdesk.messages import Accepted, Inbound
 from frontdesk.store.audit import Audit
 from frontdesk.store.conversations import conversations
 from frontdesk.store.database import Database

@@ -18,20 +18,14 @@ from frontdesk.errors import (
     NotFound,
     ShuttingDown,
 )
+from frontdesk.events import Cited, Failed, Finished, Inbound, PersonAnswers, Started, TextAdded
 from frontdesk.messages import (
     Caller,
     Citation,
-    Cited,
-    Failed,
-    Finished,
     ImagePart,
-    Inbound,
     ModelChanged,
     ModelDone,
     ModelRequest,
-    PersonAnswers,
-    Started,
-    TextAdded,
     TextDelta,
     ToolCallDelta,
     Usage,

@@ -30,8 +30,9 @@ from frontdesk.channels.openai_api.chat_wire import (
 from frontdesk.channels.openai_api.exchange import log, read, send_json
 from frontdesk.channels.openai_api.prompting import model_request
 from frontdesk.errors import FrontdeskError
+from frontdesk.events import Cited, Started
 from frontdesk.gate.caller import caller_of
-from frontdesk.messages import Citation, Cited, ModelDone, Started, TextDelta, ToolCallDelta, Usage
+from frontdesk.messages import Citation, ModelDone, TextDelta, ToolCallDelta, Usage
 from frontdesk.ports import Clock, Ids
 
 _body = msgspec.json.Decoder(ChatBody)

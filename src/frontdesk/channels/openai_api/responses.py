@@ -28,8 +28,9 @@ from frontdesk.channels.openai_api.responses_wire import (
     Used,
 )
 from frontdesk.errors import FrontdeskError
+from frontdesk.events import Cited, Started
 from frontdesk.gate.caller import caller_of
-from frontdesk.messages import Citation, Cited, ModelDone, Started, TextDelta, ToolCallDelta, Usage
+from frontdesk.messages import Citation, ModelDone, TextDelta, ToolCallDelta, Usage
 from frontdesk.ports import Clock, Ids
 
 _body = msgspec.json.Decoder(ResponsesBody)

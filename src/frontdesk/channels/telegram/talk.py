@@ -12,7 +12,7 @@ from frontdesk.channels.telegram.options import TelegramOptions
 from frontdesk.channels.telegram.updates import CHANNEL, Message, User, plain
 from frontdesk.channels.telegram.visitors import Visitors, Writer, writer_of
 from frontdesk.errors import Conflict
-from frontdesk.messages import Inbound
+from frontdesk.events import Inbound
 from frontdesk.ports import Converse
 from frontdesk.store.people import PersonRow
 from frontdesk.store.places import Places

@@ -9,7 +9,7 @@ from frontdesk.api.errors import COMMON, described, request_id_of
 from frontdesk.api.fields import Body, Id, MessageText, PathId, View, Who
 from frontdesk.api.sse import EventStream, frames
 from frontdesk.api.views import MessageView, Shelf
-from frontdesk.messages import Inbound, PersonAnswers
+from frontdesk.events import Inbound, PersonAnswers
 from frontdesk.ports import Converse, Ids
 from frontdesk.store.conversations import Conversations
 from frontdesk.store.turns import Turns
