@@ -58,51 +58,56 @@ class EventStream(StreamingResponse):
         super().__init__(source, headers=HEADERS, media_type="text/event-stream")
         self._source = source
         self._ping = ping
+        self._ready: list[bytes] = []
+        self._more = asyncio.Event()
+        self._room = asyncio.Event()
+        self._sent_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        waiting: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING)
-        reading = asyncio.create_task(_read(self._source, waiting))
-        sending = asyncio.create_task(self._send(waiting, send))
-        leaving = asyncio.create_task(_gone(receive))
-        try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (reading, sending, leaving):
-                if not task.done():
-                    task.cancel()
-            await asyncio.gather(reading, leaving, return_exceptions=True)
-            with contextlib.suppress(asyncio.CancelledError):
-                await sending
-        if not reading.cancelled() and (error := reading.exception()) is not None:
-            raise error
-
-    async def _send(self, waiting: asyncio.Queue[bytes | None], send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        more = True
-        while more:
-            try:
-                async with asyncio.timeout(self._ping):
-                    batch: list[bytes | None] = [await waiting.get()]
-            except TimeoutError:
-                batch = [b": ping\n\n"]
-            while not waiting.empty():
-                batch.append(waiting.get_nowait())
-            more = batch[-1] is not None
-            body = b"".join(piece for piece in batch if piece is not None)
-            await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
-async def _read(source: AsyncGenerator[bytes], waiting: asyncio.Queue[bytes | None]) -> None:
-    async with contextlib.aclosing(source):
+        reading = asyncio.create_task(self._read())
+        attending = asyncio.create_task(self._attend(receive, send))
+        attending.add_done_callback(lambda _: reading.cancel())
+        reading.add_done_callback(lambda _: self._more.set())
         try:
-            async for piece in source:
-                await waiting.put(piece)
-        except Exception:
-            await waiting.put(None)
-            raise
-        await waiting.put(None)
+            await self._send(reading, send)
+        finally:
+            attending.cancel()
+            reading.cancel()
+            await asyncio.gather(reading, attending, return_exceptions=True)
+        if not reading.cancelled():
+            reading.result()  # raises what the source met
 
+    async def _read(self) -> None:
+        async with contextlib.aclosing(self._source):
+            async for piece in self._source:
+                self._ready.append(piece)
+                self._more.set()
+                if len(self._ready) >= WAITING:
+                    self._room.clear()
+                    await self._room.wait()
 
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    async def _send(self, reading: "asyncio.Task[None]", send: Send) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            over = reading.done()
+            ready, self._ready = self._ready, []
+            self._room.set()
+            self._sent_at = asyncio.get_running_loop().time()
+            await send({"type": "http.response.body", "body": b"".join(ready), "more_body": not over})
+            if over:
+                return
+
+    async def _attend(self, receive: Receive, send: Send) -> None:
+        """Return when the reader has gone; until then, break the silence."""
+        loop = asyncio.get_running_loop()
+        self._sent_at = loop.time()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._sent_at + self._ping):
+                    if (await receive())["type"] == "http.disconnect":
+                        return
+            if loop.time() >= self._sent_at + self._ping:
+                self._sent_at = loop.time()
+                await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})

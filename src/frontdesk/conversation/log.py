@@ -1,14 +1,17 @@
 """A turn's events on their way out: numbered, stored, and only then shown.
 
 A reader never holds a word that a crash could take back. The first words, and whatever is not text, are stored at once;
-text that follows waits a moment (`pace`) for more, so a fast model costs few transactions. A `quiet` log, whose reader
-sees the whole reply alone, lets everything wait: what is stored then only spares whoever takes over.
+text that follows waits a moment (`pace`) for more. One scribe serves all turns of a process: what is due of all of them
+is one transaction, so a stream costs no task and no timer, and the first words of one wait for no running text. A
+`quiet` log, whose reader sees the whole reply alone, lets everything wait: what is stored then only spares whoever
+takes over.
 """
 
 import asyncio
 import contextlib
-import functools
+import math
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 from frontdesk.conversation.feed import Feeds
@@ -16,14 +19,16 @@ from frontdesk.errors import StoreUnavailable
 from frontdesk.events import Numbered, TextAdded, TurnEvent
 from frontdesk.ports import Clock
 from frontdesk.store.outbox import NewLetter
-from frontdesk.store.turns import Lease, LostLease, Outcome, Turns
+from frontdesk.store.turns import Lease, Outcome, Turns
 
 T = TypeVar("T")
 
 PATIENCE = 40  # tries, half a second apart, before a turn gives an absent database up
+BEAT = 0.05  # seconds at least between two transactions of running text
+AT_ONCE = 0.0  # a time that has always come
 
 
-def at_once() -> float:
+def no_pause() -> float:
     """The pace of a log in which nothing waits."""
     return 0
 
@@ -44,57 +49,57 @@ class Log(Protocol):
 
 
 class TurnLog:
-    """Events of one leased turn. `stop` is set when somebody asks the turn to end, or the lease is lost."""
+    """Events of one leased turn. `stop` is set when somebody asks the turn to end, or the lease is lost.
+
+    `due` is when the scribe should store what waits here, on the event loop's clock.
+    """
 
     def __init__(
         self,
         lease: Lease,
-        turns: Turns,
-        feeds: Feeds,
+        scribe: "Scribe",
         clock: Clock,
         *,
-        pace: Callable[[], float] = at_once,
+        pace: Callable[[], float] = no_pause,
         quiet: bool = False,
     ) -> None:
         self.lease = lease
         self.stop = asyncio.Event()
         self.text = ""
-        self._turns = turns
-        self._feeds = feeds
+        self.due = _in(pace()) if quiet else AT_ONCE
+        self._scribe = scribe
         self._clock = clock
         self._pace = pace
         self._quiet = quiet
-        self._hurry = asyncio.Event()
-        self._urgent = False
         self._seq = lease.last_seq
         self._pending: list[TurnEvent] = []
-        self._flushing: asyncio.Task[None] | None = None
+        self._taken = False  # by the scribe, which has not said yet how it went
         self._error: Exception | None = None
 
     def put(self, event: TurnEvent) -> None:
         """Queue an event. Raises what an earlier store attempt met (`LostLease`, `StoreUnavailable`)."""
         if self._error is not None:
             raise self._error
-        if isinstance(event, TextAdded) and self.text:
+        if isinstance(event, TextAdded):
+            goes_on = bool(self.text)
             self.text += event.text
-            if self._pending and isinstance(last := self._pending[-1], TextAdded):
+            if goes_on and self._pending and isinstance(last := self._pending[-1], TextAdded):
                 self._pending[-1] = TextAdded(text=last.text + event.text)
                 return
         else:
-            self.text += event.text if isinstance(event, TextAdded) else ""
-            if not self._quiet:
-                self._hurry.set()
+            goes_on = False
         self._pending.append(event)
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush(), name=f"flush-{self.lease.turn_id}")
+        if not (goes_on or self._quiet):
+            self.due = AT_ONCE
+        self._scribe.expect(self)
 
     async def flushed(self) -> None:
         """Return when all that was put is stored. Raises as `put`."""
-        self._urgent = True
-        self._hurry.set()
-        while self._flushing is not None and not self._flushing.done():
-            await asyncio.shield(self._flushing)
-        self._urgent = False
+        while self._pending or self._taken:
+            if self._pending:
+                self.due = AT_ONCE
+                self._scribe.expect(self)
+            await self._scribe.round()
         if self._error is not None:
             raise self._error
 
@@ -103,42 +108,113 @@ class TurnLog:
     ) -> list[str]:
         """Store the last event together with the reply and its letters, whose ids it returns. Raises `LostLease`."""
         rest, self._pending = self._pending, []
+        self._scribe.leave(self)
         await self.flushed()
-        last = self._number([*rest, event])
-        ids = await self._patiently(
-            functools.partial(self._turns.finish, self.lease, last, outcome, letters, dead=dead)
-        )
-        self._feeds.publish(self.lease.turn_id, last)
-        return ids
+        return await self._scribe.finish(self.lease, self._number([*rest, event]), outcome, letters, dead=dead)
 
-    async def _flush(self) -> None:
-        if self._quiet:
-            await self._breathe()
-        while self._pending:
-            self._hurry.clear()
-            batch, self._pending = self._number(self._pending), []
-            try:
-                if await self._patiently(functools.partial(self._turns.append, self.lease, batch)):
-                    self.stop.set()
-            except (LostLease, StoreUnavailable) as error:
-                self._error = error
-                self.stop.set()
-                return
-            self._feeds.publish(self.lease.turn_id, batch)
-            await self._breathe()
+    def take(self) -> list[Numbered]:
+        """What waits, for the scribe to store; `kept` or `refused` tells how that went."""
+        pending, self._pending = self._pending, []
+        self._taken = True
+        self.due = _in(self._pace())
+        return self._number(pending)
 
-    async def _breathe(self) -> None:
-        if self._urgent:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._pace()):
-                await self._hurry.wait()
+    def kept(self, *, stop: bool) -> None:
+        """What was taken is stored; somebody asks the turn to end, or not."""
+        self._taken = False
+        if stop:
+            self.stop.set()
+
+    def refused(self, error: Exception) -> None:
+        """What was taken is not stored, and nothing more will be."""
+        self._taken = False
+        self._error = error
+        self.stop.set()
 
     def _number(self, events: list[TurnEvent]) -> list[Numbered]:
         now = self._clock.now()
         first = self._seq + 1
         self._seq += len(events)
         return [Numbered(seq=first + index, event=event, at=now) for index, event in enumerate(events)]
+
+
+class Scribe:
+    """Stores what the turns of a process say, and shows it then."""
+
+    def __init__(self, turns: Turns, feeds: Feeds, clock: Clock) -> None:
+        self._turns = turns
+        self._feeds = feeds
+        self._clock = clock
+        self._waiting: dict[TurnLog, None] = {}  # in the order in which they began to wait
+        self._hurry = asyncio.Event()
+        self._round: asyncio.Future[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    def expect(self, log: TurnLog) -> None:
+        """Something waits in `log`."""
+        self._waiting[log] = None
+        if log.due == AT_ONCE:
+            self._hurry.set()
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write(), name="scribe")
+
+    def leave(self, log: TurnLog) -> None:
+        """Nothing waits in `log` any more."""
+        self._waiting.pop(log, None)
+
+    async def round(self) -> None:
+        """Return when the next transaction has ended."""
+        if self._round is None:
+            self._round = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._round)
+
+    async def finish(
+        self, lease: Lease, last: list[Numbered], outcome: Outcome, letters: Sequence[NewLetter], *, dead: bool
+    ) -> list[str]:
+        """Store the end of a turn, and show it."""
+        ids = await self._patiently(partial(self._turns.finish, lease, last, outcome, letters, dead=dead))
+        self._feeds.publish(lease.turn_id, last)
+        return ids
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        beat = loop.time()  # when running text may be stored again
+        while self._waiting:
+            self._hurry.clear()
+            now = loop.time()
+            if now < beat:
+                due = [log for log in self._waiting if log.due == AT_ONCE]
+            else:
+                due = [log for log in self._waiting if log.due <= now]
+                beat = now + BEAT
+            if due:
+                await self._store(due)
+            else:
+                await self._rest(max(beat, min(log.due for log in self._waiting)))
+
+    async def _store(self, due: list[TurnLog]) -> None:
+        batch = [(log.lease, log.take()) for log in due]
+        for log in due:
+            del self._waiting[log]
+        try:
+            results = await self._patiently(partial(self._turns.append_all, batch))
+        except Exception as error:
+            results = [error] * len(batch)
+        for log, (lease, events), result in zip(due, batch, results, strict=True):
+            if isinstance(result, Exception):
+                log.refused(result)
+            else:
+                self._feeds.publish(lease.turn_id, events)
+                log.kept(stop=result)
+        if self._round is not None:
+            self._round.set_result(None)
+            self._round = None
+
+    async def _rest(self, until: float) -> None:
+        """Until then, or until something must be stored at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until if until < math.inf else None):
+                await self._hurry.wait()
 
     async def _patiently(self, store: Callable[[], Awaitable[T]]) -> T:
         for _ in range(PATIENCE - 1):
@@ -147,3 +223,7 @@ class TurnLog:
             except StoreUnavailable:
                 await self._clock.sleep(0.5)
         return await store()
+
+
+def _in(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds

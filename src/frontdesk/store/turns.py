@@ -6,10 +6,11 @@ that was paused while another took the turn over finds its fence outdated and ca
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.errors import NotFound
@@ -63,7 +64,18 @@ def is_open(state: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     return sa.or_(state == "queued", state == "running")
 
 
-_LAST_SEQ = turns.update().where(turns.c.id == sa.bindparam("turn")).values(last_seq=sa.bindparam("seq"))
+def _running(these: sa.ColumnElement[bool]) -> sa.Select[Any, Any, Any]:
+    running = sa.select(turns.c.id, turns.c.fence, turns.c.stop_requested).where(these, turns.c.state == "running")
+    return running.order_by(turns.c.id).with_for_update()
+
+
+_RUNNING = Prepared(
+    {
+        "postgresql": _running(turns.c.id == sa.any_(sa.bindparam("those", type_=postgresql.ARRAY(sa.Text)))),
+        "sqlite": _running(turns.c.id.in_(sa.bindparam("those", expanding=True))),
+    }
+)
+_LAST_SEQ = Prepared(turns.update().where(turns.c.id == sa.bindparam("turn")).values(last_seq=sa.bindparam("seq")))
 TICK = timedelta(microseconds=1)
 _NOW = sa.bindparam("now", type_=UtcDateTime)
 _EARLIER = turns.alias("earlier")
@@ -214,23 +226,16 @@ class Turns:
 
     async def append_all(self, batch: Sequence[tuple[Lease, list[Numbered]]]) -> list[bool | LostLease]:
         """Store the events of many turns in one transaction; one that is lost harms no other."""
-        wanted = sa.select(turns.c.id, turns.c.fence, turns.c.stop_requested).where(
-            turns.c.id.in_([lease.turn_id for lease, _ in batch]), turns.c.state == "running"
-        )
-        wanted = wanted.order_by(turns.c.id).with_for_update()
 
-        async def work(connection: AsyncConnection) -> list[bool | LostLease]:
-            running = {row.id: (row.fence, row.stop_requested) for row in await connection.execute(wanted)}
-            held = [pair for pair in batch if pair[0].fence == running.get(pair[0].turn_id, (None, False))[0]]
-            if held:
-                seqs = [{"turn": lease.turn_id, "seq": events[-1].seq} for lease, events in held]
-                await connection.execute(_LAST_SEQ, seqs)
-                rows = [row for lease, events in held for row in _rows(lease.turn_id, events)]
-                await connection.execute(turn_events.insert(), rows)
-            kept = {lease.turn_id for lease, _ in held}
-            return [running[lease.turn_id][1] if lease.turn_id in kept else LostLease() for lease, _ in batch]
+        async def work(connection: Connection) -> list[bool | LostLease]:
+            rows = await _RUNNING(connection, {"those": [lease.turn_id for lease, _ in batch]})
+            stops = {(row["id"], row["fence"]): row["stop_requested"] for row in rows}
+            held = [(lease, events) for lease, events in batch if (lease.turn_id, lease.fence) in stops]
+            await _LAST_SEQ.many(connection, [{"turn": lease.turn_id, "seq": said[-1].seq} for lease, said in held])
+            await _SAY.many(connection, [row for lease, events in held for row in _rows(lease.turn_id, events)])
+            return [stops.get((lease.turn_id, lease.fence), LostLease()) for lease, _ in batch]
 
-        return await self._database.commit(work)
+        return await self._database.act(work)
 
     async def unwanted(self, held: Mapping[str, int]) -> set[str]:
         """Which of these turns (id → fence) should end: a stop was asked for, or they are another's now."""

@@ -76,18 +76,17 @@ class WebPeople:
             await self._read(browser, number, answer)
 
     async def _read(self, browser: _Person, number: int, answer: aiohttp.ClientResponse) -> None:
-        said, tag = "", ""
-        async for line in answer.content:
-            name, _, value = line.rstrip(b"\n").partition(b": ")
-            if name == b"event":
-                tag = value.decode()
-            elif name == b"data":
-                if tag == "turn.started":
-                    browser.conversation_id = msgspec.json.decode(value, type=_Started).conversation_id
-                elif tag == "text.added":
+        said, rest = "", b""
+        async for piece in answer.content.iter_any():
+            *frames, rest = (rest + piece).split(b"\n\n")
+            for frame in frames:
+                tag, _, value = frame.partition(b"event: ")[2].partition(b"\ndata: ")
+                if tag == b"text.added":
                     self._tally.began(number, now())
                     said += msgspec.json.decode(value, type=_Text).text
-                elif tag == "turn.finished":
+                elif tag == b"turn.started":
+                    browser.conversation_id = msgspec.json.decode(value, type=_Started).conversation_id
+                elif tag == b"turn.finished":
                     self._tally.replied(said, now())
-                elif tag == "turn.failed":
+                elif tag == b"turn.failed":
                     self._tally.failed(number, msgspec.json.decode(value, type=_Failed).code)
