@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import sqlalchemy.event as sa_event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -108,6 +109,19 @@ async def test_closing_finishes_the_works_that_wait(empty_database_url: str) -> 
         await waiting
     await database.close()
     assert len(await waiting) == 20
+
+
+async def test_a_connection_that_is_out_while_the_database_closes_is_closed_when_it_comes_back(
+    empty_database_url: str,
+) -> None:
+    database = await Database.open(empty_database_url)
+    closed: list[object] = []
+    sa_event.listen(database.engine.sync_engine, "close", lambda connection, _record: closed.append(connection))
+    async with database.read() as connection:
+        lent = (await connection.get_raw_connection()).dbapi_connection
+        await database.close()
+        assert lent not in closed
+    assert lent in closed
 
 
 @only_postgres

@@ -247,7 +247,7 @@ class Database:
 
         SQLite changes a table by copying it, and would take its disappearance for a deletion of all that refers to it.
         """
-        async with self._engine.connect() as connection:
+        async with self._checked_out() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection  # aiosqlite's, outside a begin
             await driver.execute_fetchall("PRAGMA foreign_keys=OFF")
             try:
@@ -279,6 +279,7 @@ class Database:
         await asyncio.gather(*self._ending, return_exceptions=True)
         if self._lines is not None:
             await self._lines.close()
+        sa_event.listen(self._engine.sync_engine, "checkin", _end)  # of what is still out, which `dispose` leaves alone
         await self._engine.dispose()
 
     async def _alone(self, work: Work[T]) -> T:
@@ -373,6 +374,10 @@ async def _direct_lines(dialect: Dialect, url: str, most: int) -> Any:
 
 async def _nothing_to_reset(_connection: object) -> None:
     """Prepared statements leave nothing behind in a connection, and to ask for a reset costs a round trip."""
+
+
+def _end(_connection: object, record: Any) -> None:
+    record.invalidate()
 
 
 def _note_rest(_connection: object, record: Any) -> None:
