@@ -2,6 +2,7 @@ import { useCallback, useEffect, useState } from "react";
 import type { Desk, Me } from "../shared/contract";
 import { Skeleton, TroubleNote } from "../shared/parts";
 import { useAnswer } from "../shared/use-answer";
+import { useKeys } from "../shared/use-keys";
 import { AccountView } from "./account-view";
 import { go, usePlace } from "./address";
 import { KeysDialog } from "./keys";
@@ -47,7 +48,15 @@ function Shell({ desk, me, onMe }: { desk: Desk; me: Me; onMe: (me: Me) => void 
   useEffect(() => {
     document.title = desk.name;
   }, [desk.name]);
-  useShortcuts(() => setKeysOpen(true), openMenu);
+  useKeys({
+    "?": () => setKeysOpen(true),
+    "/": () => {
+      openMenu();
+      setTimeout(() => document.getElementById("search")?.focus());
+    },
+    n: () => go({ view: "talk", id: null }),
+    c: () => document.getElementById("composer")?.focus(),
+  });
 
   return (
     <div className="shell">
@@ -83,30 +92,4 @@ function useNarrow(): boolean {
     return () => NARROW.removeEventListener("change", read);
   }, []);
   return isNarrow;
-}
-
-/** The page's keys, while nothing is being written. */
-function useShortcuts(onKeys: () => void, onMenu: () => void): void {
-  useEffect(() => {
-    const press = (event: KeyboardEvent): void => {
-      const target = event.target as HTMLElement;
-      const isWriting = target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
-      if (isWriting || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog:modal")) return;
-      const acts: Record<string, () => void> = {
-        "?": onKeys,
-        "/": () => {
-          onMenu();
-          setTimeout(() => document.getElementById("search")?.focus());
-        },
-        n: () => go({ view: "talk", id: null }),
-        c: () => document.getElementById("composer")?.focus(),
-      };
-      const act = acts[event.key];
-      if (!act) return;
-      event.preventDefault();
-      act();
-    };
-    document.addEventListener("keydown", press);
-    return () => document.removeEventListener("keydown", press);
-  });
 }

@@ -1,9 +1,10 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { call, query, Trouble, troubleOf } from "../shared/api";
 import type { Conversation, FileFact, Message, Survey } from "../shared/contract";
+import { messageOf } from "../shared/message";
+import { branch, leaf } from "../shared/tree";
 import { ask, resume, type Question } from "../stream/follow";
-import { advance, newTurn, type Turn } from "../stream/turn";
-import { branch, leaf } from "./tree";
+import { advance, newTurn, replyOf, type Turn } from "../stream/turn";
 
 type Live = { question: Message | null; turn: Turn; since: string };
 
@@ -307,35 +308,8 @@ function settle(messages: Message[], question: Message | null, turn: Turn): Mess
   return asked ? [...kept, asked, ...replies] : [...kept, ...replies];
 }
 
-const blank = { author: null, grounding: null, model: null, citations: [], tools: [], files: [], feedback: null, turn_id: null, error: null, can_leave_message: false };
-
-const asQuestion = (text: string, parent: string | null, files: FileFact[]): Message => ({
-  ...blank,
-  id: LOCAL_QUESTION,
-  parent_id: parent,
-  role: "user",
-  text,
-  state: "complete",
-  created_at: new Date().toISOString(),
-  files,
-});
-
-const replyOf = (turn: Turn, parent: string | null, at: string): Message => ({
-  ...blank,
-  id: turn.replyId,
-  parent_id: parent,
-  role: "assistant",
-  text: turn.text,
-  state: turn.state === "handed" ? "complete" : turn.state,
-  created_at: at,
-  grounding: turn.grounding,
-  model: turn.model,
-  citations: turn.citations,
-  tools: turn.tools,
-  turn_id: turn.turnId,
-  error: turn.error,
-  can_leave_message: turn.canLeaveMessage,
-});
+const asQuestion = (text: string, parent: string | null, files: FileFact[]): Message =>
+  messageOf({ id: LOCAL_QUESTION, parent_id: parent, role: "user", text, files });
 
 export const draftKey = (id: string | null): string => `frontdesk.draft.${id ?? "new"}`;
 

@@ -2,10 +2,10 @@ import { ChevronLeft } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useAnswer } from "../shared/use-answer";
 import type { Named, Page, Person } from "../shared/contract";
-import { branch } from "../chat/tree";
+import { branch } from "../shared/tree";
+import { useKeys } from "../shared/use-keys";
 import type { PersonLine, WatchedConversation } from "./contract";
 import { HandBack } from "./inbox-hand-back";
-import { useInboxKeys } from "./inbox-keys";
 import { Link } from "./parts";
 import { hrefOf } from "./route";
 import { words } from "./strings";
@@ -33,7 +33,7 @@ export function InboxHead({ talk, person, me, onAct }: Props) {
   const isClosed = talk.status === "closed";
   const assign = (id: string | null): void => void onAct("assignee", "PUT", { person_id: id });
   const handBack = (): void => setHandingBack(true);
-  useInboxKeys({ a: () => assign(me.id), h: isMine ? handBack : undefined });
+  useKeys({ a: () => assign(me.id), h: isMine ? handBack : undefined });
 
   return (
     <header className="inbox-head">

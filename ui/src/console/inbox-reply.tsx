@@ -2,11 +2,11 @@ import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 import { call, troubleOf, type Trouble } from "../shared/api";
 import { TroubleNote } from "../shared/parts";
 import type { Person } from "../shared/contract";
+import { useKeys } from "../shared/use-keys";
 import { useTyping } from "../stream/use-news";
 import type { WatchedConversation } from "./contract";
 import { CannedList, useCanned } from "./inbox-canned";
 import { DraftPreview, useDraft } from "./inbox-draft";
-import { useInboxKeys } from "./inbox-keys";
 import { words } from "./strings";
 
 const text = words.inbox;
@@ -42,7 +42,7 @@ export function InboxReply({ talk, person, me, onTakeOver, onSent }: Props) {
     setWanted(true);
     void onTakeOver();
   };
-  useInboxKeys({ t: isMine ? undefined : takeOver, r: isMine ? () => write("reply") : undefined, n: () => write("note") });
+  useKeys({ t: isMine ? undefined : takeOver, r: isMine ? () => write("reply") : undefined, n: () => write("note") });
 
   return (
     <div className="inbox-foot">
@@ -98,7 +98,7 @@ function ReplyBox({ conversation, person, isWanted, onSent }: BoxProps & { perso
     setWritten(/(^|\s)$/.test(written) ? `${written}/` : `${written} /`);
     field.current?.focus();
   };
-  useInboxKeys({ d: draft.begin, "/": askCanned });
+  useKeys({ d: draft.begin, "/": askCanned });
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
     if (event.nativeEvent.isComposing || picker.onKeyDown(event)) return;
     if (event.key === "Enter" && !event.shiftKey) {

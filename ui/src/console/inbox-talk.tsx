@@ -3,7 +3,7 @@ import { call, troubleOf, type Trouble } from "../shared/api";
 import { Skeleton, TroubleNote, When } from "../shared/parts";
 import type { Named, Person } from "../shared/contract";
 import { useAtEnd } from "../shared/use-at-end";
-import { branch } from "../chat/tree";
+import { branch } from "../shared/tree";
 import type { Typists } from "../stream/use-news";
 import type { Note, UnknownLetter, WatchedConversation } from "./contract";
 import { MessageItem, unmarked, writerOf } from "./inbox-message";

@@ -2,9 +2,10 @@ import { useEffect, useRef, useState } from "react";
 import { call, query } from "../shared/api";
 import type { Me } from "../shared/contract";
 import { useAnswer } from "../shared/use-answer";
+import { useKeys } from "../shared/use-keys";
 import { useNews, useTypists } from "../stream/use-news";
 import type { InboxPage, WatchedConversation } from "./contract";
-import { InboxKeys, useInboxKeys } from "./inbox-keys";
+import { InboxKeys } from "./inbox-keys";
 import { InboxList } from "./inbox-list";
 import { InboxTalk } from "./inbox-talk";
 import "./inbox.css";
@@ -45,7 +46,7 @@ export function InboxScreen({ route }: { route: Route }) {
     if (next) go(hrefOf("inbox", next.id) + location.search, id !== null);
   };
   const leave = (): void => go(hrefOf("inbox") + location.search);
-  useInboxKeys({
+  useKeys({
     j: () => step(1),
     k: () => step(-1),
     s: () => document.querySelector<HTMLElement>(".search-field")?.focus(),

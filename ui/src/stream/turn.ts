@@ -1,4 +1,5 @@
-import type { Activity, Call, Citation, Fault, Grounding, ToolUse, TurnEvent } from "../shared/contract";
+import type { Activity, Call, Citation, Fault, Grounding, Message, ToolUse, TurnEvent } from "../shared/contract";
+import { messageOf } from "../shared/message";
 
 export type Asked = { id: string; call: Call; state: "open" | "approved" | "denied" };
 
@@ -49,6 +50,24 @@ export function advance(turn: Turn, seq: number, event: TurnEvent): Turn {
   if (seq <= turn.seq) return turn;
   return { ...turn, seq, ...change(turn, event) };
 }
+
+/** The answer as a message that follows `parent`, as far as it has come. */
+export const replyOf = (turn: Turn, parent: string | null, at: string): Message =>
+  messageOf({
+    id: turn.replyId,
+    parent_id: parent,
+    role: "assistant",
+    text: turn.text,
+    state: turn.state === "handed" ? "complete" : turn.state,
+    created_at: at,
+    grounding: turn.grounding,
+    model: turn.model,
+    citations: turn.citations,
+    tools: turn.tools,
+    turn_id: turn.turnId,
+    error: turn.error,
+    can_leave_message: turn.canLeaveMessage,
+  });
 
 function change(turn: Turn, event: TurnEvent): Partial<Turn> {
   switch (event.type) {

@@ -1,8 +1,9 @@
 import { call, troubleOf, type Trouble } from "../shared/api";
 import type { Conversation, Message } from "../shared/contract";
+import { messageOf } from "../shared/message";
 import { ask, resume } from "../stream/follow";
 import { listen, POLL, TYPING_LASTS, TYPING_PAUSE, type News } from "../stream/news";
-import { advance, newTurn, type Turn } from "../stream/turn";
+import { advance, newTurn, replyOf, type Turn } from "../stream/turn";
 
 type Follower = Parameters<typeof ask>[1];
 
@@ -44,7 +45,7 @@ export class Chat {
     if (!turn) return stored;
     const shown = stored.filter((message) => message.id !== turn.replyId);
     if (question && !shown.some((message) => message.id === turn.messageId)) shown.push({ ...question, id: turn.messageId || question.id });
-    if (turn.state !== "handed") shown.push(replyOf(turn));
+    if (turn.state !== "handed") shown.push(replyOf(turn, turn.messageId, new Date().toISOString()));
     return shown;
   }
 
@@ -57,7 +58,7 @@ export class Chat {
   }
 
   send(text: string): void {
-    this.question = { ...blank, id: "question", role: "user", text, created_at: new Date().toISOString() };
+    this.question = messageOf({ id: "question", role: "user", text });
     const body = { text, ...(this.id ? { conversation_id: this.id } : {}) };
     void this.follow(newTurn({ replyId: "reply" }), (follower) => ask(body, follower));
   }
@@ -183,31 +184,3 @@ export class Chat {
     call(path, { method: "POST" }).catch(() => undefined);
   }
 }
-
-const blank = {
-  parent_id: null,
-  state: "complete" as const,
-  author: null,
-  grounding: null,
-  model: null,
-  citations: [],
-  tools: [],
-  files: [],
-  feedback: null,
-  turn_id: null,
-  error: null,
-  can_leave_message: false,
-};
-
-const replyOf = (turn: Turn): Message => ({
-  ...blank,
-  id: turn.replyId,
-  role: "assistant",
-  text: turn.text,
-  state: turn.state === "handed" ? "complete" : turn.state,
-  created_at: new Date().toISOString(),
-  grounding: turn.grounding,
-  citations: turn.citations,
-  error: turn.error,
-  can_leave_message: turn.canLeaveMessage,
-});

@@ -1,25 +1,10 @@
 import { expect, it } from "vitest";
-import type { Message } from "../shared/contract";
+import type { Message } from "./contract";
+import { messageOf } from "./message";
 import { branch, leaf, versions } from "./tree";
 
-const message = (id: string, parent: string | null): Message => ({
-  id,
-  parent_id: parent,
-  role: id.startsWith("q") ? "user" : "assistant",
-  text: id,
-  state: "complete",
-  created_at: "2026-01-01T00:00:00Z",
-  author: null,
-  grounding: null,
-  model: null,
-  citations: [],
-  tools: [],
-  files: [],
-  feedback: null,
-  turn_id: null,
-  error: null,
-  can_leave_message: false,
-});
+const message = (id: string, parent: string | null): Message =>
+  messageOf({ id, parent_id: parent, role: id.startsWith("q") ? "user" : "assistant" });
 
 const tree = [
   message("q1", null),

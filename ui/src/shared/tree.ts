@@ -1,4 +1,4 @@
-import type { Message } from "../shared/contract";
+import type { Message } from "./contract";
 
 /** The messages from the start to `headId`, oldest first. */
 export function branch(messages: readonly Message[], headId: string | null): Message[] {
