@@ -6,7 +6,7 @@ that was paused while another took the turn over finds its fence outdated and ca
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -64,16 +64,18 @@ def is_open(state: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     return sa.or_(state == "queued", state == "running")
 
 
-def _running(these: sa.ColumnElement[bool]) -> sa.Select[Any, Any, Any]:
-    running = sa.select(turns.c.id, turns.c.fence, turns.c.stop_requested).where(these, turns.c.state == "running")
-    return running.order_by(turns.c.id).with_for_update()
-
-
-_RUNNING = Prepared(
-    {
-        "postgresql": _running(turns.c.id == sa.any_(sa.bindparam("those", type_=postgresql.ARRAY(sa.Text)))),
-        "sqlite": _running(turns.c.id.in_(sa.bindparam("those", expanding=True))),
-    }
+_THOSE = {  # the turns whose ids are given as a list
+    "postgresql": turns.c.id == sa.any_(sa.bindparam("those", type_=postgresql.ARRAY(sa.Text))),
+    "sqlite": turns.c.id.in_(sa.bindparam("those", expanding=True)),
+}
+_RUN = {
+    name: sa.select(turns.c.id, turns.c.fence, turns.c.stop_requested).where(those, turns.c.state == "running")
+    for name, those in _THOSE.items()
+}
+_RUNNING = Prepared(_RUN)
+_HELD_FAST = Prepared({name: run.order_by(turns.c.id).with_for_update() for name, run in _RUN.items()})
+_KEEP = Prepared(
+    {name: turns.update().where(those).values(lease_until=sa.bindparam("until")) for name, those in _THOSE.items()}
 )
 _LAST_SEQ = Prepared(turns.update().where(turns.c.id == sa.bindparam("turn")).values(last_seq=sa.bindparam("seq")))
 TICK = timedelta(microseconds=1)
@@ -208,14 +210,14 @@ class Turns:
 
     async def keep(self, held: Mapping[str, int], seconds: float) -> None:
         """Keep the leases of these turns (id → fence) for `seconds` from now; those that are lost stay so."""
-        mine = sa.tuple_(turns.c.id, turns.c.fence).in_(list(held.items()))
-        change = turns.update().where(mine, turns.c.state == "running")
-        change = change.values(lease_until=self._clock.now() + timedelta(seconds=seconds))
+        until = self._clock.now() + timedelta(seconds=seconds)
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(change)
+        async def work(connection: Connection) -> None:
+            running = await _HELD_FAST(connection, {"those": list(held)})
+            mine = [row["id"] for row in running if held[row["id"]] == row["fence"]]
+            await _KEEP(connection, {"those": mine, "until": until})
 
-        await self._database.commit(work)
+        await self._database.act(work)
 
     async def append(self, lease: Lease, events: list[Numbered]) -> bool:
         """Store events and say whether a stop is wanted. Raises `LostLease`, and then nothing is stored."""
@@ -228,7 +230,7 @@ class Turns:
         """Store the events of many turns in one transaction; one that is lost harms no other."""
 
         async def work(connection: Connection) -> list[bool | LostLease]:
-            rows = await _RUNNING(connection, {"those": [lease.turn_id for lease, _ in batch]})
+            rows = await _HELD_FAST(connection, {"those": [lease.turn_id for lease, _ in batch]})
             stops = {(row["id"], row["fence"]): row["stop_requested"] for row in rows}
             held = [(lease, events) for lease, events in batch if (lease.turn_id, lease.fence) in stops]
             await _LAST_SEQ.many(connection, [{"turn": lease.turn_id, "seq": said[-1].seq} for lease, said in held])
@@ -241,11 +243,8 @@ class Turns:
         """Which of these turns (id → fence) should end: a stop was asked for, or they are another's now."""
         if not held:
             return set()
-        query = sa.select(turns.c.id, turns.c.fence).where(
-            turns.c.id.in_(held), turns.c.state == "running", ~turns.c.stop_requested
-        )
-        async with self._database.read() as connection:
-            wanted = {row.id for row in await connection.execute(query) if held[row.id] == row.fence}
+        rows = await self._database.run(_RUNNING, {"those": list(held)})
+        wanted = {row["id"] for row in rows if held[row["id"]] == row["fence"] and not row["stop_requested"]}
         return held.keys() - wanted
 
     async def finish(
