@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import frontdesk
 from frontdesk.api import errors
 from frontdesk.app.exports import exports
 from frontdesk.app.inbox import shelf_of, team_routers
-from frontdesk.app.keeping import channels_for_codes
+from frontdesk.app.metrics import ping
 from frontdesk.app.rooms import Desk
-from frontdesk.app.telegram import telegram_route
+from frontdesk.app.telegram import linkable, telegram_route
 from frontdesk.app.widget import widget_router, widget_routes
 from frontdesk.channels import health, sign_in
 from frontdesk.channels.openai_api.routes import routes as openai_routes
@@ -148,7 +149,7 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         files.router(store.files, largest),
         passages.router(desk.knowledge),
         memories.router(store.memories, desk.embedder),
-        links.router(store.links, channels_for_codes(desk.system)),
+        links.router(store.links, linkable(desk.system)),
         usage.router(store.calls, store.budgets),
         approvals.router(desk.approvals),
         people.router(store.people, door.sign_in),
@@ -203,13 +204,8 @@ def _checks(desk: Desk) -> dict[str, health.Check]:
             raise ShuttingDown("This process is about to end")
 
     checks: dict[str, health.Check] = {"database": desk.store.database.ping, "process": taking_work}
-    redis = desk.door.redis
-    if redis is not None:
-
-        async def ping() -> None:
-            await redis.execute_command("PING")  # pyright: ignore[reportUnknownMemberType]  # redis-py's loose types
-
-        checks["redis"] = ping
+    if desk.door.redis is not None:
+        checks["redis"] = partial(ping, desk.door.redis)
     if desk.bell is not None:
         checks["queue"] = desk.bell.check
     return checks

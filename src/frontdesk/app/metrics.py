@@ -37,7 +37,7 @@ def open_exposition(
 
     looks = [conversations, machine, partial(_is_up, "database", store.database.ping)]
     if redis is not None:
-        looks.append(partial(_is_up, "redis", partial(_ping, redis)))
+        looks.append(partial(_is_up, "redis", partial(ping, redis)))
     return Exposition(looks, clock)
 
 
@@ -51,5 +51,6 @@ async def _is_up(part: str, ping: Callable[[], Awaitable[None]]) -> None:
         metrics.part_up.labels(part).set(1)
 
 
-async def _ping(redis: "Redis") -> None:
+async def ping(redis: "Redis") -> None:
+    """Whether Redis answers. Raises what its client does."""
     await redis.execute_command("PING")  # pyright: ignore[reportUnknownMemberType]  # redis-py's loose types

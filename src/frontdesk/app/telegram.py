@@ -1,6 +1,7 @@
 """Telegram, wired: updates in, letters out."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +30,7 @@ from frontdesk.channels.telegram.sender import TelegramSender
 from frontdesk.channels.telegram.talk import Talk
 from frontdesk.channels.telegram.updates import CHANNEL, User
 from frontdesk.channels.telegram.visitors import Visitors
+from frontdesk.channels.web.links import OtherChannel
 from frontdesk.errors import TelegramTokenRefused
 from frontdesk.gate.limits import Window
 from frontdesk.gate.signing import derived_key
@@ -124,6 +126,12 @@ async def status_of(client: TelegramClient) -> Status:
         waiting=info.pending_update_count,
         last_error=info.last_error_message,
     )
+
+
+def linkable(system: System) -> Sequence[OtherChannel]:
+    """Telegram, where there is a bot: the channel on which somebody can show a code that the desk's pages gave them."""
+    has_bot = system.section(TelegramOptions).bot_token.get_secret_value()
+    return [OtherChannel(id=CHANNEL, name="Telegram")] if has_bot else []
 
 
 def telegram_route(telegram: Telegram | None) -> Route:

@@ -15,6 +15,7 @@ from frontdesk.errors import NotFound
 from frontdesk.messages import Citation, Grounding
 from frontdesk.ports import Clock
 from frontdesk.store import words
+from frontdesk.store.cursors import cursor, seen
 from frontdesk.store.database import Database, UtcDateTime, metadata
 from frontdesk.store.files import files
 from frontdesk.store.prepared import Connection, Prepared, Row
@@ -196,9 +197,7 @@ class Conversations:
         if but:
             where.append(conversations.c.channel.not_in(but))
         if before is not None:
-            moment, _, identity = before.partition("~")
-            key = sa.tuple_(conversations.c.updated_at, conversations.c.id)
-            where.append(key < sa.tuple_(sa.literal(_moment(moment), UtcDateTime), sa.literal(identity)))
+            where.append(sa.tuple_(conversations.c.updated_at, conversations.c.id) < seen(before))
         newest = (
             sa.select(conversations)
             .where(*where)
@@ -211,7 +210,7 @@ class Conversations:
             rows = [Conversation(**row) for row in (await connection.execute(newest)).mappings()]
         more = len(rows) > limit
         rows = rows[:limit]
-        return rows, f"{rows[-1].updated_at.isoformat()}~{rows[-1].id}" if more else None
+        return rows, cursor(rows[-1].updated_at, rows[-1].id) if more else None
 
     async def get(self, conversation_id: str, person_id: str | None) -> Conversation:
         """One conversation. Raises `NotFound`, also for somebody else's."""
@@ -318,10 +317,3 @@ def _message(row: Row | sa.RowMapping) -> Message:
     values: dict[str, Any] = {"parent_id": None}  # a row of mixed columns; the struct gives each its type back
     values.update((str(name), value) for name, value in row.items() if name != "person_id" and value is not None)
     return Message(**values)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise NotFound("There is no such page", where="cursor") from None

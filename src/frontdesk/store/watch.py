@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.errors import NotFound
 from frontdesk.store import words
 from frontdesk.store.conversations import Conversation, conversations, messages
-from frontdesk.store.database import Database, UtcDateTime
+from frontdesk.store.cursors import cursor, seen
+from frontdesk.store.database import Database
 from frontdesk.store.feedback import feedback
 from frontdesk.store.files import File, whole
 from frontdesk.store.outbox import outbox
@@ -71,8 +72,8 @@ class Watch:
         moment = conversations.c.waiting_since if waiting else conversations.c.updated_at
         where = [_in_view(view, operator_id), self._of(channel)]
         if before is not None:
-            seen, here = _cursor(before), sa.tuple_(moment, conversations.c.id)
-            where.append(here > seen if waiting else here < seen)
+            here = sa.tuple_(moment, conversations.c.id)
+            where.append(here > seen(before) if waiting else here < seen(before))
         order = (moment, conversations.c.id) if waiting else (moment.desc(), conversations.c.id.desc())
         async with self._database.read() as connection:
             if query:
@@ -83,7 +84,7 @@ class Watch:
         if len(rows) <= limit:
             return lines, None
         last = lines[-1].conversation
-        return lines, f"{((last.waiting_since if waiting else None) or last.updated_at).isoformat()}~{last.id}"
+        return lines, cursor((last.waiting_since if waiting else None) or last.updated_at, last.id)
 
     async def one(self, conversation_id: str) -> Line:
         """One conversation. Raises `NotFound`."""
@@ -213,12 +214,3 @@ async def _last_words(connection: AsyncConnection, heads: Sequence[str]) -> dict
         said |= {head: row.text[:ONE_LINE] for head, row in found.items() if row.role != "notice" and row.text}
         at = {head: row.parent_id for head, row in found.items() if head not in said and row.parent_id}
     return said
-
-
-def _cursor(text: str) -> sa.Tuple:
-    moment, _, identity = text.partition("~")
-    try:
-        seen = datetime.fromisoformat(moment)
-    except ValueError:
-        raise NotFound("There is no such page", where="cursor") from None
-    return sa.tuple_(sa.literal(seen, UtcDateTime), sa.literal(identity))
