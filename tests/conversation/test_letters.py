@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 import sqlalchemy as sa
 
-from frontdesk.conversation.converse import MOST_CLAIMS
+from frontdesk.conversation.converse import LOOK_ROUND, MOST_CLAIMS
 from frontdesk.conversation.feed import Feeds
 from frontdesk.events import Accepted, Inbound, PersonAnswers
 from frontdesk.messages import ModelDone, ModelEvent, ModelRequest, TextDelta
@@ -201,9 +201,8 @@ async def test_a_new_message_while_typing_cancels_the_reply_and_the_next_one_ans
     running = asyncio.create_task(chat.desk.converse.run(first.turn_id))
     await chat.post.begun.wait()
     second = await chat.accept("the red one", "2")
-    async with asyncio.timeout(20):
-        while not (await asyncio.wait({running}, timeout=0.005))[0]:
-            chat.clock.advance(0.1)
+    chat.clock.advance(LOOK_ROUND)  # after which it is seen, long before the reply would be typed
+    await asyncio.wait_for(running, 20)
     assert await chat.bodies() == []
     await chat.run(second)
     assert await chat.bodies() == ["desk|You said The blue door and the red one."]
