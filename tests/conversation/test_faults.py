@@ -35,12 +35,16 @@ class Faults:
         if not database.is_sqlite:  # prepared statements go to PostgreSQL's driver beside SQLAlchemy
             monkeypatch.setattr(Direct, "ready", lambda connection, prepared: self._prepared(connection, prepared))
             monkeypatch.setattr(Transaction, "__aexit__", lambda *arguments: self._commit(*arguments))
-        sa.event.listen(database.engine.sync_engine, "before_cursor_execute", self._statement)
-        sa.event.listen(database.engine.sync_engine, "commit", self._step)
+        sa.event.listen(sa.Engine, "before_cursor_execute", self._statement)
+        sa.event.listen(sa.Engine, "commit", self._step)
 
     @property
     def happened(self) -> bool:
         return 0 < self.at <= self.count
+
+    def end(self) -> None:
+        sa.event.remove(sa.Engine, "before_cursor_execute", self._statement)
+        sa.event.remove(sa.Engine, "commit", self._step)
 
     def arm(self, at: int, *, lasting: bool) -> None:
         self.at, self.lasting, self.count = at, lasting, 0
@@ -121,9 +125,15 @@ async def run_until_finished(desk: Desk, turn_id: str, on_failure: Callable[[], 
 @pytest.mark.proves("promise-6", "promise-1")
 @pytest.mark.parametrize("lasting", [False, True], ids=["one error", "an outage"])
 async def test_a_failure_at_any_step_loses_and_doubles_nothing(
-    database: Database, clock: FakeClock, ids: CountingIds, lasting: bool, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    clock: FakeClock,
+    ids: CountingIds,
+    lasting: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     faults = Faults(database, monkeypatch)
+    request.addfinalizer(faults.end)
     desk = await new_process(database, clock, ids, "process-0")
     step = 0
     while True:

@@ -113,7 +113,7 @@ async def test_a_word_that_cannot_be_stored_is_kept_for_the_next_time(
         raise StoreUnavailable("The database is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(database, "commit_at_once", away)
+        patch.setattr(database, "act", away)
         await budget.settle(reservation, USED)
     await budget.settled()
     assert [each.tokens_used for each in await budget.left(None)] == [100]

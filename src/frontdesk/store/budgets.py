@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from frontdesk.errors import BudgetSpent, StoreUnavailable
 from frontdesk.messages import Usage
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.prepared import Connection, Prepared, Row, among
 from frontdesk.store.typed import Typed
 
 budgets = sa.Table(
@@ -49,11 +50,33 @@ KEPT = timedelta(days=40)  # how long old periods stay to be looked at
 SOON = 10.0  # seconds after which a call may fit whose place is only set aside for calls that run now
 
 AMOUNTS = ("spent_tokens", "spent_cost", "reserved_tokens", "reserved_cost")
-_CHANGE = (
+_CHANGE = Prepared(
     budgets.update()
     .where(budgets.c.id == sa.bindparam("budget"))
     .values({name: budgets.c[name] + sa.bindparam(f"more_{name}") for name in AMOUNTS})
 )
+_READ = Prepared(sa.select(budgets.c.id, *(budgets.c[name] for name in AMOUNTS)).where(among(budgets.c.id, "budgets")))
+_LOCK = Prepared(  # in one order everywhere, so that no two wait for each other
+    sa.select(budgets.c.id, *(budgets.c[name] for name in AMOUNTS))
+    .where(among(budgets.c.id, "budgets"))
+    .order_by(budgets.c.person_id.is_(None), budgets.c.id)
+    .with_for_update()
+)
+_OPEN = Prepared(
+    {
+        "postgresql": postgresql.insert(budgets).on_conflict_do_nothing(index_elements=["id"]),
+        "sqlite": sqlite.insert(budgets).on_conflict_do_nothing(index_elements=["id"]),
+    },
+    ("id", "person_id", "begins_at"),
+)
+_RESERVE = Prepared(reservations.insert(), ("id", "person_id", "budgets", "tokens", "cost", "made_at"))
+_TAKE = Prepared(
+    reservations.delete()
+    .where(among(reservations.c.id, "calls"))
+    .returning(reservations.c.id, reservations.c.budgets, reservations.c.tokens, reservations.c.cost)
+)
+_FORGET_BUDGETS = Prepared(budgets.delete().where(budgets.c.begins_at < sa.bindparam("before")))
+_FORGET_RESERVATIONS = Prepared(reservations.delete().where(reservations.c.made_at < sa.bindparam("before")))
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,8 +239,7 @@ class Budgets:
         lines = [line for line in self._lines(person_id, self._clock.now()) if line.cap.whose == whose]
         if not lines:
             return []
-        async with self._database.read() as connection:
-            held = await connection.run_sync(partial(_read, ids=[line.id for line in lines]))
+        held = _by_id(await self._database.run(_READ, {"budgets": [line.id for line in lines]}))
         return [
             Left(
                 whose=line.cap.whose,
@@ -283,7 +305,7 @@ class Budgets:
 
     async def _book(self, asking: Sequence[_Asking], telling: Sequence[_Telling]) -> None:
         asks, words = [ask for ask, _ in asking], [word for word, _ in telling]
-        refusals = await self._database.commit_at_once(partial(_book, asks, words))
+        refusals = await self._database.act(partial(_book, asks, words))
         _done(telling)
         for ask, answer in asking:
             if not answer.done():
@@ -304,18 +326,18 @@ class Budgets:
         _done(telling)
 
 
-def _book(asks: Sequence[_Ask], words: Sequence[_Word], connection: sa.Connection) -> dict[str, _Refusal]:
+async def _book(asks: Sequence[_Ask], words: Sequence[_Word], connection: Connection) -> dict[str, _Refusal]:
     """Settle, then set aside for each call in every budget or in none. The refused ones, by id.
 
     Each reservation is settled once, also when this is run again.
     """
     changes: dict[str, _Change] = {}
-    for row in _taken(connection, [word.reservation for word in words]):
-        usage = next(word.usage for word in words if word.reservation == row.id)
+    for row in await _TAKE(connection, {"calls": [word.reservation for word in words]}) if words else ():
+        usage = next(word.usage for word in words if word.reservation == row["id"])
         tokens = usage.prompt_tokens + usage.completion_tokens
-        for budget in row.budgets:
-            changes.setdefault(budget, _Change()).add(tokens, usage.cost, -row.tokens, -row.cost)
-    held = _held(connection, [line for ask in asks for line in ask.lines], changes)
+        for budget in row["budgets"]:
+            changes.setdefault(budget, _Change()).add(tokens, usage.cost, -row["tokens"], -row["cost"])
+    held = await _held(connection, [line for ask in asks for line in ask.lines], changes)
     refusals: dict[str, _Refusal] = {}
     for ask in asks:
         for line in ask.lines:
@@ -326,10 +348,8 @@ def _book(asks: Sequence[_Ask], words: Sequence[_Word], connection: sa.Connectio
         else:
             for line in ask.lines:
                 changes.setdefault(line.id, _Change()).add(0, 0, ask.tokens, ask.cost)
-    if changes:
-        connection.execute(_CHANGE, [{"budget": budget, **change.columns()} for budget, change in changes.items()])
-    if kept := [_row(ask) for ask in asks if ask.id not in refusals]:
-        connection.execute(reservations.insert(), kept)
+    await _CHANGE.many(connection, [{"budget": budget, **change.columns()} for budget, change in changes.items()])
+    await _RESERVE.many(connection, [_row(ask) for ask in asks if ask.id not in refusals])
     return refusals
 
 
@@ -344,38 +364,24 @@ def _row(ask: _Ask) -> dict[str, object]:
     }
 
 
-def _taken(connection: sa.Connection, ids: Sequence[str]) -> Sequence[sa.Row[Any, Any, Any, Any]]:
-    """Take these reservations away; those that are settled already are not among them."""
-    if not ids:
-        return ()
-    taken = reservations.delete().where(reservations.c.id.in_(ids))
-    columns = (reservations.c.id, reservations.c.budgets, reservations.c.tokens, reservations.c.cost)
-    return connection.execute(taken.returning(*columns)).all()
-
-
-def _held(connection: sa.Connection, lines: Sequence[_Line], more: Collection[str]) -> dict[str, _Held]:
+async def _held(connection: Connection, lines: Sequence[_Line], more: Collection[str]) -> dict[str, _Held]:
     """What these budgets hold, locked until the end. Those of a new period are opened."""
-    found = _read(connection, {*(line.id for line in lines), *more}, lock=True)
+    found = _by_id(await _LOCK(connection, {"budgets": {*(line.id for line in lines), *more}}))
     new = {line.id: line for line in lines if line.id not in found}
     if new:
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         rows = [{"id": each.id, "person_id": each.person_id, "begins_at": each.begins_at} for each in new.values()]
         rows.sort(key=lambda row: (row["person_id"] is None, row["id"]))  # the order in which they are locked
-        connection.execute(insert(budgets).on_conflict_do_nothing(index_elements=["id"]), rows)
-        found |= _read(connection, new, lock=True)
+        await _OPEN.many(connection, rows)
+        found |= _by_id(await _LOCK(connection, {"budgets": list(new)}))
         for line in new.values():
             if line.person_id is None:  # the desk's own begin once a day: the time to forget those of long ago
-                connection.execute(budgets.delete().where(budgets.c.begins_at < line.begins_at - KEPT))
-                connection.execute(reservations.delete().where(reservations.c.made_at < line.begins_at - KEPT))
+                await _FORGET_BUDGETS(connection, {"before": line.begins_at - KEPT})
+                await _FORGET_RESERVATIONS(connection, {"before": line.begins_at - KEPT})
     return found
 
 
-def _read(connection: sa.Connection, ids: Collection[str], *, lock: bool = False) -> dict[str, _Held]:
-    """The rows of these budgets. Locked, they are so in one order everywhere, so that no two wait for each other."""
-    query = sa.select(*(budgets.c[name] for name in _Held.__struct_fields__)).where(budgets.c.id.in_(ids))
-    if lock:
-        query = query.order_by(budgets.c.person_id.is_(None), budgets.c.id).with_for_update()
-    return {row["id"]: _Held(**row) for row in connection.execute(query).mappings()}
+def _by_id(rows: Sequence[Row]) -> dict[str, _Held]:
+    return {row["id"]: _Held(**row) for row in rows}
 
 
 def _done(telling: Sequence[_Telling]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from frontdesk.messages import Usage
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.prepared import Prepared
 from frontdesk.store.rows import Rows
 
 calls = sa.Table(
@@ -33,7 +34,7 @@ calls = sa.Table(
 )
 
 
-_BOOK = calls.insert()
+_BOOK = Prepared(calls.insert(), tuple(calls.c.keys()))
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

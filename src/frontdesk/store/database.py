@@ -26,12 +26,14 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from frontdesk.errors import StoreUnavailable
+from frontdesk.store.gathered import Gathered
 from frontdesk.store.keyring import KeyRing
 from frontdesk.store.prepared import Connection, Direct, Prepared, Row, Values
 from frontdesk.store.sealed import hang, ring_of
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
+Act = Callable[[Connection], Coroutine[Any, Any, T]]
 
 metadata = sa.MetaData(
     naming_convention={
@@ -91,6 +93,7 @@ class Database:
         self._turn = asyncio.Lock()  # of this process's two writers on SQLite: neither then waits by polling
         self._own_thread: ThreadPoolExecutor | None = None
         self._own_engine: sa.Engine | None = None
+        self._acting: Gathered[Act[Any], Any] = Gathered(self._act_together)
         self._lines: Any = None  # asyncpg's pool of connections beside SQLAlchemy's, on PostgreSQL
         self._compiled: dict[Prepared, Any] = {}
 
@@ -199,37 +202,35 @@ class Database:
         self._queue.put_nowait(_Waiting(work, done))
         return await done
 
-    async def commit_at_once(self, work: Callable[[sa.Connection], T]) -> T:
-        """`commit` for work that awaits nothing: on SQLite it changes threads once, not once for each statement."""
-        if self._own_thread is None or self._own_engine is None:
-            return await self._alone(lambda connection: connection.run_sync(work))
-        async with self._turn:
-            try:
-                return await asyncio.get_running_loop().run_in_executor(
-                    self._own_thread, _begin_and_run, self._own_engine, work
-                )
-            except (DBAPIError, sqlite3.Error, OSError) as error:
-                raise _translated(error) from error
-
     async def run(self, prepared: Prepared, values: Values) -> Sequence[Row]:
         """The rows of one statement, which is a transaction of its own: a question, or a change. Raises as `commit`."""
         if self._lines is not None:
             return await self._directly(lambda connection: prepared(connection, values))
         if prepared.changes(self._engine.dialect):
-            return await self.commit(lambda connection: prepared(connection, values))
+            return await self.act(lambda connection: prepared(connection, values))
         async with self.read() as connection:
             return await prepared(connection, values)
 
-    async def act(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """`commit` for work that is made of prepared statements."""
+    async def act(self, work: Act[T]) -> T:
+        """`commit` for work that awaits nothing but prepared statements.
+
+        On SQLite it runs in a thread of its own, which is entered once and not for each statement; works that wait
+        together share a transaction there as well.
+        """
         if self._lines is None:
-            return await self.commit(work)
+            return await self._acting.put(work)
 
         async def transact(connection: Direct) -> T:
             async with connection.driver.transaction():
                 return await work(connection)
 
         return await self._directly(transact)
+
+    async def _act_together(self, works: list[Act[Any]]) -> list[Any]:
+        assert self._own_engine is not None
+        async with self._turn:
+            run = partial(_run_in_this_thread, self._own_engine, works)
+            return await asyncio.get_running_loop().run_in_executor(self._own_thread, run)
 
     async def _directly(self, work: Callable[[Direct], Awaitable[T]]) -> T:
         for attempt in range(1, ATTEMPTS + 1):
@@ -406,9 +407,30 @@ def _sqlite_in_one_thread(url: str, lock_wait: float) -> sa.Engine:
     return engine
 
 
-def _begin_and_run(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
-    with engine.begin() as connection:
-        return work(connection)
+def _run_in_this_thread(engine: sa.Engine, works: Sequence[Act[Any]]) -> list[Any]:
+    """The result of each, or what it met: all in one transaction, and where that fails each in its own."""
+    if len(works) > 1:
+        with contextlib.suppress(Exception), engine.begin() as connection:
+            return [_finished(work(connection)) for work in works]
+    results: list[Any] = []
+    for work in works:
+        try:
+            with engine.begin() as connection:
+                result = _finished(work(connection))
+        except Exception as error:
+            result = _translated(error) if isinstance(error, DBAPIError | sqlite3.Error | OSError) else error
+        results.append(result)
+    return results
+
+
+def _finished(work: Coroutine[Any, Any, T]) -> T:
+    """What the work returns: in this thread nothing makes it wait."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value
+    work.close()
+    raise RuntimeError("Such work may await nothing but prepared statements")
 
 
 def _sqlite_settings(connection: Any, _record: object) -> None:  # the driver's own connection, which has no types

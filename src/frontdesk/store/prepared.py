@@ -5,17 +5,51 @@ message is some thirty statements. A `Prepared` is an ordinary SQLAlchemy statem
 transaction that SQLAlchemy has begun, it runs through it. Column types act in both ways, sealing included.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import ReturnsRows
 
 Row = Mapping[str, Any]  # a row of mixed columns, by their names
 Values = Mapping[str, object]
 Processor = Callable[[Any], Any]
+
+
+class _Texts(FunctionElement[Any]):
+    """The rows of a JSON array of texts, in a column `value`."""
+
+    name = "texts"
+    inherit_cache = True
+
+
+@compiles(_Texts, "postgresql")
+def _texts_on_postgresql(element: _Texts, compiler: Any, **options: Any) -> str:
+    return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS JSON))"
+
+
+@compiles(_Texts, "sqlite")
+def _texts_on_sqlite(element: _Texts, compiler: Any, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+class _Names(sa.types.TypeDecorator[Collection[str]]):
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> str:
+        return msgspec.json.encode(list(value or ())).decode()
+
+
+def among(column: sa.ColumnElement[str], name: str) -> sa.ColumnElement[bool]:
+    """Whether the column is one of the texts that are given as the value `name`. (`IN` is compiled anew each time.)"""
+    texts = _Texts(sa.bindparam(name, type_=_Names))
+    return column.in_(sa.select(sa.column("value", sa.Text)).select_from(texts))
 
 
 class _Bind(NamedTuple):
@@ -60,7 +94,7 @@ class Direct:
         return ready
 
 
-Connection = AsyncConnection | Direct
+Connection = AsyncConnection | Direct | sa.Connection
 
 
 class Prepared:
@@ -77,7 +111,7 @@ class Prepared:
         if isinstance(connection, Direct):
             ready = connection.ready(self)
             return [ready.row(each) for each in await connection.driver.fetch(ready.sql, *ready.arguments(values))]
-        result = await connection.execute(self.of(connection.dialect), dict(values))
+        result = await self._executed(connection, dict(values))
         return cast(Sequence[Row], result.mappings().all()) if result.returns_rows else ()
 
     async def one(self, connection: Connection, values: Values) -> Row | None:
@@ -93,7 +127,15 @@ class Prepared:
             ready = connection.ready(self)
             await connection.driver.executemany(ready.sql, [ready.arguments(row) for row in rows])
         else:
-            await connection.execute(self.of(connection.dialect), [dict(row) for row in rows])
+            await self._executed(connection, [dict(row) for row in rows])
+
+    async def _executed(
+        self, connection: AsyncConnection | sa.Connection, values: dict[str, object] | list[dict[str, object]]
+    ) -> sa.CursorResult[Any]:
+        statement = self.of(connection.dialect)
+        if isinstance(connection, sa.Connection):
+            return connection.execute(statement, values)
+        return await connection.execute(statement, values)
 
     def of(self, dialect: Dialect) -> sa.Executable:
         """The statement as SQLAlchemy's."""

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from frontdesk.messages import Usage
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import UtcDateTime, metadata
+from frontdesk.store.prepared import Prepared
 from frontdesk.store.rows import Rows
 
 requests = sa.Table(
@@ -24,8 +25,8 @@ requests = sa.Table(
 
 State = Literal["accepted", "done", "failed", "left"]
 
-_ACCEPT = requests.insert()
-_SETTLE = (
+_ACCEPT = Prepared(requests.insert(), ("id", "person_id", "model", "state", "accepted_at"))
+_SETTLE = Prepared(
     requests.update()
     .where(requests.c.id == sa.bindparam("request_id"))
     .values(

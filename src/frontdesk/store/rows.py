@@ -4,29 +4,27 @@ import asyncio
 from collections.abc import Mapping
 from functools import partial
 
-import sqlalchemy as sa
-
 from frontdesk.store.database import Database
+from frontdesk.store.prepared import Connection, Prepared
 
-Statement = sa.Insert | sa.Update
 Row = Mapping[str, object]
 GATHERING = 0.001  # seconds that the first row waits for others: a commit costs as much as many rows
-Waiting = dict[Statement, list[tuple[Row, asyncio.Future[None]]]]
+Waiting = dict[Prepared, list[tuple[Row, asyncio.Future[None]]]]
 
 
 class Rows:
-    """Writes single rows at a fraction of a transaction's price. Statements are told apart by identity: keep them."""
+    """Writes single rows at a fraction of a transaction's price."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: Waiting = {}
         self._writing: asyncio.Task[None] | None = None
 
-    async def write(self, statement: Statement, row: Row) -> None:
+    async def write(self, statement: Prepared, row: Row) -> None:
         """Execute `statement` with `row`; returns when it is durable. Raises as `Database.commit`."""
         await self.put(statement, row)
 
-    def put(self, statement: Statement, row: Row) -> asyncio.Future[None]:
+    def put(self, statement: Prepared, row: Row) -> asyncio.Future[None]:
         """Hand over a row to be written with `statement`. The future is done when it is durable, or has what failed."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(statement, []).append((row, done))
@@ -40,7 +38,7 @@ class Rows:
                 await asyncio.sleep(GATHERING)
                 batch, self._waiting = self._waiting, {}
                 try:
-                    await self._database.commit_at_once(partial(_execute, batch))
+                    await self._database.act(partial(_execute, batch))
                 except Exception:  # one row spoiled the batch: each is written alone and meets its own error
                     await self._one_by_one(batch)
                 for _, done in (pair for pairs in batch.values() for pair in pairs):
@@ -53,12 +51,12 @@ class Rows:
         for statement, pairs in batch.items():
             for row, done in pairs:
                 try:
-                    await self._database.commit_at_once(partial(_execute, {statement: [(row, done)]}))
+                    await self._database.run(statement, row)
                 except Exception as error:
                     if not done.done():
                         done.set_exception(error)
 
 
-def _execute(batch: Waiting, connection: sa.Connection) -> None:
+async def _execute(batch: Waiting, connection: Connection) -> None:
     for statement, pairs in batch.items():
-        connection.execute(statement, [row for row, _ in pairs])
+        await statement.many(connection, [row for row, _ in pairs])
