@@ -119,6 +119,12 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"folder": str(tmp_path_factory.mktemp("templates"))}
 
 
+@pytest.fixture(scope="session")
+def left() -> list[str]:
+    """PostgreSQL's databases that tests have left, without rows: to empty one is ten times faster than to copy one."""
+    return []
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_kind(request: pytest.FixtureRequest) -> str:
     """Which database stands behind `database`. Parametrise it indirectly to choose one."""
@@ -140,9 +146,10 @@ async def empty_database_url(database_kind: str, tmp_path: Path, request: pytest
 
 @pytest.fixture
 async def database_url(
-    database_kind: str, tmp_path: Path, templates: dict[str, str], request: pytest.FixtureRequest
+    database_kind: str, tmp_path: Path, templates: dict[str, str], left: list[str], request: pytest.FixtureRequest
 ) -> AsyncGenerator[str]:
-    """A fresh database with all tables, SQLite and PostgreSQL in turn."""
+    """A database with all tables and no rows, SQLite and PostgreSQL in turn. Who changes its tables asks for an empty
+    one: `empty_database_url`."""
     if database_kind == "sqlite":
         if "sqlite" not in templates:
             file = f"{templates['folder']}/template.db"
@@ -152,15 +159,12 @@ async def database_url(
         yield f"sqlite:///{tmp_path / 'desk.db'}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    if "postgres" not in templates:
-        name = server.new_name()
-        await server.run(f"CREATE DATABASE {name}")
-        await _create_tables(server.url(name))
-        templates["postgres"] = name
-    name = server.new_name()
-    await server.run(f"CREATE DATABASE {name} TEMPLATE {templates['postgres']} STRATEGY FILE_COPY")
+    name = left.pop() if left else await _copy(server, templates)
     yield server.url(name)
-    await server.run(f"DROP DATABASE {name} WITH (FORCE)")
+    if await server.emptied(name):
+        left.append(name)
+    else:
+        await server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -169,6 +173,17 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
     database = await Database.open(database_url, pool_size=5, max_overflow=15, ring=key_ring())
     yield database
     await database.close()
+
+
+async def _copy(server: PostgresServer, templates: dict[str, str]) -> str:
+    if "postgres" not in templates:
+        name = server.new_name()
+        await server.run(f"CREATE DATABASE {name}")
+        await _create_tables(server.url(name))
+        templates["postgres"] = name
+    name = server.new_name()
+    await server.run(f"CREATE DATABASE {name} TEMPLATE {templates['postgres']} STRATEGY FILE_COPY")
+    return name
 
 
 async def _create_tables(url: str) -> None:

@@ -19,6 +19,18 @@ import asyncpg
 from frontdesk.operate.ports import free_port
 
 START_SECONDS = 60.0
+GROWN = 24 * 2**20  # bytes: twice what a database with all tables and no rows takes
+EMPTY = """
+SET session_replication_role = replica; -- foreign keys and triggers rest, so that the order is all the same
+DO $$ DECLARE name text; BEGIN
+  PERFORM pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+    EXECUTE format('DELETE FROM public.%I', name);
+  END LOOP;
+  PERFORM setval(seqrelid::regclass, seqstart, false) FROM pg_sequence;
+END $$;
+"""
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2): a killed test run leaves no server behind
 
 
@@ -108,6 +120,17 @@ class PostgresServer:
         connection = await asyncpg.connect(self.url(name))
         try:
             await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def emptied(self, name: str) -> bool:
+        """Delete all rows of a database that a test has left. False: it is too large to be used again."""
+        connection = await asyncpg.connect(self.url(name))
+        try:
+            if await connection.fetchval("SELECT pg_database_size(current_database())") > GROWN:
+                return False
+            await connection.execute(EMPTY)
+            return True
         finally:
             await connection.close()
 
