@@ -21,6 +21,7 @@ ROUTES_AND_VERBS = [
     "@*.tool*",
     "@*validator*",
     "@*listens_for*",
+    "@compiles",
 ]
 CALLED_BY_FRAMEWORKS = {
     "process_bind_param": "sqlalchemy.TypeDecorator",
