@@ -261,5 +261,6 @@ class Conversation:
                     await self._parts.turns.keep(held, seconds)
                     kept_at = self._clock.monotonic()
                 for turn_id in await self._parts.turns.unwanted(held):
-                    if turn_id in self._running:
-                        self._running[turn_id].stop.set()
+                    turn_log = self._running.get(turn_id)
+                    if turn_log is not None and turn_log.lease.fence == held[turn_id]:  # and not taken anew meanwhile
+                        turn_log.stop.set()
