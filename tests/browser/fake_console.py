@@ -7,11 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.browser.fake_values import ago
+
 NOW = datetime.now(UTC)
-
-
-def ago(**time: float) -> str:
-    return (NOW - timedelta(**time)).isoformat()
 
 
 def page(items: list[dict[str, Any]]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from frontdesk.gate.origins import security_headers
 from tests.browser import fake_console
 from tests.browser.fake_answers import CALL, PASSAGE, SCRIPTS, Event, done, said
 from tests.browser.fake_inbox import FakeInbox
-from tests.browser.fake_lines import Lines
+from tests.browser.fake_lines import Lines, frame
+from tests.browser.fake_values import message, problem
 
 PAGES = Path(frontdesk.__file__).parent / "pages"
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -300,7 +301,7 @@ class FakeDesk:
                         await turn.changed.wait()
                 tag, data = turn.events[seq]
                 seq += 1
-                yield f"id: {seq}\nevent: {tag}\ndata: {json.dumps(data)}\n\n".encode()
+                yield f"id: {seq}\n".encode() + frame(tag, data)
                 if tag in ("turn.finished", "turn.failed", "turn.handed"):
                     return
 
@@ -420,29 +421,3 @@ class FakeDesk:
         self.kept["approval"] = await request.json()
         self.approved.set()
         return JSONResponse({})
-
-
-def message(id: str, parent: str | None, role: str, text: str) -> dict[str, Any]:
-    return {
-        "id": id,
-        "parent_id": parent,
-        "role": role,
-        "text": text,
-        "state": "complete",
-        "created_at": datetime.now(UTC).isoformat(),
-        "author": None,
-        "grounding": None,
-        "model": None,
-        "citations": [],
-        "tools": [],
-        "files": [],
-        "feedback": None,
-        "turn_id": None,
-        "error": None,
-        "can_leave_message": False,
-    }
-
-
-def problem(status: int, code: str, words: str, *, where: str | None = None) -> Response:
-    error = {"code": code, "message": words, "where": where, "hint": "", "request_id": "req_1"}
-    return JSONResponse({"error": error}, status_code=status)

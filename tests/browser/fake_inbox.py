@@ -4,14 +4,14 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.browser.fake_lines import Lines
+from tests.browser.fake_lines import Lines, frame
+from tests.browser.fake_values import ago, message, problem
 
 ADA, GRACE = {"id": "per_1", "name": "Ada"}, {"id": "per_2", "name": "Grace"}
 CITED = {"number": 1, "title": "House rules"}
@@ -22,31 +22,6 @@ FILES = [
     {"id": "file_picture", "name": "door.gif", "media_type": "image/gif"},
     {"id": "file_bill", "name": "bill.pdf", "media_type": "application/pdf"},
 ]
-
-
-def ago(**time: float) -> str:
-    return (datetime.now(UTC) - timedelta(**time)).isoformat()
-
-
-def message(id: str, parent: str | None, role: str, text: str, **more: Any) -> dict[str, Any]:
-    return {
-        "id": id,
-        "parent_id": parent,
-        "role": role,
-        "text": text,
-        "state": "complete",
-        "created_at": ago(minutes=9),
-        "author": None,
-        "grounding": None,
-        "model": None,
-        "citations": [],
-        "tools": [],
-        "files": [],
-        "feedback": None,
-        "turn_id": None,
-        "error": None,
-        "can_leave_message": False,
-    } | more
 
 
 def talk(id: str, channel: str, person: str, messages: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
@@ -153,10 +128,6 @@ SATISFACTION: dict[str, Any] = {
 }
 
 
-def sent(name: str, data: dict[str, Any]) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
-
-
 class FakeInbox:
     """The operators' side in memory. Ada is signed in; `told` holds what the page has asked for, in order."""
 
@@ -234,7 +205,6 @@ class FakeInbox:
         """A message comes into a conversation."""
         found = self.talks[id]
         added = message(f"m{len(found['messages']) + 20}", found["head_id"], role, text, **more)
-        added["created_at"] = datetime.now(UTC).isoformat()
         found["messages"].append(added)
         found |= {"head_id": added["id"], "updated_at": added["created_at"]}
         await self.tell("changed", id)
@@ -305,7 +275,7 @@ class FakeInbox:
 
         async def frames() -> AsyncIterator[bytes]:
             for seq, (name, data) in enumerate(told, start=1):
-                yield f"id: {seq}\n".encode() + sent(name, data)
+                yield f"id: {seq}\n".encode() + frame(name, data)
                 await self.draft_release.wait()
 
         return StreamingResponse(frames(), media_type="text/event-stream")
@@ -343,7 +313,7 @@ class FakeInbox:
         body = await request.json()
         found = self.heard(request, body["text"])
         made = {"id": f"note_{len(self.told)}", "author": ADA, "text": body["text"]}
-        found["notes"].append(made | {"created_at": datetime.now(UTC).isoformat()})
+        found["notes"].append(made | {"created_at": ago()})
         return JSONResponse({"note": found["notes"][-1]})
 
     async def forget_note(self, request: Request) -> Response:
@@ -367,9 +337,9 @@ class FakeInbox:
 
         async def frames() -> AsyncIterator[bytes]:
             for at in range(0, len(DRAFT), 9):
-                yield sent("text.added", {"text": DRAFT[at : at + 9]})
+                yield frame("text.added", {"text": DRAFT[at : at + 9]})
                 await self.draft_release.wait()
-            yield sent("draft.finished", {"grounding": "sourced", "citations": [CITED]})
+            yield frame("draft.finished", {"grounding": "sourced", "citations": [CITED]})
 
         return StreamingResponse(frames(), media_type="text/event-stream")
 
@@ -422,8 +392,3 @@ def line(talk: dict[str, Any]) -> dict[str, Any]:
     names = ("id", "channel", "title", "person", "status", "held_by", "assigned_to", "updated_at")
     facts = {name: talk[name] for name in (*names, "waiting_since", "unhappy")}
     return facts | {"last_from": writer, "last_text": last["text"], "running": talk["running_turn_id"] is not None}
-
-
-def problem(status: int, code: str, words: str) -> Response:
-    error = {"code": code, "message": words, "where": None, "hint": "", "request_id": "req_1"}
-    return JSONResponse({"error": error}, status_code=status)

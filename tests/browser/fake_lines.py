@@ -3,8 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.responses import StreamingResponse
+
+
+def frame(event: str, data: Any) -> bytes:
+    """One event on the wire."""
+    return f"event: {event}\ndata: {json.dumps(data)}\n\n".encode()
 
 
 class Lines:
@@ -20,7 +26,7 @@ class Lines:
     async def tell(self, event: str, **data: str) -> None:
         """News on every open line."""
         for line in self._open:
-            await line.put(f"event: {event}\ndata: {json.dumps(data)}\n\n".encode())
+            await line.put(frame(event, data))
 
     async def _frames(self) -> AsyncIterator[bytes]:
         own: asyncio.Queue[bytes] = asyncio.Queue()

@@ -9,6 +9,7 @@ import { InboxKeys } from "./inbox-keys";
 import { InboxList } from "./inbox-list";
 import { InboxTalk } from "./inbox-talk";
 import "./inbox.css";
+import "./inbox-message.css";
 import { Screen, Search } from "./parts";
 import { filter, go, hrefOf, type Route } from "./route";
 import { words } from "./strings";
