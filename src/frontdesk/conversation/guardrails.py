@@ -129,8 +129,11 @@ class Guards:
 
     def findings(self, text: str) -> list[Finding]:
         """What would be masked in an outgoing text, the last first."""
-        verdicts = [guard.review(text, "out") for guard in self._guards]
-        found = [finding for verdict in verdicts if not isinstance(verdict, Refusal) for finding in verdict]
+        found: list[Finding] = []
+        for guard in self._guards:
+            verdict = guard.review(text, "out")
+            if verdict and not isinstance(verdict, Refusal):
+                found += verdict
         return sorted(found, key=lambda finding: -finding.end)
 
     def _apply(self, text: str, direction: Direction) -> str | Refusal:
@@ -144,7 +147,8 @@ class Guards:
 
 OPEN_KEY = re.compile(r"-----BEGIN(?:(?!-----END [A-Z ]*PRIVATE KEY-----)[\s\S])*\Z")
 OPEN_NUMBER = re.compile(r"(?<![\dA-Za-z])[\dA-Z](?:[\dA-Z]|[ -](?=[\dA-Z]|\Z)){0,60}\Z")
-OPEN_WORD = re.compile(r"\S+\Z")
+OPEN_WORD = re.compile(r"(?<!\S)\S+\Z")
+OPEN_ENDS = (OPEN_KEY, OPEN_NUMBER, OPEN_WORD)
 LONGEST_TAIL = 8192
 
 
@@ -160,12 +164,14 @@ class OutgoingText:
 
     def add(self, text: str) -> str:
         """What may be shown now."""
-        self._held += text
-        tails = (pattern.search(self._held) for pattern in (OPEN_KEY, OPEN_NUMBER, OPEN_WORD))
-        cut = min((tail.start() for tail in tails if tail), default=len(self._held))
-        if len(self._held) - cut > LONGEST_TAIL:
-            cut = len(self._held)
-        findings = self._guards.findings(self._held)
+        self._held = held = self._held + text
+        cut = len(held)
+        for pattern in OPEN_ENDS:
+            if tail := pattern.search(held):
+                cut = min(cut, tail.start())
+        if len(held) - cut > LONGEST_TAIL:
+            cut = len(held)
+        findings = self._guards.findings(held)
         for finding in findings:
             if finding.start < cut < finding.end:
                 cut = finding.start
