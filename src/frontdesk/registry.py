@@ -14,9 +14,14 @@ T = TypeVar("T")
 
 
 @cache
+def _entries(kind: str) -> tuple[EntryPoint, ...]:
+    """Looked up once: it reads what every installed package says of itself."""
+    return tuple(entry_points(group=f"frontdesk.{kind}"))
+
+
 def names(kind: str) -> tuple[str, ...]:
     """The names of every installed plug-in of `kind`, sorted."""
-    return tuple(sorted(entry.name for entry in entry_points(group=f"frontdesk.{kind}")))
+    return tuple(sorted(entry.name for entry in _entries(kind)))
 
 
 def load(kind: str, name: str, expected: type[T]) -> T:
@@ -39,7 +44,7 @@ def load_class(kind: str, name: str, expected: type[T]) -> type[T]:
 
 
 def _entry(kind: str, name: str) -> object:
-    found = [entry for entry in entry_points(group=f"frontdesk.{kind}") if entry.name == name]
+    found = [entry for entry in _entries(kind) if entry.name == name]
     if not found:
         raise BadSetting(f"There is no {kind} plug-in {name!r}", hint=f"Installed: {', '.join(names(kind)) or 'none'}.")
     return _import(kind, found[0])
