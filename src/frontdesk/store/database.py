@@ -21,11 +21,11 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 import sqlalchemy.event as sa_event
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from frontdesk.errors import StoreUnavailable
+from frontdesk.store.faults import may_run_again, of_the_driver, translated
 from frontdesk.store.gathered import Gathered
 from frontdesk.store.keyring import KeyRing
 from frontdesk.store.prepared import Connection, Direct, Prepared, Row, Values
@@ -189,7 +189,7 @@ class Database:
             async with self._checked_out() as connection:
                 yield await connection.execution_options(**self._reading)
         except (DBAPIError, PoolExhausted, OSError) as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     async def commit(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return its result once that is durable.
@@ -238,8 +238,8 @@ class Database:
                 async with self._lines.acquire() as driver:
                     return await work(Direct(driver, self._engine.dialect, self._compiled))
             except Exception as error:
-                if attempt == ATTEMPTS or getattr(error, "sqlstate", None) not in RUN_AGAIN:
-                    raise _of_the_driver(error) from error
+                if attempt == ATTEMPTS or not may_run_again(error):
+                    raise of_the_driver(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     @asynccontextmanager
@@ -289,8 +289,8 @@ class Database:
                 async with self._engine.begin() as connection:
                     return await work(connection)
             except (DBAPIError, PoolExhausted, OSError) as error:
-                if attempt == ATTEMPTS or _state(error) not in RUN_AGAIN:
-                    raise _translated(error) from error
+                if attempt == ATTEMPTS or not may_run_again(error):
+                    raise translated(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _write_batches(self) -> None:
@@ -418,7 +418,7 @@ def _run_in_this_thread(engine: sa.Engine, works: Sequence[Act[Any]]) -> list[An
             with engine.begin() as connection:
                 result = _finished(work(connection))
         except Exception as error:
-            result = _translated(error) if isinstance(error, DBAPIError | sqlite3.Error | OSError) else error
+            result = translated(error) if isinstance(error, DBAPIError | sqlite3.Error | OSError) else error
         results.append(result)
     return results
 
@@ -467,48 +467,3 @@ def _sqlite_begin_soon(lock_wait: float, connection: sa.Connection) -> None:
             time.sleep(POLL)
         else:
             return
-
-
-# SQLite result codes (sqlite.org/rescode.html) and PostgreSQL SQLSTATE classes (appendix A of its manual) that speak
-# of the database and not of the statement.
-SQLITE_AWAY = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_NOTADB,
-}
-POSTGRES_AWAY = ("08", "3D", "28", "53", "55P03", "57P", "58", "XX")
-RUN_AGAIN = {"40001", "40P01"}  # serialisation failure, deadlock: the transaction was rolled back and may be repeated
-
-
-def _translated(error: Exception) -> Exception:
-    """`StoreUnavailable` when the database is at fault; the error itself when the statement is."""
-    if not isinstance(error, DBAPIError):
-        return StoreUnavailable(f"The database did not answer: {error}", retry_after=2)
-    away = error.connection_invalidated or _state(error).startswith((*POSTGRES_AWAY, *RUN_AGAIN))
-    if isinstance(error.orig, sqlite3.Error):
-        away = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in SQLITE_AWAY
-    return StoreUnavailable(f"The database did not do its work: {error.orig}", retry_after=2) if away else error
-
-
-def _of_the_driver(error: Exception) -> Exception:
-    """The same of asyncpg's own errors; a broken constraint comes as SQLAlchemy's."""
-    state = getattr(error, "sqlstate", None)
-    if isinstance(state, str):
-        if state.startswith((*POSTGRES_AWAY, *RUN_AGAIN)):
-            return StoreUnavailable(f"The database did not do its work: {error}", retry_after=2)
-        return IntegrityError(None, None, error) if state.startswith("23") else error
-    if isinstance(error, OSError) or type(error).__name__ in ("InterfaceError", "ConnectionDoesNotExistError"):
-        return StoreUnavailable(f"The database did not answer: {error}", retry_after=2)
-    return error
-
-
-def _state(error: Exception) -> str:
-    """PostgreSQL's five-letter SQLSTATE, or nothing."""
-    return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
