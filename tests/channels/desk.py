@@ -39,6 +39,7 @@ from frontdesk.store.requests import Requests
 from frontdesk.store.rows import Rows
 from frontdesk.store.surveys import Surveys
 from frontdesk.store.turns import Outcome, Turns, is_last
+from frontdesk.testing.desk import PLAIN
 
 PEOPLE = {
     "ann": Person(id="per_ann", name="Ann", role=Role.MEMBER),
@@ -254,4 +255,4 @@ def openai_app(
 
 def client(address: str, name: str = "ann") -> httpx2.AsyncClient:
     """A client that the desk knows as `name`."""
-    return httpx2.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {name}"}, timeout=20)
+    return httpx2.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {name}"}, timeout=20, verify=PLAIN)

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import yaml
 
-from frontdesk.testing.desk import FROM_A_PAGE, settings_for
+from frontdesk.testing.desk import FROM_A_PAGE, PLAIN, settings_for
 from frontdesk.testing.keys import KEY
 
 FRONTDESK = Path(sys.executable).with_name("frontdesk")
@@ -102,7 +102,9 @@ class Process:
     async def owner(self) -> AsyncGenerator[httpx2.AsyncClient]:
         """A browser in which the owner has signed in, by the link that the process showed."""
         token = self.link.partition("#token=")[2]
-        async with httpx2.AsyncClient(base_url=self.address, headers=FROM_A_PAGE, timeout=START_SECONDS) as client:
+        async with httpx2.AsyncClient(
+            base_url=self.address, headers=FROM_A_PAGE, timeout=START_SECONDS, verify=PLAIN
+        ) as client:
             (await client.post("/api/v1/auth/link", json={"token": token})).raise_for_status()
             yield client
 
@@ -114,7 +116,8 @@ class Process:
 
     def program(self, key: str, *, timeout: float = START_SECONDS) -> httpx2.AsyncClient:
         """A program that holds the key."""
-        return httpx2.AsyncClient(base_url=self.address, headers={"Authorization": f"Bearer {key}"}, timeout=timeout)
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx2.AsyncClient(base_url=self.address, headers=headers, timeout=timeout, verify=PLAIN)
 
 
 def nested(settings: Mapping[str, object]) -> dict[str, object]:

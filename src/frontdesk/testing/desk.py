@@ -13,16 +13,20 @@ from pathlib import Path
 
 import httpx2
 import msgspec
+import sqlalchemy as sa
 
 from frontdesk.app import Desk, open_desk
 from frontdesk.messages import Role
 from frontdesk.ports import Clock
+from frontdesk.store.database import Database
+from frontdesk.store.migrations import migrate
 from frontdesk.system.load import load
 from frontdesk.testing.serve import serve
 from frontdesk.testing.upstream import OpenAIWire, Received, Reply, Upstream
 
 FROM_A_PAGE = {"X-Frontdesk": "1"}  # what the desk's own pages send, so that no other page can act with their cookies
 PATIENCE = 20.0  # seconds for anything that a test waits for
+PLAIN = False  # `verify` of clients on loopback, which speak no TLS: to load authorities takes longer than a call
 EVENTS = {"Accept": "text/event-stream"}
 
 Replies = Sequence[Reply] | Callable[[Received], Reply]
@@ -69,7 +73,7 @@ class ServedDesk:
 
     async def stranger(self, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
         """A client that nobody knows."""
-        client = httpx2.AsyncClient(base_url=self.address, headers=headers, timeout=PATIENCE)
+        client = httpx2.AsyncClient(base_url=self.address, headers=headers, timeout=PATIENCE, verify=PLAIN)
         return await self._stack.enter_async_context(client)
 
     async def program(self, client: httpx2.AsyncClient, *scopes: str) -> httpx2.AsyncClient:
@@ -104,11 +108,40 @@ async def served_desk(
         upstream = await stack.enter_async_context(Upstream(OpenAIWire(), model))
         chosen = settings_for(upstream.url) | dict(settings or {})
         system = load(home=home, options=chosen, variables=variables or {})
+        await _give_tables(system.database_url)
         desk = await stack.enter_async_context(open_desk(system, clock=clock))
         address = await stack.enter_async_context(serve(desk.asgi(), lifespan="on"))
         served = ServedDesk(desk=desk, address=address, upstream=upstream)
         async with served._stack:  # pyright: ignore[reportPrivateUsage] — its owner ends here
             yield served
+
+
+_with_tables: list[bytes] = []  # the file of a database whose tables are up to date, once one was made
+
+
+async def _give_tables(url: str) -> None:
+    """Put tables where a desk would make them: its migrations take longer than all else of its start."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or _copied(Path(parsed.database)):
+        return
+    database = await Database.open(url)
+    try:
+        await migrate(database)
+    finally:
+        await database.close()
+    _keep(Path(parsed.database))
+
+
+def _copied(file: Path) -> bool:
+    """Whether there is a database now."""
+    if not file.exists() and _with_tables:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(_with_tables[0])
+    return file.exists()
+
+
+def _keep(file: Path) -> None:
+    _with_tables[:] = [file.read_bytes()]
 
 
 async def events(response: httpx2.Response) -> AsyncGenerator[Event]:
