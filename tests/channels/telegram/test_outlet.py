@@ -27,7 +27,7 @@ async def telegram(clock: FakeClock) -> AsyncGenerator[FakeTelegram]:
 
 @pytest.fixture
 async def client(telegram: FakeTelegram) -> AsyncGenerator[TelegramClient]:
-    client = TelegramClient(telegram.token, telegram.url, seconds=2)
+    client = TelegramClient(telegram.token, telegram.url)
     yield client
     await client.close()
 
