@@ -142,6 +142,12 @@ _END = Prepared(
     .values(state=sa.bindparam("ended"), last_seq=sa.bindparam("seq"), finished_at=_NOW, lease_until=None)
     .returning(turns.c.id)
 )
+_STATE = Prepared(sa.select(turns.c.state).where(turns.c.id == sa.bindparam("turn")))
+_SAID = Prepared(
+    sa.select(turn_events.c.seq, turn_events.c.event, turn_events.c.at)
+    .where(turn_events.c.turn_id == sa.bindparam("turn"), turn_events.c.seq > sa.bindparam("after"))
+    .order_by(turn_events.c.seq)
+)
 _SAY = Prepared(turn_events.insert(), ("turn_id", "seq", "event", "at"))
 
 
@@ -289,13 +295,8 @@ class Turns:
 
     async def events(self, turn_id: str, after: int = 0) -> list[Numbered]:
         """The stored events with `seq > after`."""
-        query = (
-            sa.select(turn_events.c.seq, turn_events.c.event, turn_events.c.at)
-            .where(turn_events.c.turn_id == turn_id, turn_events.c.seq > after)
-            .order_by(turn_events.c.seq)
-        )
-        async with self._database.read() as connection:
-            return [Numbered(seq=row.seq, event=row.event, at=row.at) for row in await connection.execute(query)]
+        rows = await self._database.run(_SAID, {"turn": turn_id, "after": after})
+        return [Numbered(seq=row["seq"], event=row["event"], at=row["at"]) for row in rows]
 
     async def owner(self, turn_id: str, person_id: str | None = None) -> str:
         """The person whose turn it is. Raises `NotFound`, also when it is not `person_id`'s."""
@@ -310,13 +311,10 @@ class Turns:
 
     async def state(self, turn_id: str) -> str:
         """`queued`, `running`, or how it ended. Raises `NotFound`."""
-        async with self._database.read() as connection:
-            found = (
-                await connection.execute(sa.select(turns.c.state).where(turns.c.id == turn_id))
-            ).scalar_one_or_none()
-        if found is None:
+        found = await self._database.run(_STATE, {"turn": turn_id})
+        if not found:
             raise NotFound("There is no such turn", where=turn_id)
-        return found
+        return found[0]["state"]
 
     async def holder(self, turn_id: str) -> str:
         """The name of whoever of the team holds the turn's conversation; empty when nobody does."""
