@@ -14,6 +14,9 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from frontdesk.channels.pages import Pages
 from tests.browser.fake_desk import PAGES, FakeDesk
 
+PATIENCE = 30_000  # milliseconds that a page may take on a busy machine, for whatever a test waits for
+expect.set_options(timeout=PATIENCE)
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -94,7 +97,7 @@ async def browser(chromium: str, built_pages: None) -> AsyncIterator[Browser]:
 async def visit(browser: Browser, desk: FakeDesk) -> AsyncIterator[Visit]:
     async with served(desk) as address:
         context = await browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-        context.set_default_timeout(8_000)
+        context.set_default_timeout(PATIENCE)
         page = await context.new_page()
         seen = Visit(page, desk, address)
         page.on("request", lambda request: seen.requests.append(request.url))

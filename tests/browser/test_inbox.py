@@ -338,11 +338,11 @@ async def test_earlier_messages_are_fetched_when_asked_for(visit: Visit) -> None
 async def test_while_the_line_is_cut_what_is_there_stays_and_says_so(visit: Visit) -> None:
     page = await opened(visit)
     await page.context.set_offline(True)
-    await expect(page.get_by_text("The line is cut.")).to_be_visible(timeout=15_000)
+    await expect(page.get_by_text("The line is cut.")).to_be_visible()
     await expect(page.get_by_role("log")).to_contain_text("Can somebody look, please?")
     visit.desk.inbox.talks["conv_parcel"]["person"]["name"] = "Mia Maria"
     await page.context.set_offline(False)
-    await expect(page.locator(".inbox-head h2")).to_have_text("Mia Maria", timeout=15_000)
+    await expect(page.locator(".inbox-head h2")).to_have_text("Mia Maria")
     await expect(page.get_by_text("The line is cut.")).to_have_count(0)
 
 

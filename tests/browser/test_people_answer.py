@@ -80,7 +80,7 @@ async def test_the_conversation_goes_on_live_after_a_cut_line(visit: Visit) -> N
     await page.context.set_offline(True)
     await visit.desk.person_says(TALK, "assistant", "Said while the line was cut.", "Grace")
     await page.context.set_offline(False)
-    await expect(page.locator("article.person")).to_contain_text("Said while the line was cut.", timeout=10_000)
+    await expect(page.locator("article.person")).to_contain_text("Said while the line was cut.")
 
 
 async def test_the_question_how_it_went_is_answered_with_the_keyboard(visit: Visit) -> None:

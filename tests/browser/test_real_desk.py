@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, expect
 
 from frontdesk.testing.desk import ServedDesk, served_desk
 from frontdesk.testing.upstream import Reply
+from tests.browser.conftest import PATIENCE
 from tests.browser.test_access import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -36,7 +37,7 @@ class Office:
         await self.page.locator("#composer").fill(question)
         await self.page.keyboard.press("Enter")
         await expect(self.page.locator(".question .said").last).to_have_text(question)
-        await expect(self.page.get_by_role("button", name="Send", exact=True)).to_be_visible(timeout=15_000)
+        await expect(self.page.get_by_role("button", name="Send", exact=True)).to_be_visible()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -44,7 +45,7 @@ async def office(browser: Browser, tmp_path: Path) -> AsyncIterator[Office]:
     replies = [Reply(text=f"Answer **{number}** [1].") for number in range(1, 9)]
     async with served_desk(tmp_path, model=replies) as served:
         context = await browser.new_context(reduced_motion="reduce")
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         seen = Office(await context.new_page(), served)
         seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
         seen.page.on("console", lambda line: seen.complaints.append(line.text) if line.type == "error" else None)

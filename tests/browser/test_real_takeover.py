@@ -13,10 +13,10 @@ from playwright.async_api import Browser, Page, expect
 from frontdesk.messages import Role
 from frontdesk.testing.desk import ServedDesk, served_desk
 from frontdesk.testing.upstream import Received, Reply
+from tests.browser.conftest import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 SLOWLY = "Tell me slowly"  # an answer to this stops in its middle until it is released
-SOON = 10_000  # milliseconds until the other page must have heard of it
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Hall:
         await self.mia.locator("#composer").fill(text)
         await self.mia.keyboard.press("Enter")
         await expect(self.mia.locator(".question .said").last).to_have_text(text)
-        await expect(self.mia.get_by_role("button", name="Send", exact=True)).to_be_visible(timeout=15_000)
+        await expect(self.mia.get_by_role("button", name="Send", exact=True)).to_be_visible()
 
     async def watch(self, page: Page) -> None:
         """Open Mia's conversation, the only one there is."""
@@ -57,7 +57,7 @@ async def hall(browser: Browser, tmp_path: Path) -> AsyncIterator[Hall]:
         complaints: list[str] = []
         for name, role in (("Mia", Role.MEMBER), ("Grace", Role.OPERATOR), ("Ada", Role.OWNER)):
             context = await browser.new_context(reduced_motion="reduce")
-            context.set_default_timeout(SOON)
+            context.set_default_timeout(PATIENCE)
             page = await context.new_page()
             page.on("pageerror", lambda error: complaints.append(str(error)))
             person = await served.desk.store.people.add(name=name, role=role, email=None)
@@ -81,18 +81,18 @@ async def test_a_person_takes_over_answers_and_hands_back_and_the_visitor_sees_i
     await expect(log).to_contain_text("Answer 1")
 
     await grace.get_by_role("button", name="Take over").click()
-    await expect(mia.locator(".happened")).to_contain_text("Grace has joined", timeout=SOON)
+    await expect(mia.locator(".happened")).to_contain_text("Grace has joined")
     await expect(mia.locator(".holder")).to_have_text("Grace from the team answers here.")
 
     await mia.locator("#composer").press_sequentially("Is it a person?")
-    await expect(grace.locator(".dots")).to_contain_text("Mia is typing", timeout=SOON)
+    await expect(grace.locator(".dots")).to_contain_text("Mia is typing")
     await mia.keyboard.press("Enter")
-    await expect(log.locator("[data-role=user]").last).to_contain_text("Is it a person?", timeout=SOON)
+    await expect(log.locator("[data-role=user]").last).to_contain_text("Is it a person?")
 
     await grace.get_by_label("Reply to Mia").press_sequentially("It is.")
-    await expect(mia.locator(".holder")).to_have_text("Grace is typing", timeout=SOON)
+    await expect(mia.locator(".holder")).to_have_text("Grace is typing")
     await grace.keyboard.press("Enter")
-    await expect(mia.locator("article.person")).to_contain_text("It is.", timeout=SOON)
+    await expect(mia.locator("article.person")).to_contain_text("It is.")
     await expect(mia.locator(".answer")).to_have_count(1)
 
     await grace.get_by_role("button", name="Draft", exact=True).click()
@@ -126,13 +126,13 @@ async def test_a_takeover_in_mid_answer_leaves_no_word_of_the_desk(hall: Hall) -
     await hall.watch(grace)
     await expect(grace.locator("[data-state=running]")).to_contain_text("This is how it begins.")
     await grace.get_by_role("button", name="Take over").click()
-    await expect(mia.locator(".happened")).to_contain_text("Grace has joined", timeout=SOON)
+    await expect(mia.locator(".happened")).to_contain_text("Grace has joined")
     await expect(mia.locator(".answer")).to_have_count(0)
     await expect(grace.locator("[data-state=running]")).to_have_count(0)
     hall.release.set()
     await grace.get_by_label("Reply to Mia").fill("I am here.")
     await grace.keyboard.press("Enter")
-    await expect(mia.locator("article.person")).to_contain_text("I am here.", timeout=SOON)
+    await expect(mia.locator("article.person")).to_contain_text("I am here.")
     await mia.reload()
     await expect(mia.locator("article.person")).to_have_count(1)
     await expect(mia.locator(".question")).to_have_count(1)
@@ -149,13 +149,13 @@ async def test_a_takeover_by_a_colleague_wins_and_is_seen_at_once(hall: Hall) ->
     await expect(hall.ada.locator(".inbox-locked")).to_contain_text("Grace holds this conversation.")
     await hall.ada.get_by_role("button", name="Take over").click()
     await expect(hall.grace.locator(".inbox-locked")).to_contain_text(
-        "Ada holds this conversation now. What you wrote is kept.", timeout=SOON
+        "Ada holds this conversation now. What you wrote is kept.",
     )
-    await expect(hall.mia.locator(".happened").last).to_contain_text("Ada has joined", timeout=SOON)
+    await expect(hall.mia.locator(".happened").last).to_contain_text("Ada has joined")
     await hall.ada.get_by_role("button", name="Note", exact=True).click()
     await hall.ada.get_by_label("Note for the team").fill("She knows him.")
     await hall.ada.keyboard.press("Enter")
-    await expect(hall.grace.locator("[data-role=note]")).to_contain_text("She knows him.", timeout=SOON)
+    await expect(hall.grace.locator("[data-role=note]")).to_contain_text("She knows him.")
     await expect(hall.mia.get_by_text("She knows him.")).to_have_count(0)
     assert hall.complaints == []
 
@@ -176,5 +176,5 @@ async def test_a_canned_reply_is_made_and_picked(hall: Hall) -> None:
     await page.get_by_role("listbox").wait_for()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Enter")
-    await expect(hall.mia.locator("article.person")).to_contain_text("Good morning Mia.", timeout=SOON)
+    await expect(hall.mia.locator("article.person")).to_contain_text("Good morning Mia.")
     assert hall.complaints == []

@@ -20,6 +20,7 @@ from frontdesk.messages import Role
 from frontdesk.testing.desk import ServedDesk, served_desk
 from frontdesk.testing.serve import serve
 from frontdesk.testing.upstream import Received, Reply
+from tests.browser.conftest import PATIENCE
 from tests.channels.widget_words import SECRET, word
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -45,7 +46,7 @@ class Shop:
     async def window(self, **options: Any) -> BrowserContext:
         chosen = {"viewport": {"width": 900, "height": 760}, "reduced_motion": "reduce"} | options
         context = await self.browser.new_context(**chosen)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         self.contexts.append(context)
         return context
 
@@ -189,7 +190,7 @@ async def test_two_tabs_are_one_visitor_and_show_the_same(shop: Shop) -> None:
     await second.locator("body").evaluate("() => location.reload()")
     await expect(second.locator(".said")).to_have_text(["From the first"])
     await say(second, "From the second")
-    await expect(first.locator(".said")).to_have_text(["From the first", "From the second"], timeout=15_000)
+    await expect(first.locator(".said")).to_have_text(["From the first", "From the second"])
     await answered(first, 2)
     assert shop.complaints == []
 
@@ -246,9 +247,9 @@ async def test_the_launcher_counts_what_came_while_nobody_looked(shop: Shop) -> 
     await expect(page.locator(FRAME)).to_be_hidden()
     launcher = page.get_by_role("button", name="Ask the shop")
     (await ann.post(f"{inbox}/reply", json={"text": "Good morning."})).raise_for_status()
-    await expect(launcher.locator("b")).to_have_text("1", timeout=15_000)
+    await expect(launcher.locator("b")).to_have_text("1")
     await page.reload()
-    await expect(launcher.locator("b")).to_have_text("1", timeout=15_000)
+    await expect(launcher.locator("b")).to_have_text("1")
     await launcher.click()
     await expect(panel.locator(".author")).to_have_text("Ann")
     await expect(launcher.locator("b")).to_have_text("")

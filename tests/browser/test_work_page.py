@@ -22,7 +22,7 @@ async def test_one_sentence_says_whether_anything_is_stuck(visit: Visit) -> None
     await expect(heading).to_have_text("One letter failed for good, and one may have been sent.")
     visit.desk.inbox.dead.clear()
     visit.desk.inbox.unknown.clear()
-    await expect(heading).to_have_text("Nothing is stuck.", timeout=8_000)
+    await expect(heading).to_have_text("Nothing is stuck.")
     await expect(page.get_by_text("Nothing has failed for good.")).to_be_visible()
     assert visit.complaints == []
 
