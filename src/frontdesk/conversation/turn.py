@@ -1,5 +1,6 @@
 """One turn, from message to reply."""
 
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import takewhile
@@ -157,9 +158,8 @@ class Turn:
         self, history: list[Message], passages: tuple[Passage, ...], recalled: list[Recalled]
     ) -> Grounding:
         model = self._writer()
-        conversation = await self._parts.conversations.get(self._lease.conversation_id, self._lease.person_id)
         older, recent = window(history, self._parts.options.history_messages)
-        summary, unsummed = await self._parts.summaries.of(conversation, older, self._account)
+        summary, unsummed = await self._summary(older)
         prompts = self._parts.prompts.instructions(self._parts.options.instructions, recalled, summary)
         prompts += self._inbound.context
         prompts += await self._parts.prompts.history(
@@ -187,6 +187,12 @@ class Turn:
                 prompts.append(tool_answer(call.id, result.text))
         sourced = self._citations or any(not use.is_error for use in self._tools.values())
         return Grounding.SOURCED if sourced else Grounding.UNSOURCED
+
+    async def _summary(self, older: Sequence[Message]) -> tuple[str, Sequence[Message]]:
+        if not older:
+            return "", ()
+        conversation = await self._parts.conversations.get(self._lease.conversation_id, self._lease.person_id)
+        return await self._parts.summaries.of(conversation, older, self._account)
 
     async def _quote(self, grounds: Grounds) -> Grounding:
         request = ModelRequest(messages=(_asked(self._text),), passages=grounds.passages, continue_from=self._log.text)

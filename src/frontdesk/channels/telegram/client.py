@@ -7,6 +7,8 @@ which might quote the address, leaves this file: each becomes one of ours, which
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -95,6 +97,7 @@ class TelegramClient:
         self._files = f"{address.rstrip('/')}/file/bot{token}/"
         self._seconds = seconds
         self._lines = lines
+        self._proxy = _proxy_for(address)
         self._session: aiohttp.ClientSession | None = None
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(_Answer)
@@ -148,7 +151,7 @@ class TelegramClient:
         timeout = aiohttp.ClientTimeout(total=seconds or self._seconds, connect=CONNECT_SECONDS)
         try:
             async with self._open().request(
-                verb, url, data=data, headers=headers, timeout=timeout, allow_redirects=False
+                verb, url, data=data, headers=headers, timeout=timeout, proxy=self._proxy, allow_redirects=False
             ) as response:
                 yield response
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
@@ -181,8 +184,15 @@ class TelegramClient:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=self._lines, keepalive_timeout=IDLE_SECONDS)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=True)
+            self._session = aiohttp.ClientSession(connector=connector)
         return self._session
+
+
+def _proxy_for(address: str) -> str | None:
+    """What the environment names for this address (HTTPS_PROXY and the like). Looked up once: the client library would
+    look for each call, and read `~/.netrc` besides."""
+    where = urlsplit(address)
+    return None if proxy_bypass(where.netloc) else getproxies().get(where.scheme)
 
 
 async def _whole(method: str, response: aiohttp.ClientResponse, largest: int) -> bytes:
