@@ -58,7 +58,7 @@ up-scaled: setup  ## run PostgreSQL, Valkey, 2 web processes and 2 workers here 
 	@exec $(BIN)/frontdesk up --scaled --port $(PORT) $(ARGS)
 
 test: setup .stamps/openai-client  ## run the tests
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: lint types layers dead-code tree page-types  ## lint, types, layers, dead code, the tree, the pages' types
 
@@ -78,7 +78,7 @@ page-types: setup
 	$(BIN)/python hatch_build.py check
 
 proof: setup .stamps/openai-client  ## run every promise at its full figures; report with seeds in build/proof.txt
-	$(BIN)/python -m pytest --full -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest --full -n $(JOBS) --dist worksteal $(ARGS)
 	$(BIN)/python -m tests.requirements | tee build/proof.txt
 
 bench: setup  ## run the benchmarks (BENCHMARKS="gateway pages", ARGS=--quick)
