@@ -37,7 +37,7 @@ models:
       script: {{first_delay: {first}, words_per_second: 40, words_at_once: 4, words: {words}, echo: 'n:\\d+'}}
     - {{name: instant, wire: scripted}}
   order: [scripted]
-  budget: {{person: {{tokens_per_hour: 100000000, tokens_per_day: 1000000000}}}}
+  budget: {{person: {{tokens_per_hour: 1000000000, tokens_per_day: 1000000000}}}}
 telegram:
   webhook_url: http://127.0.0.1:{port}/webhook
   api_url: http://127.0.0.1:{telegram}

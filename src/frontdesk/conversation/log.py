@@ -1,10 +1,10 @@
 """A turn's events on their way out: numbered, stored, and only then shown.
 
-A reader never holds a word that a crash could take back. The first words, and whatever is not text, are stored at once;
-text that follows waits a moment (`pace`) for more. One scribe serves all turns of a process: what is due of all of them
-is one transaction, so a stream costs no task and no timer, and the first words of one wait for no running text. A
-`quiet` log, whose reader sees the whole reply alone, lets everything wait: what is stored then only spares whoever
-takes over.
+A reader never holds a word that a crash could take back. The first words are stored at once, and what else happens with
+them or very soon; text that follows waits a moment (`pace`) for more. One scribe serves all turns of a process: what is
+due of all of them is one transaction, so a stream costs no task and no timer, and the first words of one wait for no
+running text. A `quiet` log, whose reader sees the whole reply alone, lets everything wait: what is stored then only
+spares whoever takes over.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 PATIENCE = 40  # tries, half a second apart, before a turn gives an absent database up
 BEAT = 0.05  # seconds at least between two transactions of running text
+SOON = 0.01  # seconds that news of what the desk does may wait for the next such
 AT_ONCE = 0.0  # a time that has always come
 
 
@@ -66,7 +67,7 @@ class TurnLog:
         self.lease = lease
         self.stop = asyncio.Event()
         self.text = ""
-        self.due = _in(pace()) if quiet else AT_ONCE
+        self.due = _in(pace()) if quiet else math.inf
         self._scribe = scribe
         self._clock = clock
         self._pace = pace
@@ -90,7 +91,7 @@ class TurnLog:
             goes_on = False
         self._pending.append(event)
         if not (goes_on or self._quiet):
-            self.due = AT_ONCE
+            self.due = AT_ONCE if isinstance(event, TextAdded) else min(self.due, _in(SOON))
         self._scribe.expect(self)
 
     async def flushed(self) -> None:
@@ -147,13 +148,15 @@ class Scribe:
         self._clock = clock
         self._waiting: dict[TurnLog, None] = {}  # in the order in which they began to wait
         self._hurry = asyncio.Event()
+        self._beat = 0.0  # when running text may be stored again
+        self._resting_until = AT_ONCE
         self._round: asyncio.Future[None] | None = None
         self._writing: asyncio.Task[None] | None = None
 
     def expect(self, log: TurnLog) -> None:
         """Something waits in `log`."""
         self._waiting[log] = None
-        if log.due == AT_ONCE:
+        if log.due == AT_ONCE or max(log.due, self._beat) < self._resting_until:
             self._hurry.set()
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write(), name="scribe")
@@ -177,20 +180,17 @@ class Scribe:
         return ids
 
     async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
-        beat = loop.time()  # when running text may be stored again
         while self._waiting:
             self._hurry.clear()
-            now = loop.time()
-            if now < beat:
+            now = _in(0)
+            if now < self._beat:
                 due = [log for log in self._waiting if log.due == AT_ONCE]
-            else:
-                due = [log for log in self._waiting if log.due <= now]
-                beat = now + BEAT
+            elif due := [log for log in self._waiting if log.due <= now]:
+                self._beat = now + BEAT
             if due:
                 await self._store(due)
             else:
-                await self._rest(max(beat, min(log.due for log in self._waiting)))
+                await self._rest(max(self._beat, min(log.due for log in self._waiting)))
 
     async def _store(self, due: list[TurnLog]) -> None:
         batch = [(log.lease, log.take()) for log in due]
@@ -211,10 +211,12 @@ class Scribe:
             self._round = None
 
     async def _rest(self, until: float) -> None:
-        """Until then, or until something must be stored at once."""
+        """Until then, or until something must be stored before."""
+        self._resting_until = until
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(until if until < math.inf else None):
                 await self._hurry.wait()
+        self._resting_until = AT_ONCE
 
     async def _patiently(self, store: Callable[[], Awaitable[T]]) -> T:
         for _ in range(PATIENCE - 1):
