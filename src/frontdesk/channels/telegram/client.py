@@ -191,7 +191,10 @@ class TelegramClient:
 def _proxy_for(address: str) -> str | None:
     """What the environment names for this address (HTTPS_PROXY and the like). Looked up once: the client library would
     look for each call, and read `~/.netrc` besides."""
-    where = urlsplit(address)
+    try:
+        where = urlsplit(address)
+    except ValueError:  # no address: the first call says so
+        return None
     return None if proxy_bypass(where.netloc) else getproxies().get(where.scheme)
 
 
