@@ -31,7 +31,7 @@ class Channel(Protocol):
 
 
 class Crowd:
-    """Runs the orders. `progress` is told the share that is done, from 0 to 1, every second."""
+    """Runs the orders. `progress` is told the share that is done, from 0 to 1, every second and at the end."""
 
     def __init__(self, orders: Orders, channel: Channel, tally: Tally, pids: Sequence[int] = ()) -> None:
         self._orders = orders
@@ -53,6 +53,7 @@ class Crowd:
             await self._watch(self._orders.seconds, progress, lambda: all(person.done() for person in people))
             late = self._orders.patience
             await self._watch(late, lambda _: progress(1), lambda: self._is_over(people))
+            progress(1)
         finally:
             for person in people:
                 person.cancel()
