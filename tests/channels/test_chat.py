@@ -98,7 +98,7 @@ async def test_events_arrive_while_the_turn_still_runs(ann: httpx2.AsyncClient, 
     got = ""
     converse.go_on(2)
     async with ann.stream("POST", "/api/v1/chat", json={"text": "When?"}, headers=STREAM) as reply:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             async for piece in reply.aiter_text():
                 got += piece
                 if "We open " in got:

@@ -35,7 +35,7 @@ class Wire:
 
     async def holds(self, words: bytes, times: int = 1) -> None:
         """Return when the body holds the words so often."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.body.count(words) < times:
                 self._more.clear()
                 await self._more.wait()
@@ -87,7 +87,7 @@ async def test_the_source_is_closed_when_the_reader_leaves() -> None:
     stream = asyncio.create_task(EventStream(source())({"type": "http"}, wire.receive, wire.send))
     await wire.holds(b"more")
     wire.left.set()
-    await asyncio.wait_for(stream, 10)
+    await asyncio.wait_for(stream, 30)
     assert closed.is_set()
 
 

@@ -133,7 +133,7 @@ class Desk:
     async def ask(self, text: str, key: str = "1", **more: object) -> list[Numbered]:
         """Say something and read the whole stream."""
         accepted = await self.converse.accept(self.said(text, key, **more))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return [item async for item in self.converse.follow(accepted.turn_id)]
 
 

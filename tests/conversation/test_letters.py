@@ -300,7 +300,7 @@ async def test_a_stream_is_served_live_by_a_process_in_which_the_turn_does_not_r
         await there_is_a_listener(valkey_url, 2)
         following = asyncio.create_task(collect(reader, accepted.turn_id))
         await runner.converse.run(accepted.turn_id)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             events = await following
         assert [item.seq for item in events] == list(range(1, len(events) + 1))
     finally:
@@ -314,7 +314,7 @@ async def collect(desk: Desk, turn_id: str) -> list[object]:
 
 async def there_is_a_listener(url: str, count: int) -> None:
     redis = connect(url)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await redis.pubsub_numsub("frontdesk:turns"))[0][1] < count:  # noqa: ASYNC110 — Redis tells no event
             await asyncio.sleep(0.01)
     await redis.aclose()

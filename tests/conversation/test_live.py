@@ -19,7 +19,7 @@ async def hears(live: LiveNews, conversation: str | None, heard: list[str]) -> N
 
 async def test_a_page_hears_its_conversation_and_the_team_hears_all_until_the_process_ends() -> None:
     live, own, every = LiveNews(), list[str](), list[str]()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(hears(live, "conv_1", own))
         group.create_task(hears(live, None, every))
         await asyncio.sleep(0)
@@ -31,7 +31,7 @@ async def test_a_page_hears_its_conversation_and_the_team_hears_all_until_the_pr
 
 async def test_a_reader_that_is_slow_misses_the_oldest_news_and_still_hears_the_end() -> None:
     live, heard = LiveNews(), list[str]()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(hears(live, None, heard))
         await asyncio.sleep(0)
         for number in range(WAITING + 10):

@@ -33,7 +33,7 @@ class Shelf:
 
     async def holds(self, count: int) -> None:
         """Return when so many have been made."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.transactions) < count:
                 self._written.clear()
                 await self._written.wait()
@@ -132,7 +132,7 @@ async def test_what_all_turns_say_meanwhile_is_one_transaction(scribe: Scribe, s
 async def test_a_flush_stores_what_would_have_waited(scribe: Scribe, shelf: Shelf, clock: FakeClock) -> None:
     log = a_log(scribe, clock, "a", quiet=True)
     log.put(said("Good day."))
-    await asyncio.wait_for(log.flushed(), 10)
+    await asyncio.wait_for(log.flushed(), 30)
     assert shelf.transactions == [{"a": [said("Good day.")]}]
 
 
@@ -141,7 +141,7 @@ async def test_a_lost_lease_ends_its_turn_and_no_other(scribe: Scribe, shelf: Sh
     lost, held = a_log(scribe, clock, "lost"), a_log(scribe, clock, "held")
     lost.put(said("Hello"))
     held.put(said("Hello"))
-    await asyncio.wait_for(held.flushed(), 10)
+    await asyncio.wait_for(held.flushed(), 30)
     with pytest.raises(LostLease):
         await lost.flushed()
     with pytest.raises(LostLease):

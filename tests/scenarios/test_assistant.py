@@ -82,7 +82,7 @@ async def test_a_failing_model_is_tried_three_times_then_left_alone_then_asked_a
         assert await state() in ("open", "half_open")
         for said in asked:
             assert text_of(said), "people are told something that they can read"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while text_of(await served.ask(ann, "When do you open?")) != "We open at nine.":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert await state() == "closed"
@@ -106,7 +106,7 @@ async def answer_to_head(address: str, header: str) -> int:
     host, _, port = address.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"POST /api/v1/chat HTTP/1.1\r\nhost: {host}\r\n{header}\r\n\r\n".encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         status = (await reader.readline()).split()[1]
     writer.close()
     await writer.wait_closed()

@@ -18,7 +18,7 @@ from frontdesk.testing.upstream import OpenAIWire, Received, Reply, Upstream
 from tests.servers import PostgresServer
 
 ANSWER = "We open at nine."
-READY_SECONDS = 15
+READY_SECONDS = 30
 
 
 async def ready(client: httpx2.AsyncClient, status: int = 200) -> None:

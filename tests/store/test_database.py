@@ -165,7 +165,7 @@ async def test_readers_go_on_while_a_work_writes(notebook: Database) -> None:
         await finish.wait()
 
     commit = asyncio.create_task(notebook.commit(work))
-    await asyncio.wait_for(writing.wait(), 10)
+    await asyncio.wait_for(writing.wait(), 30)
     assert await numbers(notebook) == []
     finish.set()
     await commit
@@ -282,7 +282,7 @@ async def test_a_database_outage_is_survived_without_a_restart() -> None:
 
 
 async def _until_up(database: Database) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while True:
             try:
                 return await database.ping()

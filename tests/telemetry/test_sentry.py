@@ -40,7 +40,7 @@ class Sentry:
 
     async def event(self) -> dict[str, object]:
         """The newest event."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self.arrived.wait()
         self.arrived.clear()
         event: dict[str, object] = json.loads(self.received[-1].splitlines()[-1])

@@ -32,7 +32,7 @@ class LoopbackServer:
         listener.listen(512)
         server = uvicorn.Server(uvicorn.Config(self._make(), log_level="critical", lifespan="on", ws="none"))
         task = asyncio.create_task(server.serve([listener]))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not server.started:  # noqa: ASYNC110  uvicorn tells it in no other way
                 await asyncio.sleep(0)
         self._running = (server, task)
@@ -49,7 +49,7 @@ class LoopbackServer:
             connection.transport.abort()  # type: ignore[union-attr]
         server.force_exit = server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 30)
 
 
 @asynccontextmanager

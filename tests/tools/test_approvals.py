@@ -55,7 +55,7 @@ async def test_waiting_ends_with_the_decision(approvals: Approvals, ann: Person)
     asked = await approvals.ask("turn_1", ann.id, CALL)
     waiting = asyncio.create_task(approvals.wait(asked.id))
     decided = await approvals.decide(asked.id, ann, approve=True, digest=asked.digest)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await waiting == decided
     assert (decided.state, decided.decided_by) == ("approved", ann.id)
 
@@ -67,7 +67,7 @@ async def test_waiting_hears_of_a_decision_in_another_process(
     asked = await approvals.ask("turn_1", ann.id, CALL)
     waiting = asyncio.create_task(approvals.wait(asked.id))
     await elsewhere.decide(asked.id, ann, approve=False, digest=asked.digest)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not waiting.done():
             clock.advance(1)
             await asyncio.sleep(0)
@@ -78,7 +78,7 @@ async def test_nobody_answers_and_the_question_expires(approvals: Approvals, ann
     asked = await approvals.ask("turn_1", ann.id, CALL)
     waiting = asyncio.create_task(approvals.wait(asked.id))
     clock.advance(60)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not waiting.done():
             clock.advance(1)
             await asyncio.sleep(0)

@@ -105,7 +105,7 @@ async def test_a_handler_is_stopped_when_another_process_has_its_job(
     handlers["slow"] = slow
     job_id = await jobs.add("slow")
     running = asyncio.create_task(runner.run(job_id))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await begun.wait()
         clock.advance(0.1)
         await asyncio.sleep(0)
@@ -140,7 +140,7 @@ async def test_a_job_whose_end_cannot_be_written_at_once_is_not_done_again(
     away = Away(jobs._database, clock, CountingIds())
     job_id = await jobs.add("note")
     running = asyncio.create_task(JobRunner(away, {"note": note}, clock, WorkOptions()).run(job_id))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not running.done():
             await asyncio.sleep(0.01)
             clock.advance(1)

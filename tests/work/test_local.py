@@ -9,7 +9,7 @@ from frontdesk.testing.clock import FakeClock
 from frontdesk.work.kinds import Kind
 from frontdesk.work.local import LocalWork
 
-PATIENCE = 5
+PATIENCE = 30
 
 
 class Bell:

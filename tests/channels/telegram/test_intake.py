@@ -154,10 +154,10 @@ async def test_two_chats_do_not_wait_for_each_other(desk: Desk) -> None:
     await desk.add(said(1, chat=7), said(2, chat=7), said(3, chat=8))
     work = desk.process()
     await work.ready("update", "telegram:7")
-    await asyncio.wait_for(desk.room.holding.wait(), 10)
+    await asyncio.wait_for(desk.room.holding.wait(), 30)
     desk.room.holding.clear()
     await work.ready("update", "telegram:8")
-    await asyncio.wait_for(desk.room.holding.wait(), 10)
+    await asyncio.wait_for(desk.room.holding.wait(), 30)
     assert [inbound.place for inbound in desk.room.heard] == ["7", "8"]
     desk.room.hold.set()
     await work.run("update", "telegram:7")
@@ -177,7 +177,7 @@ async def test_what_a_process_left_is_finished_by_another_once(desk: Desk) -> No
     await desk.add(said(1, "Hello"))
     first = desk.process()
     await first.ready("update", "telegram:7")
-    await asyncio.wait_for(desk.room.holding.wait(), 10)
+    await asyncio.wait_for(desk.room.holding.wait(), 30)
     second = desk.process()
     await second.run("update", "telegram:7")
     assert len(desk.room.heard) == 1  # it is leased
@@ -211,7 +211,7 @@ async def test_a_process_that_ends_leaves_its_update_to_another_at_once(desk: De
     await desk.add(said(1))
     first = desk.process()
     await first.ready("update", "telegram:7")
-    await asyncio.wait_for(desk.room.holding.wait(), 10)
+    await asyncio.wait_for(desk.room.holding.wait(), 30)
     await first.drain(0)
     assert await desk.updates.due() == ["telegram:7"]
 

@@ -45,7 +45,7 @@ class Polls:
 
     async def stored(self, count: int) -> None:
         """Return when so many updates wait."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await self.updates.count("waiting") < count:  # noqa: ASYNC110 rows tell nobody
                 await asyncio.sleep(0.01)
 
@@ -85,7 +85,7 @@ async def test_what_could_not_be_stored_is_fetched_again(polls: Polls, monkeypat
     monkeypatch.setattr(polls.updates, "add", away)
     polls.telegram.say(7, "one")
     await polls.start("a")
-    await asyncio.wait_for(failed.wait(), 10)
+    await asyncio.wait_for(failed.wait(), 30)
     assert polls.telegram.posting.delivered == {}
     monkeypatch.setattr(polls.updates, "add", add)
     await _until_asleep(polls.clock)
@@ -127,6 +127,6 @@ async def test_a_process_that_died_is_followed_when_its_lease_is_over(polls: Pol
 
 async def _until_asleep(clock: FakeClock) -> None:
     """Return when somebody waits for the clock."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not clock.sleeping:  # noqa: ASYNC110 a clock tells nobody
             await asyncio.sleep(0.005)
