@@ -6,10 +6,11 @@ import msgspec
 import sqlalchemy as sa
 
 from frontdesk.ports import Clock
-from frontdesk.store.database import Database
+from frontdesk.store.database import Database, UtcDateTime
 from frontdesk.store.jobs import jobs
 from frontdesk.store.outbox import outbox
-from frontdesk.store.turns import OPEN, turns
+from frontdesk.store.prepared import Prepared
+from frontdesk.store.turns import is_open, turns
 from frontdesk.store.updates import updates
 
 
@@ -22,6 +23,31 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     running: int
 
 
+def _counting(
+    table: sa.Table,
+    waiting: str,
+    running: str,
+    *,
+    since: sa.ColumnElement[Any],
+    due: sa.ColumnElement[Any] | None = None,
+) -> Prepared:
+    waits = table.c.state == waiting
+    if due is not None:
+        waits = sa.and_(waits, due <= sa.bindparam("now", type_=UtcDateTime))
+    runs = sa.select(sa.func.count()).select_from(table).where(table.c.state == running).scalar_subquery()
+    oldest = sa.func.min(since).label("oldest")
+    return Prepared(sa.select(sa.func.count().label("length"), oldest, runs.label("running")).where(waits))
+
+
+_COUNTS = {
+    "turn": _counting(turns, "queued", "running", since=turns.c.created_at),
+    "letter": _counting(outbox, "waiting", "sending", since=outbox.c.due_at, due=outbox.c.due_at),
+    "update": _counting(updates, "waiting", "working", since=updates.c.received_at, due=updates.c.due_at),
+    "job": _counting(jobs, "waiting", "running", since=jobs.c.due_at, due=jobs.c.due_at),
+}
+_OPEN_TURNS = Prepared(sa.select(sa.func.count().label("open")).where(is_open(turns.c.state)))
+
+
 class Queues:
     """The lengths of all queues."""
 
@@ -32,32 +58,13 @@ class Queues:
     async def lengths(self) -> list[Queue]:
         """Every kind: turn, letter, update, job. What is due at a later time does not wait yet."""
         now = self._clock.now()
-        counts = [
-            _count(turns, "queued", since=turns.c.created_at),
-            _count(outbox, "waiting", outbox.c.due_at <= now, since=outbox.c.due_at),
-            _count(updates, "waiting", updates.c.due_at <= now, since=updates.c.received_at),
-            _count(jobs, "waiting", jobs.c.due_at <= now, since=jobs.c.due_at),
-        ]
         found: list[Queue] = []
-        async with self._database.read() as connection:
-            for kind, count in zip(("turn", "letter", "update", "job"), counts, strict=True):
-                row = (await connection.execute(count)).one()
-                age = (now - row.oldest).total_seconds() if row.oldest else 0.0
-                found.append(Queue(kind=kind, length=row.length, oldest_seconds=max(age, 0.0), running=row.running))
+        for kind, count in _COUNTS.items():
+            row = (await self._database.run(count, {"now": now}))[0]
+            age = (now - row["oldest"]).total_seconds() if row["oldest"] else 0.0
+            found.append(Queue(kind=kind, length=row["length"], oldest_seconds=max(age, 0.0), running=row["running"]))
         return found
 
     async def open_turns(self) -> int:
         """How many turns have not ended."""
-        query = sa.select(sa.func.count()).select_from(turns).where(turns.c.state.in_(OPEN))
-        async with self._database.read() as connection:
-            return (await connection.execute(query)).scalar_one()
-
-
-def _count(
-    table: sa.Table, waiting: str, *more: sa.ColumnElement[bool], since: sa.ColumnElement[Any]
-) -> sa.Select[int, Any, int]:
-    waits = sa.and_(table.c.state == waiting, *more)
-    running = sa.select(sa.func.count()).where(table.c.state.in_(("running", "sending", "working"))).scalar_subquery()
-    return sa.select(
-        sa.func.count().label("length"), sa.func.min(since).label("oldest"), running.label("running")
-    ).where(waits)
+        return (await self._database.run(_OPEN_TURNS, {}))[0]["open"]
