@@ -90,7 +90,8 @@ async def test_a_question_is_edited_answered_again_and_rated(office: Office) -> 
     await expect(page.locator(".question .versions")).to_contain_text("2/2")
     await expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()
     await page.get_by_role("button", name="Helpful", exact=True).click()
-    await page.locator(".question .versions").get_by_role("button", name="Earlier version").click()
+    async with page.expect_response(lambda answer: answer.request.method == "PATCH"):
+        await page.locator(".question .versions").get_by_role("button", name="Earlier version").click()
     await expect(page.locator(".question .said")).to_have_text("Tell me something")
     await page.reload()
     await expect(page.locator(".question .said")).to_have_text("Tell me something")
