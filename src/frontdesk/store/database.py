@@ -67,6 +67,7 @@ RESTING = 8  # of SQLAlchemy's connections to PostgreSQL are kept; the others cl
 RESTED = 5.0  # seconds after which a connection is looked at before it is used again
 ATTEMPTS = 3  # of a work that lost a deadlock on PostgreSQL
 CONNECT_SECONDS = 10.0
+STATEMENT_SECONDS = 60.0  # after which a prepared statement is given up: nobody waits for ever for a lock or a server
 POLL = 0.0003  # seconds between two tries to become the one writer of SQLite
 BATCH = 256  # works in one SQLite transaction: bounds how long a reader of the result waits
 
@@ -110,9 +111,9 @@ class Database:
         """Connect. Raises `StoreUnavailable` when the database does not answer.
 
         `pool_size` bounds PostgreSQL's connections for prepared statements, `max_overflow` those for all others (one at
-        least); `lock_wait` is how many seconds a write waits for
-        another process's write on SQLite, and any statement for a free connection on PostgreSQL. Without a `ring` the
-        sealed columns can be neither read nor written.
+        least). `lock_wait` is how many seconds a write waits for another process's write on SQLite, and a statement
+        that is not prepared for a free connection on PostgreSQL. Without a `ring` the sealed columns can be neither
+        read nor written.
         """
         database = cls(_engine(url, max_overflow, lock_wait))
         if ring is not None:
@@ -369,7 +370,12 @@ async def _direct_lines(dialect: Dialect, url: str, most: int) -> Any:
     asyncpg: Any = importlib.import_module("asyncpg")  # an extra, and without types
     _, where = dialect.create_connect_args(sa.make_url(url))
     return await asyncpg.create_pool(
-        **where, min_size=0, max_size=most, timeout=CONNECT_SECONDS, reset=_nothing_to_reset
+        **where,
+        min_size=0,
+        max_size=most,
+        timeout=CONNECT_SECONDS,
+        command_timeout=STATEMENT_SECONDS,
+        reset=_nothing_to_reset,
     )
 
 
