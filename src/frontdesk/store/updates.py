@@ -206,8 +206,12 @@ class Updates:
         if len(batch) == 1:
             return [bool(await self._database.run(_ADD, _row(batch[0], now)))]
 
+        in_order = sorted(range(len(batch)), key=lambda at: (batch[at].channel, batch[at].external_id))
+
         async def work(connection: Connection) -> list[bool | Exception]:
-            return [bool(await _ADD(connection, _row(update, now))) for update in batch]
+            # Copies may come to several processes at once: in one order everywhere, so that no two wait for each other.
+            stored = {at: bool(await _ADD(connection, _row(batch[at], now))) for at in in_order}
+            return [stored[at] for at in range(len(batch))]
 
         return await self._database.act(work)
 
