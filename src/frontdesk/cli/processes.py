@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import sys
 import webbrowser
@@ -90,6 +91,7 @@ class Process:
                     if self.open_browser:
                         webbrowser.open(link or address)
 
+            _keep_what_is_here()
             await serve(
                 faces, drain_seconds=system.section(HttpOptions).drain_seconds, ready=ready, ending=desk.live.end
             )
@@ -125,6 +127,7 @@ class Process:
         from frontdesk.app import open_desk
 
         async with open_desk(system, role=self._role()) as desk, _measured(desk.metrics_face(), self.listeners.metrics):
+            _keep_what_is_here()
             yield desk.work
 
     def _role(self) -> "Role":
@@ -168,6 +171,13 @@ async def _measured(face: "ASGIApp", listeners: Sequence[socket.socket]) -> Asyn
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+def _keep_what_is_here() -> None:
+    """Let the garbage collector pass over what the start has made: it lives as long as the process, and looking
+    through it again and again holds every answer up."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _owner_link(desk: "Desk", address: str) -> str | None:

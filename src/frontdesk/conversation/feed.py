@@ -81,10 +81,13 @@ class Feeds:
             if not rest:
                 del self._followers[turn_id]
 
-    def publish(self, turn_id: str, events: list[Numbered]) -> None:
-        """Hand stored events to the followers. Those of several turns leave for other processes together."""
+    def publish(self, turn_id: str, events: list[Numbered], *, afar: bool = True) -> None:
+        """Hand stored events to the followers. Those of several turns leave for other processes together.
+
+        Without `afar` followers elsewhere find them in the database: for turns that hardly anybody follows.
+        """
         self._hand_out(turn_id, events)
-        if self._bus is not None:
+        if afar and self._bus is not None:
             self._outgoing.append((turn_id, events))
             if self._sending is None:
                 self._sending = asyncio.create_task(self._send(self._bus), name="feeds")

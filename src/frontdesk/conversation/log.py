@@ -71,7 +71,7 @@ class TurnLog:
         self._scribe = scribe
         self._clock = clock
         self._pace = pace
-        self._quiet = quiet
+        self.quiet = quiet
         self._seq = lease.last_seq
         self._pending: list[TurnEvent] = []
         self._taken = False  # by the scribe, which has not said yet how it went
@@ -90,7 +90,7 @@ class TurnLog:
         else:
             goes_on = False
         self._pending.append(event)
-        if not (goes_on or self._quiet):
+        if not (goes_on or self.quiet):
             self.due = AT_ONCE if isinstance(event, TextAdded) else min(self.due, _in(SOON))
         self._scribe.expect(self)
 
@@ -111,7 +111,7 @@ class TurnLog:
         rest, self._pending = self._pending, []
         self._scribe.leave(self)
         await self.flushed()
-        return await self._scribe.finish(self.lease, self._number([*rest, event]), outcome, letters, dead=dead)
+        return await self._scribe.finish(self, self._number([*rest, event]), outcome, letters, dead=dead)
 
     def take(self) -> list[Numbered]:
         """What waits, for the scribe to store; `kept` or `refused` tells how that went."""
@@ -172,11 +172,11 @@ class Scribe:
         await asyncio.shield(self._round)
 
     async def finish(
-        self, lease: Lease, last: list[Numbered], outcome: Outcome, letters: Sequence[NewLetter], *, dead: bool
+        self, log: TurnLog, last: list[Numbered], outcome: Outcome, letters: Sequence[NewLetter], *, dead: bool
     ) -> list[str]:
         """Store the end of a turn, and show it."""
-        ids = await self._patiently(partial(self._turns.finish, lease, last, outcome, letters, dead=dead))
-        self._feeds.publish(lease.turn_id, last)
+        ids = await self._patiently(partial(self._turns.finish, log.lease, last, outcome, letters, dead=dead))
+        self._feeds.publish(log.lease.turn_id, last, afar=not log.quiet)
         return ids
 
     async def _write(self) -> None:
@@ -204,7 +204,7 @@ class Scribe:
             if isinstance(result, Exception):
                 log.refused(result)
             else:
-                self._feeds.publish(lease.turn_id, events)
+                self._feeds.publish(lease.turn_id, events, afar=not log.quiet)
                 log.kept(stop=result)
         if self._round is not None:
             self._round.set_result(None)

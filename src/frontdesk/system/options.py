@@ -77,7 +77,7 @@ class StoreOptions(Section):
     user: Annotated[str, Env("DB_USER")] = Field(default="frontdesk", description="Who the desk is there.")
     password: Annotated[str, Env("DB_PASSWORD", secret=True)] = Field(default="", description="That user's password.")
     pool_size: Annotated[PositiveInt, Env("DATABASE_POOL_SIZE"), Env("DB_POOL_SIZE")] = Field(
-        default=20, description="Connections of a process to PostgreSQL for messages and turns, opened as they are needed."
+        default=20, description="Connections of a process to PostgreSQL for messages and turns, opened when needed."
     )
     max_overflow: Annotated[int, Env("DATABASE_MAX_OVERFLOW"), Env("DB_MAX_OVERFLOW")] = Field(
         default=40, ge=0, description="The same for everything else: the console, searches, upkeep."

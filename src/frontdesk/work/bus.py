@@ -39,19 +39,35 @@ class RedisBus:
         self._mark = secrets.token_bytes(MARK)
         self._receivers: dict[bytes, Receive] = {}
         self._listening: asyncio.Task[None] | None = None
+        self._outgoing: list[tuple[str, bytes]] = []
+        self._sending: asyncio.Task[None] | None = None
 
     def subscribe(self, topic: str, receive: Receive) -> None:
         """Call `receive` with each message that another process publishes on `topic`."""
         self._receivers[self._name(topic).encode()] = receive
 
     async def publish(self, topic: str, message: bytes) -> None:
-        """Send `message` to the other processes; while Redis is away it is lost."""
+        """Have `message` sent to the other processes, soon; while Redis is away it is lost."""
+        self._outgoing.append((self._name(topic), self._mark + message))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send(), name="bus-sending")
+
+    async def _send(self) -> None:
+        """What comes while messages are on their way leaves together."""
         from redis.exceptions import RedisError
 
         try:
-            await self._redis.publish(self._name(topic), self._mark + message)  # pyright: ignore[reportUnknownMemberType] redis-py's loose types
-        except (RedisError, OSError) as error:
-            log.debug("news_lost", reason_code=type(error).__name__)
+            while self._outgoing:
+                batch, self._outgoing = self._outgoing, []
+                try:
+                    async with self._redis.pipeline(transaction=False) as pipeline:
+                        for name, message in batch:
+                            pipeline.publish(name, message)  # pyright: ignore[reportUnknownMemberType] redis-py's loose types
+                        await pipeline.execute()
+                except (RedisError, OSError) as error:
+                    log.debug("news_lost", reason_code=type(error).__name__)
+        finally:
+            self._sending = None
 
     async def start(self) -> None:
         """Begin to hear."""
@@ -59,9 +75,9 @@ class RedisBus:
 
     async def close(self) -> None:
         """Hear no more, and disconnect."""
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+        for task in filter(None, (self._listening, self._sending)):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         await self._redis.aclose()
 
     async def _listen_forever(self) -> None:

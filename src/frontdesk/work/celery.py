@@ -1,8 +1,8 @@
 """Celery as the bell: a message says that a row is ready, and nothing else.
 
-Messages may be lost, doubled or late without harm. They are acknowledged before the row is worked on, no results are
-kept, and there are no timers in the broker: what is to happen later is a row (Celery on Redis hands out a task again
-whose time lies beyond the visibility timeout).
+Messages may be lost, doubled or late without harm. They are not acknowledged, no results are kept, and there are no
+timers in the broker: what is to happen later is a row (Celery on Redis hands out a task again whose time lies beyond
+the visibility timeout).
 """
 
 import asyncio
@@ -44,7 +44,7 @@ def celery_app(broker: str, options: WorkOptions) -> Any:  # Celery has no types
         ) from error
     app: Any = celery.Celery("frontdesk", broker=broker, set_as_current=False)
     app.conf.update(
-        task_queues=[kombu.Queue(name) for name in QUEUES],
+        task_queues=[kombu.Queue(name, no_ack=True) for name in QUEUES],
         task_default_queue=QUEUES[0],
         task_ignore_result=True,
         task_serializer="json",

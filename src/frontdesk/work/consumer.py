@@ -1,6 +1,7 @@
 """A worker process: Celery consumes in the main thread, the desk's rooms live on one event loop in another.
 
-A task hands its row to the rooms and waits for its end, so the broker keeps what the process cannot work on yet.
+A message is handed on as it arrives, without a pool and without being acknowledged: whatever a process has in hand when
+it dies is found in the database by the sweeps of others, and what one cannot get to is worked on by those who can.
 """
 
 import asyncio
@@ -23,8 +24,6 @@ log = structlog.get_logger("frontdesk.work")
 
 WATCH = "frontdesk.watch"  # the task that a worker sends to itself
 WATCHES = 5  # times that it does so within the seconds after which silence means that it no longer consumes
-AHEAD = 16  # threads beyond the rows that run at once: their messages are in hand when a place is free
-LOOK = 5.0  # seconds between two looks at whether the rooms have closed under a row
 STALLED = 75  # exit code of a process that no longer consumed (EX_TEMPFAIL): whoever looks after it starts it anew
 
 Opened = Callable[[], AbstractAsyncContextManager[LocalWork]]
@@ -40,7 +39,6 @@ class Rooms:
         self._begun: concurrent.futures.Future[LocalWork] = concurrent.futures.Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leave = asyncio.Event()
-        self._ended = threading.Event()
 
     def start(self) -> LocalWork:
         """Return when the rooms are open. Raises what opening them raises."""
@@ -57,25 +55,19 @@ class Rooms:
         self.leave()
         self._thread.join()
 
-    def run(self, kind: str, row_id: str) -> None:
-        """Run a row there and return at its end; at once when the rooms are closing, for others find it."""
+    def ready(self, kind: str, row_id: str) -> None:
+        """Have a row worked on there, soon. When the rooms are closed, others find it."""
         assert self._loop is not None
-        row = self._begun.result().run(kind, row_id)
+        row = self._begun.result().ready(kind, row_id)
         try:
-            running = asyncio.run_coroutine_threadsafe(row, self._loop)
+            asyncio.run_coroutine_threadsafe(row, self._loop)
         except RuntimeError:  # the loop is closed
             row.close()
-            return
-        while not running.done() and not self._ended.is_set():  # what a loop is told at its very end it never does
-            concurrent.futures.wait([running], timeout=LOOK)
 
     def _live(self) -> None:
-        try:
-            with asyncio.Runner(loop_factory=self._loop_factory) as runner:
-                self._loop = runner.get_loop()
-                runner.run(self._open())
-        finally:
-            self._ended.set()
+        with asyncio.Runner(loop_factory=self._loop_factory) as runner:
+            self._loop = runner.get_loop()
+            runner.run(self._open())
 
     async def _open(self) -> None:
         try:
@@ -94,16 +86,13 @@ class Watch:
     Celery on Redis is known for that after a connection was lost (celery/celery #8030, #8091, #10205). So the process
     writes to a queue of its own, through which only a consumer at work hears itself, `WATCHES` times within `seconds`;
     `stalled` is called when it has written so often and heard nothing. Messages are counted, not seconds: a process
-    that gets no time to consume gets none to write. While the broker is away, or all threads are busy, none counts.
+    that gets no time to consume gets none to write. While the broker is away, none counts.
     """
 
-    def __init__(
-        self, app: Any, queue: str, *, seconds: float, busy: Callable[[], bool], stalled: Callable[[], None]
-    ) -> None:
+    def __init__(self, app: Any, queue: str, *, seconds: float, stalled: Callable[[], None]) -> None:
         self._app = app
         self._queue = queue
         self._seconds = seconds
-        self._busy = busy
         self._stalled = stalled
         self._unheard = 0
         self._ending = threading.Event()
@@ -137,9 +126,7 @@ class Watch:
         while not self._ending.wait(self._seconds / WATCHES):
             send(self._app, producer, self._queue, ("", ""), WATCH)
             self._unheard += 1
-            if self._busy():
-                self.heard()
-            elif self._unheard > WATCHES:
+            if self._unheard > WATCHES:
                 log.error("consumer_stalled", seconds=self._seconds)
                 self._stalled()
                 return
@@ -172,18 +159,12 @@ def consume(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    threads = rooms.start().parallel + AHEAD
-    watch = Watch(
-        app,
-        own_queue,
-        seconds=silent_seconds,
-        busy=lambda: len(state.reserved_requests) >= threads,
-        stalled=functools.partial(leave, STALLED),
-    )
+    rooms.start()
+    watch = Watch(app, own_queue, seconds=silent_seconds, stalled=functools.partial(leave, STALLED))
     try:
         ready()
         _declare(app, rooms, own_queue, watch)
-        worker = _worker(app, name, [*queues, own_queue], threads)
+        worker = _worker(app, name, [*queues, own_queue])
         watch.start()
         worker.start()
         return int(worker.exitcode or 0)
@@ -195,33 +176,36 @@ def consume(
 def _declare(app: Any, rooms: Rooms, own_queue: str, watch: Watch) -> None:
     kombu: Any = importlib.import_module("kombu")
 
-    def ready(kind: str, row_id: str) -> None:
-        rooms.run(kind, row_id)
-
     def unused(_kind: str, _row_id: str) -> None:
-        """The strategy below takes the task before it comes here."""
+        """The strategies below take the tasks before they come here."""
 
-    def heard_at_once(_task: Any, _app: Any, consumer: Any) -> Callable[..., None]:
-        """Celery's strategy of a task: what happens when its message arrives, in the consumer itself, on no thread."""
+    def at_once(act: Callable[[str, str], None]) -> Any:
+        """A strategy: what Celery does when a task's message arrives, in the consumer itself and on no thread."""
 
         def receive(message: Any, _body: object, *_: object) -> None:
-            message.ack_log_error(log, consumer.connection_errors)
-            watch.heard()
+            (kind, row_id), _options, _embedded = message.payload  # Celery's message protocol 2
+            act(kind, row_id)
 
-        return receive
+        def strategy(_task: Any, _app: Any, _consumer: Any) -> Callable[..., None]:
+            return receive
 
-    app.task(name=READY)(ready)
-    app.task(name=WATCH, Strategy=staticmethod(heard_at_once))(unused)
-    app.amqp.queues.add(kombu.Queue(own_queue, durable=False, auto_delete=True, expires=60))
+        return staticmethod(strategy)
+
+    def heard(_kind: str, _row_id: str) -> None:
+        watch.heard()
+
+    app.task(name=READY, Strategy=at_once(rooms.ready))(unused)
+    app.task(name=WATCH, Strategy=at_once(heard))(unused)
+    app.amqp.queues.add(kombu.Queue(own_queue, durable=False, auto_delete=True, expires=60, no_ack=True))
 
 
-def _worker(app: Any, name: str, queues: Sequence[str], threads: int) -> Any:
+def _worker(app: Any, name: str, queues: Sequence[str]) -> Any:
     worker: Any = importlib.import_module("celery.worker")
     return worker.WorkController(
         app=app,
         hostname=name,
         pool="threads",
-        concurrency=threads,
+        concurrency=1,  # no task ever comes to it
         queues=list(queues),
         without_gossip=True,
         without_mingle=True,
