@@ -125,7 +125,7 @@ class House:
             ]
             last = Numbered(seq=2, event=TextAdded(text=" at nine."), at=lease.until)
             outcome = Outcome(text="We open at nine.", state="complete")
-            written = await self.turns.finish(lease, [last], outcome, letters)
+            written = (await self.turns.finish(lease, [last], outcome, letters)).letters
             await race.at("finish")
             await asyncio.gather(*(self.delivery.deliver(letter) for letter in written))
         except LostLease:

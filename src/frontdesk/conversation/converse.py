@@ -109,9 +109,6 @@ class Conversation:
                 await self._parts.approvals.withdraw(turn_id)
             del self._running[turn_id]
         await self._changed(lease.conversation_id, lease.person_id)
-        following = await self._parts.turns.open_in(lease.conversation_id)
-        if following is not None and following != turn_id:
-            await self._dispatcher.ready("turn", following)
 
     def _pace_of(self, quiet: bool) -> Callable[[], float]:
         """Seconds that streamed words wait for more: with many streams longer, so that all of them stay live."""
@@ -187,10 +184,13 @@ class Conversation:
         await self._end(turn_log, Failed(code=code, message=message, hint=hint), outcome, dead=dead)
 
     async def _end(self, turn_log: TurnLog, last: Finished | Failed, outcome: Outcome, *, dead: bool = False) -> None:
-        """Store the turn's end and, on a channel with an outlet, the letters that bring the reply."""
+        """Store the turn's end and, on a channel with an outlet, the letters that bring the reply; go on with both."""
         letters = self._letters(turn_log.lease, outcome)
-        for letter_id in await turn_log.finish(last, outcome, letters, dead=dead):
+        ended = await turn_log.finish(last, outcome, letters, dead=dead)
+        for letter_id in ended.letters:
             await self._dispatcher.ready("letter", letter_id)
+        if ended.following is not None:
+            await self._dispatcher.ready("turn", ended.following)
 
     def _letters(self, lease: Lease, outcome: Outcome) -> list[NewLetter]:
         outlet, place = self._outlets.get(lease.inbound.channel), lease.inbound.place

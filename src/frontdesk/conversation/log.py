@@ -19,7 +19,7 @@ from frontdesk.errors import StoreUnavailable
 from frontdesk.events import Numbered, TextAdded, TurnEvent
 from frontdesk.ports import Clock
 from frontdesk.store.outbox import NewLetter
-from frontdesk.store.turns import Lease, Outcome, Turns
+from frontdesk.store.turns import Ended, Lease, Outcome, Turns
 
 T = TypeVar("T")
 
@@ -106,8 +106,8 @@ class TurnLog:
 
     async def finish(
         self, event: TurnEvent, outcome: Outcome, letters: Sequence[NewLetter] = (), *, dead: bool = False
-    ) -> list[str]:
-        """Store the last event together with the reply and its letters, whose ids it returns. Raises `LostLease`."""
+    ) -> Ended:
+        """Store the last event together with the reply and its letters. Raises `LostLease`."""
         rest, self._pending = self._pending, []
         self._scribe.leave(self)
         await self.flushed()
@@ -173,11 +173,11 @@ class Scribe:
 
     async def finish(
         self, log: TurnLog, last: list[Numbered], outcome: Outcome, letters: Sequence[NewLetter], *, dead: bool
-    ) -> list[str]:
+    ) -> Ended:
         """Store the end of a turn, and show it."""
-        ids = await self._patiently(partial(self._turns.finish, log.lease, last, outcome, letters, dead=dead))
+        ended = await self._patiently(partial(self._turns.finish, log.lease, last, outcome, letters, dead=dead))
         self._feeds.publish(log.lease.turn_id, last, afar=not log.quiet)
-        return ids
+        return ended
 
     async def _write(self) -> None:
         while self._waiting:

@@ -136,11 +136,20 @@ _SPOKE = Prepared(
         last_from="desk",
     )
 )
+_NEXT = turns.alias("next")
 _END = Prepared(
     turns.update()
     .where(turns.c.id == sa.bindparam("turn"), turns.c.fence == sa.bindparam("held"), turns.c.state == "running")
     .values(state=sa.bindparam("ended"), last_seq=sa.bindparam("seq"), finished_at=_NOW, lease_until=None)
-    .returning(turns.c.id)
+    .returning(
+        sa.select(_NEXT.c.id)
+        .where(_NEXT.c.conversation_id == turns.c.conversation_id, is_open(_NEXT.c.state), _NEXT.c.id != turns.c.id)
+        .order_by(_NEXT.c.created_at, _NEXT.c.id)
+        .limit(1)
+        .correlate(turns)
+        .scalar_subquery()
+        .label("following")
+    )
 )
 _STATE = Prepared(sa.select(turns.c.state).where(turns.c.id == sa.bindparam("turn")))
 _SAID = Prepared(
@@ -171,6 +180,13 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 class LostLease(Exception):  # a signal between the runner and the turn, not an error anyone sees
     """Another process has taken this turn over, or it has ended."""
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows the end of a turn: the ids of its letters, and the turn of its conversation that waited for it."""
+
+    letters: tuple[str, ...] = ()
+    following: str | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -261,26 +277,28 @@ class Turns:
         letters: Sequence[NewLetter] = (),
         *,
         dead: bool = False,
-    ) -> list[str]:
+    ) -> Ended:
         """Store the last events, the reply, the turn's end and the letters that bring the reply in one transaction.
 
-        Returns the letters' ids. `dead` marks a turn that is given up. Raises `LostLease`.
+        `dead` marks a turn that is given up. Raises `LostLease`.
         """
 
         ended = "failed" if outcome.state == "failed" else "finished"
 
-        async def work(connection: Connection) -> list[str]:
+        async def work(connection: Connection) -> Ended:
             now = self._clock.now()
             # The conversation before its turn, as whoever accepts a message or takes over locks them: no deadlock.
             await _SPOKE(connection, {"conversation": lease.conversation_id, "now": now})
             end = {"turn": lease.turn_id, "held": lease.fence, "ended": "dead" if dead else ended}
-            if not await _END(connection, end | {"seq": last[-1].seq, "now": now}):
+            row = await _END.one(connection, end | {"seq": last[-1].seq, "now": now})
+            if row is None:
                 raise LostLease
             await _SAY.many(connection, _rows(lease.turn_id, last))
             await _ANSWER(connection, {"reply": lease.reply_id, **_written(outcome)})
             await words.index(connection, lease.conversation_id, lease.reply_id, outcome.text)
             moments = [now + index * TICK for index in range(len(letters))]  # letters leave in the order of their times
-            return [await put(connection, self._ids, at, letter) for at, letter in zip(moments, letters, strict=True)]
+            made = [await put(connection, self._ids, at, letter) for at, letter in zip(moments, letters, strict=True)]
+            return Ended(letters=tuple(made), following=row["following"])
 
         return await self._database.act(work)
 

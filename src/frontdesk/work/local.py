@@ -73,11 +73,6 @@ class LocalWork:
         return len(self._rows) if self._others is None else self._others.backlog
 
     @property
-    def parallel(self) -> int:
-        """How many rows it works on at once at most."""
-        return sum(kind.parallel for kind in self._kinds.values())
-
-    @property
     def in_hand(self) -> int:
         """How many rows this process has, those included that wait for a place."""
         return len(self._rows)
