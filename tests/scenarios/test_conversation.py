@@ -1,6 +1,7 @@
 """A desk of two web processes and two workers on PostgreSQL and Valkey, with people on Telegram: what it promises."""
 
 import asyncio
+import contextlib
 import random
 import re
 from collections import Counter
@@ -50,7 +51,7 @@ async def answered_once(people: Fleet, database_url: str, count: int) -> None:
     def numbers() -> Counter[str]:
         return Counter(NUMBER.findall(sent.text)[0] for sent in people.telegram.sent if NUMBER.search(sent.text))
 
-    async with asyncio.timeout(END_SECONDS):
+    async with asyncio.timeout(2 * END_SECONDS):  # a letter is of unknown fate when its lease of a minute has run out
         while len(set(numbers()) | await unknown(database_url)) < count:  # noqa: ASYNC110 — rows tell no event
             await asyncio.sleep(0.2)
     said = numbers()
@@ -81,8 +82,9 @@ async def test_processes_that_are_killed_lose_no_message_and_answer_none_twice(
 
         async def kill() -> None:
             for _ in range(kills):
-                wanted = min(len(people.telegram.sent) + 1, count)
-                await people.telegram.until(lambda: len(people.telegram.sent) >= wanted, seconds=60)  # noqa: B023
+                before = len(people.telegram.sent)
+                with contextlib.suppress(TimeoutError):  # what is left may be of unknown fate, and that comes out late
+                    await people.telegram.until(lambda: len(people.telegram.sent) > before, seconds=10)  # noqa: B023
                 await people.replace(chance.choice(people.members))
 
         async with asyncio.TaskGroup() as group:

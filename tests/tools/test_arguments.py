@@ -67,6 +67,16 @@ def test_a_hostile_schema_is_given_up_quickly(schema: dict[str, Any]) -> None:
     assert time.monotonic() - started < 5
 
 
+def test_references_that_are_given_up_early_do_not_count_as_deep() -> None:
+    word = {"anyOf": [{"$ref": "#/$defs/number"}, {"$ref": "#/$defs/text"}]}
+    schema = {
+        "type": "object",
+        "properties": {"words": {"type": "array", "items": word}},
+        "$defs": {"number": {"type": "integer"}, "text": {"type": "string"}},
+    }
+    Checker(schema).check({"words": ["x"] * 500})
+
+
 def test_a_hostile_pattern_is_left_to_the_server() -> None:
     schema = {
         "type": "object",

@@ -20,6 +20,7 @@ _extend = cast("Callable[[type[Validator], Mapping[str, Keyword]], type[Validato
 
 LARGEST = 131_072  # characters of arguments
 MOST_REFERENCES = 10_000  # followed in one check
+DEEPEST_REFERENCE = 50  # references within each other: Python's own stack ends at about two hundred
 
 
 class BadArguments(Exception):
@@ -68,11 +69,11 @@ class Checker:
             },
         )
         self._schema = schema
-        self._followed = 0
+        self._followed = self._depth = 0
 
     def check(self, arguments: Mapping[str, Any]) -> None:
         """Raise `BadArguments` naming the first few faults."""
-        self._followed = 0
+        self._followed = self._depth = 0
         validator = self._kind(self._schema, registry=Registry[Any]())
         try:
             faults = [_fault(error) for error, _ in zip(validator.iter_errors(arguments), range(3), strict=False)]
@@ -86,9 +87,14 @@ class Checker:
 
         def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
             self._followed += 1
-            if self._followed > MOST_REFERENCES:
-                raise RecursionError("too many references")
-            return iter(follow(validator, value, instance, schema) or ()) if follow else iter(())
+            self._depth += 1
+            try:
+                if self._followed > MOST_REFERENCES or self._depth > DEEPEST_REFERENCE:
+                    raise RecursionError("too many references")
+                if follow is not None:
+                    yield from follow(validator, value, instance, schema) or ()
+            finally:  # also where the first fault is enough, and the others are not asked for
+                self._depth -= 1
 
         return check
 
