@@ -122,6 +122,7 @@ async def test_a_reply_is_a_letter_of_the_same_transaction_and_in_the_order_of_i
     assert first is not None
     assert first.body == "desk|You said one"
     assert await chat.claim_next() is None, "the next part waits until the first has gone"
+    await chat.run(await chat.accept("elsewhere#too", "2", place="99"))
     following = await chat.outbox.settle(first, "sent", external_id="77")
     second = await chat.outbox.claim(following or "", 60)
     assert second is not None

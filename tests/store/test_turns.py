@@ -199,3 +199,18 @@ async def _finish(turns: Turns, text: str) -> None:
 
 def _text(seq: int) -> Numbered:
     return Numbered(seq=seq, event=TextAdded(text="…"), at=FakeClock().now())
+
+
+async def test_the_end_of_a_turn_tells_which_of_its_conversation_waited_for_it(
+    inbox: Inbox, turns: Turns, ada: Person
+) -> None:
+    first = await inbox.accept(said(ada))
+    second = await inbox.accept(said(ada, "And now?", "2", conversation_id=first.conversation_id))
+    await inbox.accept(said(ada, "Elsewhere", "3"))
+    done = Outcome(text="Hi", state="complete")
+    lease = await turns.claim("a", 10, first.turn_id)
+    assert lease is not None
+    assert (await turns.finish(lease, [_text(1)], done)).following == second.turn_id
+    lease = await turns.claim("a", 10, second.turn_id)
+    assert lease is not None
+    assert (await turns.finish(lease, [_text(1)], done)).following is None

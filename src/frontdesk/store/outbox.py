@@ -146,10 +146,11 @@ _SETTLE = Prepared(
     )
     .returning(
         sa.select(_NEXT.c.id)
-        .where(_NEXT.c.channel == outbox.c.channel, _NEXT.c.place == outbox.c.place, _NEXT.c.state == "waiting")
+        .where(  # by values: in what is returned, SQLAlchemy leaves the tables' names out on SQLite
+            _NEXT.c.channel == sa.bindparam("by"), _NEXT.c.place == sa.bindparam("at"), _NEXT.c.state == "waiting"
+        )
         .order_by(_NEXT.c.created_at, _NEXT.c.id)
         .limit(1)
-        .correlate(outbox)
         .scalar_subquery()
         .label("following")
     )
@@ -201,6 +202,8 @@ class Outbox:
         values = {
             "letter": letter.id,
             "held": letter.fence,
+            "by": letter.channel,
+            "at": letter.place,
             "ended": state,
             "now": self._clock.now(),
             "outside": external_id,

@@ -143,10 +143,13 @@ _END = Prepared(
     .values(state=sa.bindparam("ended"), last_seq=sa.bindparam("seq"), finished_at=_NOW, lease_until=None)
     .returning(
         sa.select(_NEXT.c.id)
-        .where(_NEXT.c.conversation_id == turns.c.conversation_id, is_open(_NEXT.c.state), _NEXT.c.id != turns.c.id)
+        .where(  # by values: in what is returned, SQLAlchemy leaves the tables' names out on SQLite
+            _NEXT.c.conversation_id == sa.bindparam("conversation"),
+            is_open(_NEXT.c.state),
+            _NEXT.c.id != sa.bindparam("turn"),
+        )
         .order_by(_NEXT.c.created_at, _NEXT.c.id)
         .limit(1)
-        .correlate(turns)
         .scalar_subquery()
         .label("following")
     )
@@ -290,7 +293,8 @@ class Turns:
             # The conversation before its turn, as whoever accepts a message or takes over locks them: no deadlock.
             await _SPOKE(connection, {"conversation": lease.conversation_id, "now": now})
             end = {"turn": lease.turn_id, "held": lease.fence, "ended": "dead" if dead else ended}
-            row = await _END.one(connection, end | {"seq": last[-1].seq, "now": now})
+            end |= {"conversation": lease.conversation_id, "seq": last[-1].seq, "now": now}
+            row = await _END.one(connection, end)
             if row is None:
                 raise LostLease
             await _SAY.many(connection, _rows(lease.turn_id, last))
