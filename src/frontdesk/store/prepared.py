@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
@@ -21,35 +22,41 @@ Values = Mapping[str, object]
 Processor = Callable[[Any], Any]
 
 
-class _Texts(FunctionElement[Any]):
-    """The rows of a JSON array of texts, in a column `value`."""
-
-    name = "texts"
-    inherit_cache = True
-
-
-@compiles(_Texts, "postgresql")
-def _texts_on_postgresql(element: _Texts, compiler: Any, **options: Any) -> str:
-    return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS JSON))"
-
-
-@compiles(_Texts, "sqlite")
-def _texts_on_sqlite(element: _Texts, compiler: Any, **options: Any) -> str:
-    return f"json_each({compiler.process(element.clauses, **options)})"
-
-
 class _Names(sa.types.TypeDecorator[Collection[str]]):
+    """Many texts as one value: an array on PostgreSQL, JSON on SQLite."""
+
     impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> str:
-        return msgspec.json.encode(list(value or ())).decode()
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        kind: sa.types.TypeEngine[Any] = sa.Text()
+        return dialect.type_descriptor(postgresql.ARRAY(sa.Text) if dialect.name == "postgresql" else kind)
+
+    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> list[str] | str:
+        names = list(value or ())
+        return names if dialect.name == "postgresql" else msgspec.json.encode(names).decode()
+
+
+class _Among(FunctionElement[bool]):
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(_Among, "postgresql")
+def _among_on_postgresql(element: _Among, compiler: Any, **options: Any) -> str:
+    column, names = (compiler.process(part, **options) for part in element.clauses)
+    return f"{column} = ANY ({names})"
+
+
+@compiles(_Among, "sqlite")
+def _among_on_sqlite(element: _Among, compiler: Any, **options: Any) -> str:
+    column, names = (compiler.process(part, **options) for part in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({names}))"  # noqa: S608 parts that are compiled, no values
 
 
 def among(column: sa.ColumnElement[str], name: str) -> sa.ColumnElement[bool]:
     """Whether the column is one of the texts that are given as the value `name`. (`IN` is compiled anew each time.)"""
-    texts = _Texts(sa.bindparam(name, type_=_Names))
-    return column.in_(sa.select(sa.column("value", sa.Text)).select_from(texts))
+    return _Among(column, sa.bindparam(name, type_=_Names))
 
 
 class _Bind(NamedTuple):

@@ -10,7 +10,6 @@ from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.errors import NotFound
@@ -22,7 +21,7 @@ from frontdesk.store.conversations import Fault, ToolUse, conversations, message
 from frontdesk.store.database import Database, UtcDateTime, metadata
 from frontdesk.store.outbox import NewLetter, put
 from frontdesk.store.people import people
-from frontdesk.store.prepared import Connection, Prepared, Row
+from frontdesk.store.prepared import Connection, Prepared, Row, among
 from frontdesk.store.sealed import Sealed
 
 turns = sa.Table(
@@ -64,19 +63,11 @@ def is_open(state: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     return sa.or_(state == "queued", state == "running")
 
 
-_THOSE = {  # the turns whose ids are given as a list
-    "postgresql": turns.c.id == sa.any_(sa.bindparam("those", type_=postgresql.ARRAY(sa.Text))),
-    "sqlite": turns.c.id.in_(sa.bindparam("those", expanding=True)),
-}
-_RUN = {
-    name: sa.select(turns.c.id, turns.c.fence, turns.c.stop_requested).where(those, turns.c.state == "running")
-    for name, those in _THOSE.items()
-}
+_THOSE = among(turns.c.id, "those")
+_RUN = sa.select(turns.c.id, turns.c.fence, turns.c.stop_requested).where(_THOSE, turns.c.state == "running")
 _RUNNING = Prepared(_RUN)
-_HELD_FAST = Prepared({name: run.order_by(turns.c.id).with_for_update() for name, run in _RUN.items()})
-_KEEP = Prepared(
-    {name: turns.update().where(those).values(lease_until=sa.bindparam("until")) for name, those in _THOSE.items()}
-)
+_HELD_FAST = Prepared(_RUN.order_by(turns.c.id).with_for_update())  # in one order, so that no two wait
+_KEEP = Prepared(turns.update().where(_THOSE).values(lease_until=sa.bindparam("until")))
 _LAST_SEQ = Prepared(turns.update().where(turns.c.id == sa.bindparam("turn")).values(last_seq=sa.bindparam("seq")))
 TICK = timedelta(microseconds=1)
 _NOW = sa.bindparam("now", type_=UtcDateTime)
