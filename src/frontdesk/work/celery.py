@@ -22,7 +22,6 @@ from frontdesk.work.options import WorkOptions
 log = structlog.get_logger("frontdesk.work")
 
 READY = "frontdesk.ready"  # the one task: its arguments are a kind and a row's id
-STALE = 600  # seconds after which nobody needs to hear a bell: sweeps have long found its row
 MOST_UNSENT = 10_000  # bells that wait for the broker; what comes on top is left to the sweeps
 BREATHER = 1.0  # seconds between two tries to reach a broker that is away
 CONNECT_SECONDS = 2.0
@@ -49,7 +48,6 @@ def celery_app(broker: str, options: WorkOptions) -> Any:  # Celery has no types
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
-        worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
         worker_enable_prefetch_count_reduction=False,
@@ -170,4 +168,4 @@ class CeleryBell:
 
 def send(app: Any, producer: Any, where: str, arguments: tuple[str, str], task: str = READY) -> None:
     """Publish a task without a second try. Raises what the transport raises."""
-    app.send_task(task, args=arguments, queue=where, producer=producer, retry=False, expires=STALE, ignore_result=True)
+    app.send_task(task, args=arguments, queue=where, producer=producer, retry=False, ignore_result=True)

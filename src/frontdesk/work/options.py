@@ -21,7 +21,7 @@ class WorkOptions(Section):
     )
     visibility_timeout: Annotated[PositiveInt, Env("CELERY_VISIBILITY_TIMEOUT")] = Field(
         default=3600,
-        description="Seconds after which Redis hands out a message that nobody acknowledged. No row runs twice by it.",
+        description="Told to Redis. The desk's own messages are not acknowledged, so none comes a second time.",
     )
     silent_seconds: PositiveInt = Field(
         default=15,
