@@ -259,14 +259,18 @@ async def test_any_text_is_taken_or_refused_in_words(desk: Desk, text: str) -> N
 
 @pytest.mark.proves("promise-3")
 async def test_a_burst_makes_one_conversation(desk: Desk, size: Callable[[int, int], int]) -> None:
-    """New people write ten messages each, all people at once, and two processes take them in."""
+    """New people write ten messages each, all at once by two doors, and two processes take them in at once."""
     count = size(10, 500)
     processes = [desk.process(), desk.process()]
-    doors = [Arrivals(Updates(desk.database, desk.clock, desk.ids), work) for work in processes]
-    for message in range(10):
-        door = doors[message % 2]
-        told = (read(said(person * 100 + message, str(message), chat=person)) for person in range(1, count + 1))
-        await asyncio.gather(*map(door.take, told))
+    shut = LocalWork([], desk.clock)  # nobody works before all have come: what comes late may be answered late
+    doors = [Arrivals(Updates(desk.database, desk.clock, desk.ids), shut) for _ in processes]
+    posts = [(person, message) for message in range(10) for person in range(1, count + 1)]
+    await asyncio.gather(
+        *(
+            doors[message % 2].take(read(said(person * 100 + message, str(message), chat=person)))
+            for person, message in posts
+        )
+    )
     await _drained(desk, processes)
     assert await desk.count(conversations) == count
     assert await desk.count(inbox) == count * 10
