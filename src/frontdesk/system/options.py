@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, PositiveInt, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr
 
 from frontdesk.system.section import Env, Section
 
@@ -13,6 +13,10 @@ def _database(url: str) -> str:
     if url and not url.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+asyncpg://")):
         raise ValueError("a database is `postgresql://user:password@host/name` or `sqlite:///file`")
     return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
+
+
+def _upper(word: object) -> object:
+    return word.upper() if isinstance(word, str) else word
 
 
 def _redis(url: str) -> str:
@@ -43,8 +47,8 @@ class DeskOptions(Section):
     )
     greeting: str = Field(default="How can I help?", description="The first line of an empty chat.")
     suggestions: tuple[str, ...] = Field(default=(), max_length=8, description="Questions offered to begin with.")
-    environment: Annotated[Literal["development", "staging", "production"], Env("ENVIRONMENT")] = Field(
-        default="development", description="Production refuses placeholders, missing secrets and DEBUG."
+    environment: Annotated[Literal["development", "staging", "production"], Env("NODE_ENV"), Env("ENVIRONMENT")] = (
+        Field(default="development", description="Production refuses placeholders, missing secrets and DEBUG.")
     )
     debug: Annotated[bool, Env("DEBUG")] = Field(default=False, description="Tracebacks in the log.")
 
@@ -53,7 +57,9 @@ class HttpOptions(Section):
     """Where the desk listens."""
 
     host: Annotated[str, Env("HOST")] = Field(default="127.0.0.1", description="0.0.0.0 listens on every address.")
-    port: Annotated[Port, Env("PORT")] = Field(default=8000, description="API and pages; 0 takes a free port.")
+    port: Annotated[Port, Env("AI_ORCHESTRATION_PORT"), Env("PORT")] = Field(
+        default=8000, description="API and pages; 0 takes a free port."
+    )
     frontend_port: Annotated[Port | None, Env("FRONTEND_PORT")] = Field(
         default=None, description="A second port that serves the same."
     )
@@ -75,7 +81,9 @@ class StoreOptions(Section):
     port: Annotated[Port, Env("DB_PORT")] = Field(default=5432, description="Its port.")
     name: Annotated[str, Env("DB_NAME")] = Field(default="frontdesk", description="The database's name.")
     user: Annotated[str, Env("DB_USER")] = Field(default="frontdesk", description="Who the desk is there.")
-    password: Annotated[str, Env("DB_PASSWORD", secret=True)] = Field(default="", description="That user's password.")
+    password: Annotated[str, Env("POSTGRES_PASSWORD", secret=True), Env("DB_PASSWORD", secret=True)] = Field(
+        default="", description="That user's password."
+    )
     pool_size: Annotated[PositiveInt, Env("DATABASE_POOL_SIZE"), Env("DB_POOL_SIZE")] = Field(
         default=20, description="Connections of a process to PostgreSQL for messages and turns, opened when needed."
     )
@@ -148,8 +156,8 @@ class RedisOptions(Section):
 class TelemetryOptions(Section):
     """Logs, metrics and traces."""
 
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Env("LOG_LEVEL")] = Field(
-        default="INFO", description="The least important lines that are logged."
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper), Env("LOG_LEVEL")] = (
+        Field(default="INFO", description="The least important lines that are logged.")
     )
     metrics: Annotated[bool, Env("PROMETHEUS_ENABLED"), Env("METRICS_ENABLED")] = Field(
         default=True, description="Serve /metrics."

@@ -1,11 +1,12 @@
 """The JSON Schema of the system file, for editors and for `frontdesk config schema`."""
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.json_schema import models_json_schema
 
 from frontdesk.system.home import blueprints
-from frontdesk.system.load import BLUEPRINT, kinds
+from frontdesk.system.load import BLUEPRINT, ENVIRONMENTS, kinds
+from frontdesk.system.options import DeskOptions
 from frontdesk.system.section import Path, bindings
 
 
@@ -26,6 +27,14 @@ def schema() -> dict[str, Any]:
         properties[name] = {"$ref": reference["$ref"]}
         for binding in bindings((), kind):
             _mark(definitions, reference["$ref"], binding.path, binding.env.name, secret=binding.env.secret)
+    sections = {"type": "object", "properties": {name: properties[name] for name in kinds()}}
+    environments = get_args(DeskOptions.model_fields["environment"].annotation)
+    properties[ENVIRONMENTS] = {
+        "type": "object",
+        "description": "What is different in an environment; it lies over the sections of the file.",
+        "properties": {name: sections | {"additionalProperties": False} for name in environments},
+        "additionalProperties": False,
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Frontdesk system",
