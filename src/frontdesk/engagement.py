@@ -45,7 +45,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """What the events of a customer tell, all of it rebuildable from them in any order.
 
     Counters decay by half every `HALF_LIFE_DAYS` of `decision/profiles.py` and are given as of `as_of`. `hours` counts
-    activity by hour of the day (UTC), `channels` answers by channel.
+    activity by hour of the day (UTC), `channels` answers by channel. `sums` are the same counters as exact integers,
+    so that no order of events makes a difference.
     """
 
     first_at: datetime | None = None
@@ -59,6 +60,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     refusals: float = 0.0
     hours: tuple[float, ...] = ()
     channels: tuple[float, ...] = ()
+    sums: tuple[bytes, ...] = ()
 
 
 class Signals(msgspec.Struct, frozen=True, kw_only=True):
@@ -282,3 +284,15 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     shadow_id: str | None = None
     since: datetime
     version: int = 0
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in a text before anybody saw it: the `rule` (a stable name) and why, in words.
+
+    `block`: the text may not go out. `flag`: a person must look at it. `of` says whose text it was.
+    """
+
+    rule: str
+    words: str
+    weight: Literal["block", "flag"]
+    of: Literal["model", "template", "person"]

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.conversations import conversations
+from frontdesk.store.customers import customers
 from frontdesk.store.database import Database, UtcDateTime, metadata
-from frontdesk.store.prepared import Connection, Prepared
+from frontdesk.store.prepared import Change, Connection, Prepared
 from frontdesk.store.sealed import SealedText
 
 outbox = sa.Table(
@@ -22,7 +23,8 @@ outbox = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, nullable=False, unique=True),
     sa.Column("channel", sa.Text, nullable=False),
-    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), index=True),
+    sa.Column("customer_id", sa.Text, sa.ForeignKey(customers.c.id, ondelete="CASCADE"), index=True),
     sa.Column("conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), index=True),
     sa.Column("message_id", sa.Text),
     sa.Column("place", sa.Text),
@@ -58,7 +60,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     place: str | None = None
     conversation_id: str | None = None
     message_id: str | None = None
-    person_id: str = ""
+    person_id: str | None = None
+    customer_id: str | None = None
     proactive: bool = False
 
 
@@ -67,7 +70,8 @@ class LostLetter(Exception):  # a signal to its sender, not an error anyone sees
 
 
 class NewLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A letter to be written. `place` and `conversation_id` are empty for letters that belong to no chat.
+    """A letter to be written, to a person or to a customer. `place` and `conversation_id` are empty for letters that
+    belong to no chat.
 
     `machine` letters are the desk's own words: they stop when a person takes the conversation over. `proactive` ones
     answer nothing that anybody asked. A `repeatable` one may be sent again when its outcome is unknown, because its
@@ -76,8 +80,9 @@ class NewLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     channel: str
-    person_id: str
     body: str
+    person_id: str | None = None
+    customer_id: str | None = None
     place: str | None = None
     conversation_id: str | None = None
     message_id: str | None = None
@@ -92,9 +97,15 @@ _PUT = Prepared(outbox.insert(), (*NewLetter.__struct_fields__, "id", "state", "
 async def put(connection: Connection, ids: Ids, now: datetime, letter: NewLetter) -> str:
     """Write a letter in the caller's transaction and return its id. The same key again is the database's error."""
     letter_id = ids.new("out")
-    row = msgspec.structs.asdict(letter) | {"id": letter_id, "state": "waiting", "due_at": now, "created_at": now}
-    await _PUT(connection, row)
+    statement, row = writing(letter_id, now, letter)
+    await statement(connection, row)
     return letter_id
+
+
+def writing(letter_id: str, now: datetime, letter: NewLetter) -> Change:
+    """The same for a letter of this id, to be made together with other changes."""
+    row = msgspec.structs.asdict(letter) | {"id": letter_id, "state": "waiting", "due_at": now, "created_at": now}
+    return _PUT, row
 
 
 _NOW = sa.bindparam("now", type_=UtcDateTime)
