@@ -233,13 +233,17 @@ class Genes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Posterior(msgspec.Struct, frozen=True, kw_only=True):
-    """What a policy believes of reward: weights that are jointly normal. `mean` has D values, `precision` D × D in
-    rows; `noise` is the variance of one outcome; `n` how many outcomes it has seen (forgotten ones discounted)."""
+    """What a policy believes of reward: weights that are jointly normal. `mean` has D values; `precision` D × D in rows,
+    in units of one outcome, so that the covariance is `noise` times its inverse; `noise` is the variance of one outcome;
+    `n` how many outcomes it has seen (forgotten ones discounted). `prior_mean` and `prior_precision` (of each weight
+    alone) are what it believed before any, towards which evidence fades."""
 
     mean: tuple[float, ...]
     precision: tuple[float, ...]
     noise: float
     n: float
+    prior_mean: tuple[float, ...] = ()
+    prior_precision: tuple[float, ...] = ()
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,12 +72,54 @@ class Conflict(FrontdeskError):
     status = 409
 
 
+class BadFeature(Unprocessable):
+    """A number that a decision would rest on is missing from every policy, or is no number."""
+
+    code = "bad_feature"
+    default_hint = "Send finite numbers only, under names that the policy knows: `frontdesk policies show ID`."
+
+
+class UnknownArm(NotFound):
+    """No message of the system file makes this choice at this desk."""
+
+    code = "unknown_arm"
+    default_hint = "An arm is `message/channel/slot`, as `engagement.messages` of the system file allows, or `nothing`."
+
+
+class UnknownPolicy(NotFound):
+    """No policy has this id, or it is one that this version of Frontdesk cannot decide by."""
+
+    code = "unknown_policy"
+    default_hint = "`frontdesk policies list` shows them all."
+
+
 class NotHolder(FrontdeskError):
     """Somebody else has the conversation, or the desk itself."""
 
     code = "not_holder"
     status = 409
     default_hint = "Take the conversation over first."
+
+
+class UnknownCustomer(NotFound):
+    """No customer has this id."""
+
+    code = "unknown_customer"
+    default_hint = "PUT /api/v1/customers/{id} makes one; their first event does so too."
+
+
+class UnknownSegment(Unprocessable):
+    """The system file names no such segment."""
+
+    code = "unknown_segment"
+    default_hint = "Name one of `engagement.segments` of the system file."
+
+
+class FutureEvent(Unprocessable):
+    """The event says that it happened later than now."""
+
+    code = "event_in_the_future"
+    default_hint = "Send `at` in UTC, and check the sender's clock; five minutes of difference are borne."
 
 
 # --- who may ----------------------------------------------------------------
