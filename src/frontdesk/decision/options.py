@@ -11,6 +11,7 @@ from frontdesk.engagement import NOTHING, OBJECTIVES, Channel, Objective, Slot
 from frontdesk.system.section import Env, Section
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Hour = Annotated[int, Field(ge=0, le=24)]
 Tone = Literal["friendly", "professional", "warm", "brief"]
 Compliance = Literal["SOC2", "GDPR", "HIPAA"]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -33,6 +34,8 @@ class RuleOptions(Section):
 
     max_messages_per_week: NonNegativeInt = Field(default=7, description="Messages in any 7 days, over all channels.")
     business_hours_only: bool = Field(default=False, description="Only 09-17, Mon-Fri, where the customer is.")
+    quiet_from: Hour = Field(default=21, description="Nothing arrives from this hour on, where the customer is …")
+    quiet_until: Hour = Field(default=8, description="… until this one. The same hour twice: no quiet hours.")
     approval_required: bool = Field(default=False, description="A person approves every message.")
     escalation_enabled: bool = Field(default=False, description="What nobody decides in time goes to another person.")
 
