@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from frontdesk.store.database import Database, UtcDateTime
-from frontdesk.store.prepared import Connection, Prepared, among
+from frontdesk.store.prepared import MOST_TOGETHER, Change, Connection, Prepared, among, together
 
 only_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
@@ -23,8 +23,16 @@ pages = sa.Table(
     sa.Column("read", sa.Integer, nullable=False, server_default="0"),
     sa.Column("at", UtcDateTime),
 )
+notes = sa.Table(
+    "notes",
+    tables,
+    sa.Column("text", sa.Text, primary_key=True),
+    sa.Column("page", sa.Text, sa.ForeignKey("pages.name"), nullable=False),
+)
 
 ADD = Prepared(pages.insert(), ("name", "at"))
+NOTE = Prepared(notes.insert(), ("text", "page"))
+LEAF = Prepared(pages.update().where(pages.c.name == sa.bindparam("page")).values(read=pages.c.read + 1))
 READ = Prepared(
     pages.update()
     .where(pages.c.name == sa.bindparam("page"))
@@ -69,6 +77,31 @@ async def test_names_are_looked_for_as_one_value(book: Database) -> None:
     await book.act(lambda connection: ADD.many(connection, [{"name": name, "at": None} for name in "abc"]))
     assert [row["name"] for row in await book.run(THESE, {"names": ["c", "x", "a"]})] == ["a", "c"]
     assert await book.run(THESE, {"names": []}) == []
+
+
+async def test_changes_are_made_together_with_those_that_they_refer_to(book: Database) -> None:
+    await book.run(ADD, {"name": "a", "at": None})
+
+    async def work(connection: Connection) -> None:
+        notes: list[Change] = [(NOTE, {"text": f"on b {number}", "page": "b"}) for number in range(MOST_TOGETHER)]
+        await together(connection, [(ADD, {"name": "b", "at": NOON}), (LEAF, {"page": "a"}), *notes])
+        await together(connection, [(LEAF, {"page": "b"})])
+        await together(connection, [])
+
+    await book.act(work)
+    assert [dict(row) for row in await book.run(ALL, {})] == [
+        {"name": "a", "read": 1, "at": None},
+        {"name": "b", "read": 1, "at": NOON},
+    ]
+
+
+async def test_of_changes_that_fail_together_none_is_made(book: Database) -> None:
+    async def work(connection: Connection) -> None:
+        await together(connection, [(ADD, {"name": "a", "at": None}), (NOTE, {"text": "lost", "page": "nowhere"})])
+
+    with pytest.raises(IntegrityError):
+        await book.act(work)
+    assert await names(book) == []
 
 
 async def test_a_work_that_fails_leaves_nothing_and_spoils_no_other(book: Database) -> None:

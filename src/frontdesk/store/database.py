@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from frontdesk.store.faults import may_run_again, of_the_driver, translated
 from frontdesk.store.gathered import Gathered
 from frontdesk.store.keyring import KeyRing
-from frontdesk.store.prepared import Connection, Direct, Prepared, Row, Values
+from frontdesk.store.prepared import Connection, Direct, Prepared, Row, Values, Words
 from frontdesk.store.sealed import hang, ring_of
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ class Database:
         self._own_engine: sa.Engine | None = None
         self._acting: Gathered[Act[Any], Any] = Gathered(self._act_together)
         self._lines: Any = None  # asyncpg's pool of connections beside SQLAlchemy's, on PostgreSQL
-        self._compiled: dict[Prepared, Any] = {}
+        self._words = Words({}, {})
 
     @classmethod
     async def open(
@@ -237,7 +237,7 @@ class Database:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._lines.acquire() as driver:
-                    return await work(Direct(driver, self._engine.dialect, self._compiled))
+                    return await work(Direct(driver, self._engine.dialect, self._words))
             except Exception as error:
                 if attempt == ATTEMPTS or not may_run_again(error):
                     raise of_the_driver(error) from error

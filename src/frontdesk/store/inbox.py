@@ -15,7 +15,7 @@ from frontdesk.store import words
 from frontdesk.store.conversations import Conversation, conversations, find, messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
 from frontdesk.store.files import files
-from frontdesk.store.prepared import Connection, Prepared
+from frontdesk.store.prepared import Change, Connection, Prepared, together
 from frontdesk.store.sealed import Sealed
 from frontdesk.store.turns import TICK, is_open, turns
 
@@ -134,32 +134,26 @@ class Inbox:
             fresh.append({**written, **reply})
         elif not inbound.regenerate:
             head_id = message_id
-        await _WRITE.many(connection, fresh)
+        changes: list[Change] = [(_WRITE, row) for row in fresh]
         if message:
-            await words.index(connection, conversation.id, message_id, str(message["text"]))
+            changes.append(await words.indexing(connection, conversation.id, message_id, str(message["text"])))
         state = "queued" if conversation.held_by is None else "held"
         turn = {"id": turn_id, "message_id": message_id, "reply_id": reply_id, "inbound": inbound, "state": state}
-        await _BEGIN(connection, row | turn)
-        await _RECEIVE(
-            connection,
-            {
-                "channel": inbound.channel,
-                "external_id": inbound.external_id,
-                "person_id": inbound.person_id,
-                "turn_id": turn_id,
-                "message": inbound,
-                "received_at": now,
-            },
-        )
-        await _HEARD(
-            connection,
-            {
-                "conversation": conversation.id,
-                "head": head_id,
-                "now": now,
-                "since": self._waiting_since(conversation, inbound, now),
-            },
-        )
+        received = {
+            "channel": inbound.channel,
+            "external_id": inbound.external_id,
+            "person_id": inbound.person_id,
+            "turn_id": turn_id,
+            "message": inbound,
+            "received_at": now,
+        }
+        heard = {
+            "conversation": conversation.id,
+            "head": head_id,
+            "now": now,
+            "since": self._waiting_since(conversation, inbound, now),
+        }
+        await together(connection, [*changes, (_BEGIN, row | turn), (_RECEIVE, received), (_HEARD, heard)])
         return Accepted(turn_id=turn_id, conversation_id=conversation.id, message_id=message_id, reply_id=reply_id)
 
     def _waiting_since(self, conversation: Conversation, inbound: Inbound, now: datetime) -> datetime | None:

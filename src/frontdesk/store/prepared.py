@@ -5,6 +5,7 @@ message is some thirty statements. A `Prepared` is an ordinary SQLAlchemy statem
 transaction that SQLAlchemy has begun, it runs through it. Column types act in both ways, sealing included.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -20,6 +21,9 @@ from sqlalchemy.sql.selectable import ReturnsRows
 Row = Mapping[str, Any]  # a row of mixed columns, by their names
 Values = Mapping[str, object]
 Processor = Callable[[Any], Any]
+
+MOST_TOGETHER = 10  # changes in one statement: more are rare, and each number of them is a statement to keep
+_PLACE = re.compile(r"\$(\d+)")
 
 
 class _Names(sa.types.TypeDecorator[Collection[str]]):
@@ -82,23 +86,39 @@ class _Compiled(NamedTuple):
         return {name: value if read is None else read(value) for (name, value), read in pairs}
 
 
+class Words(NamedTuple):
+    """Statements in the words of a database: each alone, and those that are sent together."""
+
+    alone: "dict[Prepared, _Compiled]"
+    together: "dict[tuple[Prepared, ...], str]"
+
+
 class Direct:
     """A connection of PostgreSQL's driver (asyncpg), beside SQLAlchemy.
 
-    `dialect` writes and reads the values; `compiled` is kept by the database for all its connections.
+    `dialect` writes and reads the values; `words` is kept by the database for all its connections.
     """
 
-    def __init__(self, driver: Any, dialect: Dialect, compiled: "dict[Prepared, _Compiled]") -> None:
+    def __init__(self, driver: Any, dialect: Dialect, words: "Words") -> None:
         self.driver = driver  # asyncpg has no types
         self.dialect = dialect
-        self._compiled = compiled
+        self._words = words
 
     def ready(self, prepared: "Prepared") -> _Compiled:
         """The statement in this database's words."""
-        ready = self._compiled.get(prepared)
+        ready = self._words.alone.get(prepared)
         if ready is None:
-            ready = self._compiled[prepared] = prepared.compiled(self.dialect)
+            ready = self._words.alone[prepared] = prepared.compiled(self.dialect)
         return ready
+
+    async def together(self, changes: "Sequence[Change]") -> None:
+        """Make all of these changes by one statement."""
+        parts = tuple(prepared for prepared, _ in changes)
+        sql = self._words.together.get(parts)
+        if sql is None:
+            sql = self._words.together[parts] = _joined([self.ready(part) for part in parts])
+        values = [value for prepared, row in changes for value in self.ready(prepared).arguments(row)]
+        await self.driver.fetch(sql, *values)
 
 
 Connection = AsyncConnection | Direct | sa.Connection
@@ -161,9 +181,44 @@ class Prepared:
         return _Compiled(
             made.string,
             tuple(_Bind(each.key, each.required, each.effective_value, _writer(each.type, dialect)) for each in binds),
-            tuple(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns),
+            tuple(_reader(column.type, dialect) for column in columns),
         )
+
+
+Change = tuple[Prepared, Values]  # a statement that gives no rows, and its values
+
+
+async def together(connection: Connection, changes: Sequence[Change]) -> None:
+    """Make changes in one round trip where the database can (PostgreSQL), otherwise one after another.
+
+    They must bear any order: none reads what another writes, and no two write the same row. References between them
+    are checked when all are made.
+    """
+    for begin in range(0, len(changes), MOST_TOGETHER):
+        some = changes[begin : begin + MOST_TOGETHER]
+        if isinstance(connection, Direct) and len(some) > 1:
+            await connection.together(some)
+        else:
+            for prepared, values in some:
+                await prepared(connection, values)
+
+
+def _joined(parts: Sequence[_Compiled]) -> str:
+    """One statement of many: the last one, with those before it as its `WITH` (PostgreSQL runs each of them once)."""
+    texts: list[str] = []
+    before = 0
+    for part in parts:
+        texts.append(_PLACE.sub(lambda place, more=before: f"${int(place[1]) + more}", part.sql))
+        before += len(part.binds)
+    *first, last = texts
+    return f"WITH {', '.join(f'part{number} AS ({text})' for number, text in enumerate(first))} {last}"
 
 
 def _writer(kind: Any, dialect: Dialect) -> Processor | None:
     return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _reader(kind: Any, dialect: Dialect) -> Processor | None:
+    if isinstance(kind, sa.Float):
+        return None  # a float is one already, and SQLAlchemy's processor asks for a code that the driver has no need of
+    return kind.dialect_impl(dialect).result_processor(dialect, None)

@@ -38,7 +38,7 @@ class Rows:
                 await asyncio.sleep(GATHERING)
                 batch, self._waiting = self._waiting, {}
                 try:
-                    await self._database.act(partial(_execute, batch))
+                    await self._store(batch)
                 except Exception:  # one row spoiled the batch: each is written alone and meets its own error
                     await self._one_by_one(batch)
                 for _, done in (pair for pairs in batch.values() for pair in pairs):
@@ -46,6 +46,13 @@ class Rows:
                         done.set_result(None)
         finally:
             self._writing = None
+
+    async def _store(self, batch: Waiting) -> None:
+        first, *others = [(statement, row) for statement, pairs in batch.items() for row, _ in pairs]
+        if others:
+            await self._database.act(partial(_execute, batch))
+        else:
+            await self._database.run(*first)  # a transaction by itself, in one round trip
 
     async def _one_by_one(self, batch: Waiting) -> None:
         for statement, pairs in batch.items():

@@ -19,9 +19,9 @@ from frontdesk.ports import Clock, Ids
 from frontdesk.store import words
 from frontdesk.store.conversations import Fault, ToolUse, conversations, messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
-from frontdesk.store.outbox import NewLetter, put
+from frontdesk.store.outbox import NewLetter, writing
 from frontdesk.store.people import people
-from frontdesk.store.prepared import Connection, Prepared, Row, among
+from frontdesk.store.prepared import Change, Connection, Prepared, Row, among, together
 from frontdesk.store.sealed import Sealed
 
 turns = sa.Table(
@@ -288,11 +288,13 @@ class Turns:
             row = await _END.one(connection, end)
             if row is None:
                 raise LostLease
-            await _SAY.many(connection, _rows(lease.turn_id, last))
-            await _ANSWER(connection, {"reply": lease.reply_id, **_written(outcome)})
-            await words.index(connection, lease.conversation_id, lease.reply_id, outcome.text)
-            moments = [now + index * TICK for index in range(len(letters))]  # letters leave in the order of their times
-            made = [await put(connection, self._ids, at, letter) for at, letter in zip(moments, letters, strict=True)]
+            made = [self._ids.new("out") for _ in letters]
+            changes: list[Change] = [(_SAY, said) for said in _rows(lease.turn_id, last)]
+            changes.append((_ANSWER, {"reply": lease.reply_id, **_written(outcome)}))
+            changes.append(await words.indexing(connection, lease.conversation_id, lease.reply_id, outcome.text))
+            for number, letter in enumerate(letters):  # they leave in the order of their times
+                changes.append(writing(made[number], now + number * TICK, letter))
+            await together(connection, changes)
             return Ended(letters=tuple(made), following=row["following"])
 
         return await self._database.act(work)

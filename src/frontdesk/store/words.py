@@ -20,7 +20,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.store.database import metadata
-from frontdesk.store.prepared import Connection, Prepared
+from frontdesk.store.prepared import Change, Connection, Prepared
 from frontdesk.store.sealed import SealedBytes, ring_of
 
 TITLE = "title"  # the source of a conversation's title, among ids of messages
@@ -91,9 +91,14 @@ _PUT = Prepared(
 
 async def index(connection: Connection, conversation_id: str, source: str, text: str) -> None:
     """In the transaction that stores `text`, let searches find it. `source` is the message's id, or `TITLE`."""
+    statement, row = await indexing(connection, conversation_id, source, text)
+    await statement(connection, row)
+
+
+async def indexing(connection: Connection, conversation_id: str, source: str, text: str) -> Change:
+    """The same, to be made together with other changes."""
     marks = marks_of(text, await key(connection))
-    row = {"conversation_id": conversation_id, "source": source, "marks": marks}
-    await _PUT(connection, row)
+    return _PUT, {"conversation_id": conversation_id, "source": source, "marks": marks}
 
 
 async def found(connection: AsyncConnection, query: str) -> sa.Select[tuple[str]]:
