@@ -20,7 +20,7 @@ from frontdesk.errors import BudgetSpent, StoreUnavailable
 from frontdesk.messages import Usage
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.database import Database, UtcDateTime, metadata
-from frontdesk.store.prepared import Connection, Prepared, Row, among
+from frontdesk.store.prepared import Change, Connection, Prepared, Row, among, together
 from frontdesk.store.typed import Typed
 
 budgets = sa.Table(
@@ -47,6 +47,7 @@ reservations = sa.Table(
 )
 
 KEPT = timedelta(days=40)  # how long old periods stay to be looked at
+DESK = "desk"  # where a person's id stands in the ids of other budgets
 SOON = 10.0  # seconds after which a call may fit whose place is only set aside for calls that run now
 
 AMOUNTS = ("spent_tokens", "spent_cost", "reserved_tokens", "reserved_cost")
@@ -265,9 +266,7 @@ class Budgets:
             label = begins.strftime("%Y-%m-%d" if cap.period == "day" else "%Y-%m-%dT%H")
             owner = person_id if cap.whose == "person" else None
             lines.append(
-                _Line(
-                    id=f"{owner or 'desk'} {label}", person_id=owner, cap=cap, begins_at=begins, ends_at=begins + lasts
-                )
+                _Line(id=f"{owner or DESK} {label}", person_id=owner, cap=cap, begins_at=begins, ends_at=begins + lasts)
             )
         return sorted(lines, key=lambda line: (line.person_id is None, line.id))
 
@@ -337,6 +336,9 @@ async def _book(asks: Sequence[_Ask], words: Sequence[_Word], connection: Connec
         tokens = usage.prompt_tokens + usage.completion_tokens
         for budget in row["budgets"]:
             changes.setdefault(budget, _Change()).add(tokens, usage.cost, -row["tokens"], -row["cost"])
+    if not asks:
+        await _CHANGE.many(connection, [_changed(*each) for each in sorted(changes.items(), key=_in_order)])
+        return {}
     held = await _held(connection, [line for ask in asks for line in ask.lines], changes)
     refusals: dict[str, _Refusal] = {}
     for ask in asks:
@@ -348,9 +350,19 @@ async def _book(asks: Sequence[_Ask], words: Sequence[_Word], connection: Connec
         else:
             for line in ask.lines:
                 changes.setdefault(line.id, _Change()).add(0, 0, ask.tokens, ask.cost)
-    await _CHANGE.many(connection, [{"budget": budget, **change.columns()} for budget, change in changes.items()])
-    await _RESERVE.many(connection, [_row(ask) for ask in asks if ask.id not in refusals])
+    booked: list[Change] = [(_CHANGE, _changed(*each)) for each in changes.items()]
+    booked += [(_RESERVE, _row(ask)) for ask in asks if ask.id not in refusals]
+    await together(connection, booked)
     return refusals
+
+
+def _changed(budget: str, change: _Change) -> Row:
+    return {"budget": budget, **change.columns()}
+
+
+def _in_order(each: tuple[str, object]) -> tuple[bool, str]:
+    """The order of `_LOCK`: the desk's own come last."""
+    return each[0].startswith(f"{DESK} "), each[0]
 
 
 def _row(ask: _Ask) -> dict[str, object]:
