@@ -1,10 +1,26 @@
 """News of conversations: who hears them, and how hearing ends."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 
 from frontdesk.conversation.live import WAITING, LiveNews
 from frontdesk.outgoing import Signal
+
+
+class Wire:
+    """A bus of two processes: what one publishes, the other one's receivers get."""
+
+    def __init__(self) -> None:
+        self.receivers: list[Callable[[bytes], None]] = []
+        self.messages = 0
+
+    def subscribe(self, topic: str, receive: Callable[[bytes], None]) -> None:
+        self.receivers.append(receive)
+
+    async def publish(self, topic: str, message: bytes) -> None:
+        self.messages += 1
+        self.receivers[-1](message)
 
 
 def changed(conversation: str) -> Signal:
@@ -38,3 +54,17 @@ async def test_a_reader_that_is_slow_misses_the_oldest_news_and_still_hears_the_
             await live.tell(changed(f"conv_{number}"))
         live.end()
     assert (heard[0], heard[-1]) == ("conv_11", f"conv_{WAITING + 9}")
+
+
+async def test_another_process_hears_what_happened_within_a_moment_in_one_message_and_nothing_twice() -> None:
+    wire = Wire()
+    here, there, heard = LiveNews(wire), LiveNews(wire), list[str]()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(hears(there, None, heard))
+        await asyncio.sleep(0)
+        for conversation in ("conv_1", "conv_2", "conv_1"):
+            await here.tell(changed(conversation))
+        while not heard:
+            await asyncio.sleep(0.01)
+        there.end()
+    assert (wire.messages, heard) == (1, ["conv_1", "conv_2"])
