@@ -136,6 +136,16 @@ async def test_a_flush_stores_what_would_have_waited(scribe: Scribe, shelf: Shel
     assert shelf.transactions == [{"a": [said("Good day.")]}]
 
 
+async def test_what_is_being_done_is_not_written_where_nobody_watches(
+    scribe: Scribe, shelf: Shelf, clock: FakeClock
+) -> None:
+    log = a_log(scribe, clock, "a", quiet=True)
+    for event in (Working(activity="searching"), said("Good "), Working(activity="thinking"), said("day.")):
+        log.put(event)
+    await asyncio.wait_for(log.flushed(), 30)
+    assert shelf.transactions == [{"a": [said("Good day.")]}]
+
+
 async def test_a_lost_lease_ends_its_turn_and_no_other(scribe: Scribe, shelf: Shelf, clock: FakeClock) -> None:
     shelf.lost = {"lost"}
     lost, held = a_log(scribe, clock, "lost"), a_log(scribe, clock, "held")

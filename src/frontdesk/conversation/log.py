@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 
 from frontdesk.conversation.feed import Feeds
 from frontdesk.errors import StoreUnavailable
-from frontdesk.events import Numbered, TextAdded, TurnEvent
+from frontdesk.events import Numbered, TextAdded, TurnEvent, Working
 from frontdesk.ports import Clock
 from frontdesk.store.outbox import NewLetter
 from frontdesk.store.turns import Ended, Lease, Outcome, Turns
@@ -81,6 +81,8 @@ class TurnLog:
         """Queue an event. Raises what an earlier store attempt met (`LostLease`, `StoreUnavailable`)."""
         if self._error is not None:
             raise self._error
+        if self.quiet and isinstance(event, Working):
+            return  # it tells a reader who waits what is being done, and here is none
         if isinstance(event, TextAdded):
             goes_on = bool(self.text)
             self.text += event.text
