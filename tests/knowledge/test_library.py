@@ -18,6 +18,7 @@ from frontdesk.errors import (
 )
 from frontdesk.knowledge.library import RETRY_SECONDS, Library, Progress
 from frontdesk.knowledge.options import KnowledgeOptions
+from frontdesk.knowledge.search import FOLLOWED
 from frontdesk.messages import Document
 from frontdesk.store.database import Database
 from frontdesk.store.passages import Passages
@@ -73,6 +74,17 @@ async def test_a_question_finds_the_passage_that_answers_it(library: Library) ->
     assert (found.passages[0].title, found.passages[0].source) == ("Guide", "upload/guide.md")
     assert found.passages[0].score >= found.passages[-1].score > 0
     assert 0 <= found.confidence <= 1
+
+
+async def test_what_another_process_has_learnt_is_found_a_moment_later(
+    library: Library, shelf: Passages, clock: FakeClock, embedder: WordVectors
+) -> None:
+    other = Library(shelf, Egress(), KnowledgeOptions(own_documentation=False), clock, make_embedder=lambda: embedder)
+    assert (await library.search("When does the desk close?")).passages == ()
+    await other.add_upload("guide.md", "", GUIDE.encode())
+    async with asyncio.timeout(50 * FOLLOWED):
+        while not (await library.search("When does the desk close?")).passages:
+            await asyncio.sleep(FOLLOWED / 10)
 
 
 async def test_a_question_in_other_words_is_found_by_its_meaning(library: Library) -> None:

@@ -182,6 +182,7 @@ class Library:
         """
         document = await self._shelf.document(document_id)
         await self._shelf.remove([document_id])
+        self._hybrid.changed()
         return document
 
     # --- keeping in step ----------------------------------------------------
@@ -218,6 +219,7 @@ class Library:
             vectors = await self._embedder.embed_passages([_embedded_text(piece) for _, piece in batch])
             pairs = [(seq, vector) for (seq, _), vector in zip(batch, vectors, strict=True)]
             await self._shelf.embed(self._embedder.name, pairs)
+            self._hybrid.changed()
             done += len(batch)
             if watcher is not None:
                 total = (
@@ -243,6 +245,7 @@ class Library:
         document = await self._shelf.put(
             await asyncio.to_thread(_draft, source, origin, data, media_type, charset, digest)
         )
+        self._hybrid.changed()
         self._work.set()
         return document
 
@@ -288,6 +291,7 @@ class Library:
         gone = [document.id for document in await self._shelf.documents() if is_gone(document)]
         if gone:
             await self._shelf.remove(gone)
+            self._hybrid.changed()
 
     async def _watch_folders(self) -> None:
         await self._again_and_again(self._look, self._options.refresh_seconds)

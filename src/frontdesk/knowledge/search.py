@@ -25,6 +25,7 @@ MOST_HITS = 6_000  # passages that full text may have to rank; beyond, common wo
 ENOUGH = 0.9  # share of passages that must have vectors: a nearest one among few says nothing of the rest
 COMMON = 0.3  # share of passages from which on a word tells nothing
 COUNTED = 20_000  # passages up to which a word's frequency is counted
+FOLLOWED = 0.2  # seconds for which the shelf is taken for unchanged, unless this process changed it
 GROWN = 0.05  # share by which the shelf may change before frequencies are counted anew
 
 
@@ -39,6 +40,13 @@ class Hybrid:
         self._counted_in = 0  # passages, when the frequencies were counted
         self._stamp = -1
         self._passages = 0
+        self._look_again_at = 0.0  # on the event loop's clock
+        self._changes = 0
+
+    def changed(self) -> None:
+        """This process has changed the shelf: the next search must see it."""
+        self._look_again_at = 0.0
+        self._changes += 1
 
     async def search(self, question: str, limit: int) -> Found:
         """The best passages, and how sure it is that they hold the answer."""
@@ -63,6 +71,9 @@ class Hybrid:
         return passages[:limit], evidence
 
     async def _follow(self) -> None:
+        now, changes = asyncio.get_running_loop().time(), self._changes
+        if now < self._look_again_at:
+            return
         stamp = await self._shelf.stamp()
         if stamp != self._stamp:
             state = await self._shelf.state()
@@ -72,6 +83,8 @@ class Hybrid:
                 self._counted_in = self._passages
         if self._matrix is not None:
             await self._matrix.refresh(stamp)
+        if changes == self._changes:
+            self._look_again_at = now + FOLLOWED
 
     async def _by_words(self, question: str) -> tuple[dict[str, float], list[int]]:
         """The rarity of the question's words, and the passages that hold them, best first."""
