@@ -1,9 +1,7 @@
 """Alerts as Prometheus reads them: every one names metrics that there are, fires by a planted fault, and resolves."""
 
-import re
-import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,31 +12,23 @@ from pydantic import ValidationError
 
 from frontdesk.render.prometheus import RULES, alert_rules
 from frontdesk.system.alerts import Alert, AlertsOptions
-from frontdesk.system.home import blueprint_file
+from frontdesk.system.home import blueprint_file, blueprints
 from frontdesk.system.load import load
 from frontdesk.telemetry import metrics
+from tests.render.planted import Fault, Series, hold_against, hold_quiet, metrics_in, write_rules
 
 OF_PROMETHEUS = {"up"}  # what Prometheus says itself of whatever it reads
-WORDS = {"and", "or", "unless", "by", "on", "offset", "without", "ignoring", "bool", "group_left", "group_right"}
 
 
 @pytest.fixture(scope="module")
-def alerts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Alert, ...]:
+def options(tmp_path_factory: pytest.TempPathFactory) -> AlertsOptions:
     """Those of the blueprint."""
     home = tmp_path_factory.mktemp("home")
-    return load(blueprint_file("conversation"), home=home, variables={}).section(AlertsOptions).rules
+    return load(blueprint_file("conversation"), home=home, variables={}).section(AlertsOptions)
 
 
-@pytest.fixture
-def promtool() -> str:
-    path = shutil.which("promtool")
-    if path is None:
-        pytest.skip("no promtool: apt-get install --yes prometheus")
-    return path
-
-
-def test_the_blueprint_has_the_eight_alerts(alerts: tuple[Alert, ...]) -> None:
-    assert {alert.name: alert.severity for alert in alerts} == {
+def test_the_blueprint_has_the_eight_alerts(options: AlertsOptions) -> None:
+    assert {alert.name: alert.severity for alert in options.rules} == {
         "ServiceDown": "critical",
         "DatabaseUnreachable": "critical",
         "HighErrorRate": "critical",
@@ -50,10 +40,11 @@ def test_the_blueprint_has_the_eight_alerts(alerts: tuple[Alert, ...]) -> None:
     }
 
 
-def test_every_alert_names_metrics_that_the_desk_has(alerts: tuple[Alert, ...]) -> None:
+@pytest.mark.parametrize("blueprint", blueprints())
+def test_every_alert_names_metrics_that_the_desk_has(blueprint: str, tmp_path: Path) -> None:
     known = OF_PROMETHEUS | set(_published())
     assert "response_time_seconds_bucket" in known
-    for alert in alerts:
+    for alert in load(blueprint_file(blueprint), home=tmp_path, variables={}).section(AlertsOptions).rules:
         named = metrics_in(alert.expression)
         assert named, f"{alert.name} names no metric"
         assert named <= known, f"{alert.name} names what is not there"
@@ -72,23 +63,21 @@ def test_an_alert_is_checked_when_it_is_read() -> None:
             Alert.model_validate(right | wrong)
 
 
-def test_the_rule_file_holds_every_alert_with_its_runbook(alerts: tuple[Alert, ...]) -> None:
-    (group,) = yaml.safe_load(alert_rules(alerts, group="frontdesk")[RULES])["groups"]
-    assert group["name"] == "frontdesk"
-    for alert, rule in zip(alerts, group["rules"], strict=True):
+def test_the_rule_file_holds_every_alert_with_its_runbook(options: AlertsOptions) -> None:
+    (group,) = yaml.safe_load(alert_rules(options)[RULES])["groups"]
+    assert (group["name"], "interval" in group) == ("frontdesk", False)
+    for alert, rule in zip(options.rules, group["rules"], strict=True):
         assert (rule["alert"], rule["labels"]) == (alert.name, {"severity": alert.severity})
         assert rule.get("for", "0s") == alert.lasting
         assert rule["annotations"]["runbook"] == alert.runbook
 
 
-def test_prometheus_takes_the_rules(alerts: tuple[Alert, ...], promtool: str, tmp_path: Path) -> None:
-    _write(alerts, tmp_path)
+def test_prometheus_takes_the_rules(options: AlertsOptions, promtool: str, tmp_path: Path) -> None:
+    write_rules(options, tmp_path)
     checked = subprocess.run([promtool, "check", "rules", tmp_path / RULES], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "8 rules found" in checked.stdout
 
-
-Series = Mapping[str, str]
 
 REQUESTS = 'requests_total{route="/api/v1/chat", method="POST", status="%s"}'
 LATENCY = 'reply_latency_seconds_bucket{le="%s"}'
@@ -96,92 +85,95 @@ RESPONSE = 'response_time_seconds_bucket{route="%s", le="%s"}'
 INFO = 'frontdesk_build_info{version="%s", role="web", instance="%s"}'
 ALL_DAY = "x60"
 
-# A fault that is planted, a minute a step: the series, when the alert fires (and no earlier), when it has resolved, and
-# the labels of its series. `_xN` repeats, `+NxM` counts up, `_` is nothing.
-FAULTS: dict[str, tuple[str, Series, str, str, Mapping[str, str]]] = {
-    "a process dies": (
-        "ServiceDown",
-        {'up{job="frontdesk", instance="a"}': "1x4 0x10 1x30"},
-        "5m:6m",
-        "16m",
-        {"job": "frontdesk", "instance": "a"},
+FAULTS = {
+    "a process dies": Fault(
+        alert="ServiceDown",
+        series={'up{job="frontdesk", instance="a"}': "1x4 0x10 1x30"},
+        quiet="5m",
+        fires="6m",
+        resolved="16m",
+        labels={"job": "frontdesk", "instance": "a"},
     ),
-    "nothing is known of any process": (
-        "ServiceDown",
-        {'up{job="frontdesk", instance="a"}': "1x4 _x10 1x30"},
-        "9m:11m",
-        "16m",
-        {"job": "frontdesk"},
+    "nothing is known of any process": Fault(
+        alert="ServiceDown",
+        series={'up{job="frontdesk", instance="a"}': "1x4 _x10 1x30"},
+        quiet="9m",
+        fires="11m",
+        resolved="16m",
+        labels={"job": "frontdesk"},
     ),
-    "the database is away": (
-        "DatabaseUnreachable",
-        {'frontdesk_part_up{part="database", instance="a"}': "1x4 0x10 1x30"},
-        "5m:6m",
-        "16m",
-        {"part": "database", "instance": "a"},
+    "the database is away": Fault(
+        alert="DatabaseUnreachable",
+        series={'frontdesk_part_up{part="database", instance="a"}': "1x4 0x10 1x30"},
+        quiet="5m",
+        fires="6m",
+        resolved="16m",
+        labels={"part": "database", "instance": "a"},
     ),
-    "a tenth of the requests fails": (
-        "HighErrorRate",
-        {REQUESTS % 200: "0+90x60", REQUESTS % 500: "0+0x10 0+10x20 200+0x30"},
-        "11m:20m",
-        "40m",
-        {},
+    "a tenth of the requests fails": Fault(
+        alert="HighErrorRate",
+        series={REQUESTS % 200: "0+90x60", REQUESTS % 500: "0+0x10 0+10x20 200+0x30"},
+        quiet="11m",
+        fires="20m",
+        resolved="40m",
     ),
-    "a tenth of the replies fails": (
-        "HighErrorRate",
-        {
+    "a tenth of the replies fails": Fault(
+        alert="HighErrorRate",
+        series={
             'replies_total{outcome="sent"}': "0+90x60",
             'replies_total{outcome="failed"}': "0+0x10 0+10x20 200+0x30",
         },
-        "11m:20m",
-        "40m",
-        {},
+        quiet="11m",
+        fires="20m",
+        resolved="40m",
     ),
-    "replies take long": (
-        "HighLatency",
-        {LATENCY % 5: "0+100x10 1000+50x20 2000+100x30", LATENCY % 10: "0+100x60", LATENCY % "+Inf": "0+100x60"},
-        "11m:20m",
-        "40m",
-        {},
+    "replies take long": Fault(
+        alert="HighLatency",
+        series={LATENCY % 5: "0+100x10 1000+50x20 2000+100x30", LATENCY % 10: "0+100x60", LATENCY % "+Inf": "0+100x60"},
+        quiet="11m",
+        fires="20m",
+        resolved="40m",
     ),
-    "pages take long": (
-        "HighLatency",
-        {
+    "pages take long": Fault(
+        alert="HighLatency",
+        series={
             RESPONSE % ("/", 1): "0+100x10 1000+50x20 2000+100x30",
             RESPONSE % ("/", 2.5): "0+100x60",
             RESPONSE % ("/", "+Inf"): "0+100x60",
         },
-        "11m:20m",
-        "40m",
-        {},
+        quiet="11m",
+        fires="20m",
+        resolved="40m",
     ),
-    "memory runs out": (
-        "MemoryHigh",
-        {"frontdesk_memory_used_bytes": "50x10 85x20 50x30", "frontdesk_memory_limit_bytes": f"100{ALL_DAY}"},
-        "11m:17m",
-        "35m",
-        {},
+    "memory runs out": Fault(
+        alert="MemoryHigh",
+        series={"frontdesk_memory_used_bytes": "50x10 85x20 50x30", "frontdesk_memory_limit_bytes": f"100{ALL_DAY}"},
+        quiet="11m",
+        fires="17m",
+        resolved="35m",
     ),
-    "the disk fills up": (
-        "DiskSpaceLow",
-        {"frontdesk_disk_free_bytes": "50x10 14x20 50x30", "frontdesk_disk_size_bytes": f"100{ALL_DAY}"},
-        "11m:17m",
-        "35m",
-        {},
+    "the disk fills up": Fault(
+        alert="DiskSpaceLow",
+        series={"frontdesk_disk_free_bytes": "50x10 14x20 50x30", "frontdesk_disk_size_bytes": f"100{ALL_DAY}"},
+        quiet="11m",
+        fires="17m",
+        resolved="35m",
     ),
-    "a version is deployed": (
-        "Deployed",
-        {INFO % ("1", "a"): "1x20", INFO % ("2", "a"): "_x20 1x40"},
-        "19m:22m",
-        "40m",
-        {"version": "2"},
+    "a version is deployed": Fault(
+        alert="Deployed",
+        series={INFO % ("1", "a"): "1x20", INFO % ("2", "a"): "_x20 1x40"},
+        quiet="19m",
+        fires="22m",
+        resolved="40m",
+        labels={"version": "2"},
     ),
-    "a process is added": (
-        "Scaled",
-        {INFO % ("1", "a"): f"1{ALL_DAY}", INFO % ("1", "b"): "_x20 1x40"},
-        "19m:22m",
-        "40m",
-        {"role": "web"},
+    "a process is added": Fault(
+        alert="Scaled",
+        series={INFO % ("1", "a"): f"1{ALL_DAY}", INFO % ("1", "b"): "_x20 1x40"},
+        quiet="19m",
+        fires="22m",
+        resolved="40m",
+        labels={"role": "web"},
     ),
 }
 
@@ -189,39 +181,13 @@ FAULTS: dict[str, tuple[str, Series, str, str, Mapping[str, str]]] = {
 @pytest.mark.proves("conversation-15")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_alert_fires_by_its_fault_and_resolves(
-    fault: str, alerts: tuple[Alert, ...], promtool: str, tmp_path: Path
+    fault: str, options: AlertsOptions, promtool: str, tmp_path: Path
 ) -> None:
-    name, series, times, resolved, labels = FAULTS[fault]
-    quiet, _, fires = times.partition(":")
-    (alert,) = (alert for alert in alerts if alert.name == name)
-    _write(alerts, tmp_path)
-    firing = [
-        {
-            "exp_labels": {"severity": alert.severity, **labels},
-            "exp_annotations": {"summary": alert.summary, "runbook": alert.runbook},
-        }
-    ]
-    expected = ((quiet, []), (fires, firing), (resolved, []))
-    test = {
-        "rule_files": [RULES],
-        "evaluation_interval": "15s",
-        "tests": [
-            {
-                "interval": "1m",
-                "input_series": [{"series": each, "values": values} for each, values in series.items()],
-                "alert_rule_test": [
-                    {"eval_time": at, "alertname": name, "exp_alerts": alerts_then} for at, alerts_then in expected
-                ],
-            }
-        ],
-    }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
-    ran = subprocess.run([promtool, "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    hold_against(promtool, FAULTS[fault], options, tmp_path)
 
 
-def test_every_alert_has_a_fault_that_fires_it(alerts: tuple[Alert, ...]) -> None:
-    assert {name for name, *_ in FAULTS.values()} == {alert.name for alert in alerts}
+def test_every_alert_has_a_fault_that_fires_it(options: AlertsOptions) -> None:
+    assert {fault.alert for fault in FAULTS.values()} == {alert.name for alert in options.rules}
 
 
 @pytest.mark.parametrize(
@@ -235,34 +201,9 @@ def test_every_alert_has_a_fault_that_fires_it(alerts: tuple[Alert, ...]) -> Non
     ],
     ids=["three failures in an hour", "probes that fail", "a slow model", "quiet news", "a first start"],
 )
-def test_nothing_fires_that_is_no_fault(
-    series: Series, alerts: tuple[Alert, ...], promtool: str, tmp_path: Path
-) -> None:
-    _write(alerts, tmp_path)
+def test_nothing_fires_that_is_no_fault(series: Series, options: AlertsOptions, promtool: str, tmp_path: Path) -> None:
     up = {'up{job="frontdesk", instance="a"}': f"1{ALL_DAY}"}
-    planted = [{"series": each, "values": values} for each, values in (up | dict(series)).items()]
-    quiet = [
-        {"eval_time": f"{minute}m", "alertname": alert.name, "exp_alerts": []}
-        for alert in alerts
-        for minute in (1, 6, 12, 30)
-    ]
-    test = {
-        "rule_files": [RULES],
-        "evaluation_interval": "1m",
-        "tests": [{"interval": "1m", "input_series": planted, "alert_rule_test": quiet}],
-    }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
-    ran = subprocess.run([promtool, "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
-def metrics_in(expression: str) -> set[str]:
-    """The metrics that a PromQL expression names: words that are neither its own, nor functions, nor labels."""
-    bare = re.sub(r'"[^"]*"', "", expression)
-    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", bare)
-    bare = re.sub(r"\b(by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)", "", bare)
-    words = re.findall(r"(?<![\w.])[a-zA-Z_:][\w:]*(?!\w)(?!\s*\()", bare)
-    return {word for word in words if word not in WORDS}
+    hold_quiet(promtool, up | dict(series), options, tmp_path)
 
 
 def _published() -> Iterator[str]:
@@ -270,8 +211,3 @@ def _published() -> Iterator[str]:
     for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
         endings = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total",)}.get(family.type, ("",))
         yield from (f"{family.name}{ending}" for ending in endings)
-
-
-def _write(alerts: tuple[Alert, ...], folder: Path) -> None:
-    for name, text in alert_rules(alerts, group="frontdesk").items():
-        (folder / name).write_text(text)

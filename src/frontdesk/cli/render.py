@@ -26,11 +26,11 @@ def alerts(place: Place, out: Path) -> int:
     from frontdesk.render.prometheus import alert_rules
     from frontdesk.system.alerts import AlertsOptions
 
-    rules = place.load().section(AlertsOptions).rules
-    if not rules:
+    options = place.load().section(AlertsOptions)
+    if not options.rules:
         note("The system file has no section `alerts`. The blueprint `conversation` shows one.")
         return 1
-    _write(alert_rules(rules, group="frontdesk"), out)
+    _write(alert_rules(options), out)
     return 0
 
 

@@ -1,15 +1,13 @@
 """Prometheus: the alerts as a rule file."""
 
-from collections.abc import Sequence
-
 import yaml
 
-from frontdesk.system.alerts import Alert
+from frontdesk.system.alerts import AlertsOptions
 
 RULES = "alerts.yml"
 
 
-def alert_rules(alerts: Sequence[Alert], *, group: str) -> dict[str, str]:
+def alert_rules(options: AlertsOptions) -> dict[str, str]:
     """One group of alerting rules (prometheus.io/docs/prometheus/latest/configuration/alerting_rules), by file name."""
     rules = [
         {
@@ -19,7 +17,8 @@ def alert_rules(alerts: Sequence[Alert], *, group: str) -> dict[str, str]:
             "labels": {"severity": alert.severity},
             "annotations": {"summary": alert.summary.strip(), "runbook": alert.runbook.strip()},
         }
-        for alert in alerts
+        for alert in options.rules
     ]
-    text = yaml.safe_dump({"groups": [{"name": group, "rules": rules}]}, sort_keys=False, width=110, allow_unicode=True)
+    group = {"name": options.group} | ({"interval": options.interval} if options.interval else {}) | {"rules": rules}
+    text = yaml.safe_dump({"groups": [group]}, sort_keys=False, width=110, allow_unicode=True)
     return {RULES: text}

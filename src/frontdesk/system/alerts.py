@@ -27,4 +27,8 @@ class Alert(Section):
 class AlertsOptions(Section):
     """Alerts on the desk's metrics. `frontdesk render alerts` writes them for Prometheus."""
 
+    group: str = Field(default="frontdesk", min_length=1, description="What Prometheus calls them together.")
+    interval: str = Field(
+        default="", pattern=f"^({DURATION})?$", description="How often they are looked at; empty: Prometheus' own."
+    )
     rules: tuple[Alert, ...] = Field(default=(), description="Every alert.")

@@ -1,0 +1,13 @@
+"""What tests of rendered files may ask for."""
+
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def promtool() -> str:
+    path = shutil.which("promtool")
+    if path is None:
+        pytest.skip("no promtool: apt-get install --yes prometheus")
+    return path
