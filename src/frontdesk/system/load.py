@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path as File
 from typing import Any, get_args
 
@@ -72,6 +72,7 @@ def examine(
         file=file,
         blueprint=loading.blueprint,
         origins=loading.origins,
+        again=partial(examine, file, env_file=env_file, home=home, options=options, variables=variables),
     )
     system = replace(system, warnings=(*loading.warnings, *placeholders(system)))
     problems.extend(refusals(system))

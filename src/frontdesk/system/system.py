@@ -1,6 +1,6 @@
 """The loaded system: typed sections, and where each of their values came from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any, Literal, TypeVar, cast
@@ -46,7 +46,8 @@ class System:
     """A checked system description. Nothing in it changes after loading.
 
     `home` is the folder of everything that the desk stores; `file` the system file, if there is one; `blueprint` the
-    name of the blueprint that the file is made from. `warnings` did not keep the system from loading.
+    name of the blueprint that the file is made from. `warnings` did not keep the system from loading. `again` loads it
+    from the same places anew, and tells the mistakes that are there now.
     """
 
     home: File
@@ -56,6 +57,7 @@ class System:
     blueprint: str | None = None
     origins: Mapping[Path, Origin] = field(default_factory=dict[Path, Origin])
     warnings: tuple[FrontdeskError, ...] = ()
+    again: "Callable[[], tuple[System | None, tuple[FrontdeskError, ...]]] | None" = field(default=None, compare=False)
 
     @classmethod
     def of(cls, home: File, *sections: Section, variables: Mapping[str, str] | None = None) -> "System":
