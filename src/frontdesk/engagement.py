@@ -153,7 +153,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     `eligible` are the arms that no mask took, `probabilities` the chances with which each was drawn, in that order;
     `propensity` is the chosen one's. `confidence` is the calibrated probability that the arm beats doing nothing by the
     margin, `risk` the predicted probability of harm. `features` are the customer's numbers as the policy saw them.
-    `human`: a person chose, so it teaches nothing about the policy.
+    `floor` is the share of decisions that was drawn evenly. `human`: a person chose, so it teaches nothing about the
+    policy.
     """
 
     id: str
@@ -181,6 +182,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     send_at: datetime | None = None
     human: bool = False
     reasons: tuple[str, ...] = ()
+    floor: float = 0.0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -300,3 +302,14 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     words: str
     weight: Literal["block", "flag"]
     of: Literal["model", "template", "person"]
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of a letter to a customer: `to` is their address on the channel."""
+
+    to: str
+    subject: str
+    body: str
+    customer_id: str
+    decision_id: str
+    message: str

@@ -65,6 +65,14 @@ class NotFound(FrontdeskError):
     status = 404
 
 
+class TextRefused(FrontdeskError):
+    """A text that a person wrote for a customer breaks a rule of its segment."""
+
+    code = "text_refused"
+    status = 422
+    default_hint = "Change what the rule names, or reject the message."
+
+
 class Conflict(FrontdeskError):
     """The thing has changed, or the act has been done already."""
 
@@ -106,6 +114,13 @@ class UnknownCustomer(NotFound):
 
     code = "unknown_customer"
     default_hint = "PUT /api/v1/customers/{id} makes one; their first event does so too."
+
+
+class UnknownDecision(NotFound):
+    """No decision has this id."""
+
+    code = "unknown_decision"
+    default_hint = "Send the id that the decision, or the message that came of it, bears."
 
 
 class UnknownSegment(Unprocessable):

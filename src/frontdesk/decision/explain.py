@@ -1,0 +1,103 @@
+"""Why a decision came out as it did: exact shares of the difference in score, and the same in words.
+
+The score is linear, so what a feature contributed is its weight times the difference of its values: nothing is
+approximated, and the contributions of a decision add up to the difference of the two scores to the last bit.
+"""
+
+import numpy as np
+
+from frontdesk.decision.features import FEATURE_NAMES, Floats, design
+from frontdesk.decision.scoring import Chosen, Places, Scorer
+from frontdesk.engagement import NOTHING, Contribution, Decision
+
+REST = "everything else"
+
+_WORDS = {
+    "bias × message": "what a message does to anybody",
+    "engagement × message": "how engaged they are",
+    "churn_risk × message": "how likely they are to leave",
+    "fatigue × message": "how many messages they had lately",
+    "value × message": "what they have spent",
+    "intent × message": "what they are doing right now",
+    "bias × email": "what e-mail does",
+    "bias × sms": "what SMS does",
+    "bias × push": "what push messages do",
+    "bias × in_app": "what messages in the app do",
+    "likes_email × email": "they answer by e-mail",
+    "likes_sms × sms": "they answer by SMS",
+    "likes_push × push": "they answer to push messages",
+    "likes_in_app × in_app": "they answer in the app",
+    "fits_now × now": "how near now is to their best hour",
+    "fits_morning × morning": "how near the morning is to their best hour",
+    "fits_midday × midday": "how near midday is to their best hour",
+    "fits_evening × evening": "how near the evening is to their best hour",
+    "bias × offer": "what an offer does",
+    "churn_risk × offer": "an offer to somebody who may leave",
+    "value × offer": "an offer to somebody who has spent",
+    "new × onboard": "a first step for somebody new",
+    "active × activate": "a next step for somebody active",
+    "loyal × upsell": "more for somebody loyal",
+    "at_risk × retain": "a reason to stay for somebody who may leave",
+    "lapsed × win_back": "a reason to return for somebody who left",
+    "bias × mark": "how this message does among its like",
+    REST: REST,
+}
+
+
+def contributions(scorer: Scorer, numbers: Floats, chosen: Chosen, most: int = 6) -> list[tuple[Contribution, ...]]:
+    """For each of the B decisions, what spoke for the chosen arm and against it, strongest first.
+
+    At most `most` features by name and the sum of the others as `REST`. Against the runner-up they add up to the
+    difference of the two means, against nothing likewise.
+    """
+    x = design(numbers, scorer.arms)
+    here = np.arange(len(x))
+    own = x[here, chosen.arm]
+    other = np.where(chosen.runner_up[:, None] >= 0, x[here, chosen.runner_up], own)
+    both = np.stack([own - other, own - x[:, 0]], axis=2) * scorer.weights[None, :, None]  # [B, D, 2]
+    strength = np.abs(both).max(axis=2)
+    order: Places = np.argsort(-strength, axis=1, kind="stable")[:, :most]
+    named = np.take_along_axis(both, order[:, :, None], axis=1)
+    rest = both.sum(axis=1) - named.sum(axis=1)
+    return [
+        _told(places, pairs, others)
+        for places, pairs, others in zip(order.tolist(), named.tolist(), rest.tolist(), strict=True)
+    ]
+
+
+def _told(places: list[int], pairs: list[list[float]], others: list[float]) -> tuple[Contribution, ...]:
+    every = [*((FEATURE_NAMES[place], *pair) for place, pair in zip(places, pairs, strict=True)), (REST, *others)]
+    return tuple(
+        Contribution(feature=feature, against_runner_up=runner_up, against_nothing=nothing)
+        for feature, runner_up, nothing in every
+        if runner_up or nothing
+    )
+
+
+def reasons(decision: Decision, most: int = 3) -> tuple[str, ...]:
+    """A decision in sentences: what was chosen, how sure, what spoke for and against it, what the rules took away."""
+    against = decision.runner_up if decision.arm == NOTHING else NOTHING
+    return (*_verdict(decision), *_why(decision, against, most), *(mask.words for mask in decision.masks))
+
+
+def _verdict(decision: Decision) -> tuple[str, ...]:
+    if decision.arm != NOTHING:
+        sure = f"`{decision.arm}` does better than nothing with a confidence of {decision.confidence:.2f}"
+        return (f"{sure}; predicted harm {decision.risk:.3f}.",)
+    if decision.runner_up is None:
+        return ("Nothing, because the rules leave no message.",)
+    return (f"Nothing: that `{decision.runner_up}` would not do better has a confidence of {decision.confidence:.2f}.",)
+
+
+def _why(decision: Decision, against: str | None, most: int) -> tuple[str, ...]:
+    if against is None:
+        return ()
+    weighed = [
+        (
+            one.against_runner_up if decision.arm == NOTHING else one.against_nothing,
+            _WORDS.get(one.feature, one.feature),
+        )
+        for one in decision.contributions
+    ]
+    strongest = sorted((pair for pair in weighed if pair[0]), key=lambda pair: -abs(pair[0]))[:most]
+    return tuple(f"{'For' if share > 0 else 'Against'} it: {words} ({share:+.3f})." for share, words in strongest)

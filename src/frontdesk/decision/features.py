@@ -1,0 +1,177 @@
+"""What a policy sees: numbers of the customer, numbers of the arm, and the products of the two that it weighs.
+
+All numbers are multiples of 2^-6 no larger than 8. A feature is a product of one of each, so a multiple of 2^-12 no
+larger than 64, and its sums with weights on a grid of 2^-18 are exact in float64 in whatever order they are taken: the
+same inputs give the same decision on every machine.
+"""
+
+import math
+import struct
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frontdesk.decision.arms import ARM_NUMBERS, LIMIT, STEP, Arms, quantised
+from frontdesk.engagement import STAGES, Customer, Signals
+from frontdesk.errors import BadFeature
+
+Floats = NDArray[np.float64]
+Layer = Literal[1, 2, 3, 4, 5]  # name, plan, usage, history, inferred preferences
+
+LAYERS: dict[str, Layer] = {
+    "bias": 1,
+    "value": 2,
+    "recency": 3,
+    "frequency": 3,
+    "engagement": 3,
+    "intent": 3,
+    "churn_risk": 4,
+    "fatigue": 4,
+    **dict.fromkeys(STAGES, 4),
+    **dict.fromkeys(("likes_email", "likes_sms", "likes_push", "likes_in_app"), 5),
+    **dict.fromkeys(("fits_now", "fits_morning", "fits_midday", "fits_evening"), 5),
+}
+"""How much must be allowed to be known of a customer before a number of theirs is used, by `personalization_depth`."""
+
+CUSTOMER_NUMBERS: tuple[str, ...] = tuple(LAYERS)
+"""What policies know of a customer. `recency` falls from 1 by half each week of silence, `value` grows with its
+logarithm, stages and likes are 0 or 1, `fits_…` say how near a time of day is to the customer's best hour, and `intent`
+is 0 unless the asker gives it."""
+
+SLOT_HOURS = {"fits_morning": 9, "fits_midday": 12, "fits_evening": 17}
+HALF_RECENCY_DAYS = 7.0
+FIT_HOURS = 6.0  # so far from the best hour nothing is left of the fit
+
+FEATURES: tuple[tuple[str, int, int], ...] = tuple(
+    (f"{customer} × {arm}", CUSTOMER_NUMBERS.index(customer), ARM_NUMBERS.index(arm))
+    for customer, arm in (
+        # what would happen anyway: the same for every arm, so it takes no side, but it makes outcomes less noisy
+        ("bias", "always"),
+        ("recency", "always"),
+        ("engagement", "always"),
+        ("churn_risk", "always"),
+        ("value", "always"),
+        # what any message does to such a customer
+        ("bias", "message"),
+        ("engagement", "message"),
+        ("churn_risk", "message"),
+        ("fatigue", "message"),
+        ("value", "message"),
+        ("intent", "message"),
+        # the channel, and the channel that the customer answers on
+        ("bias", "email"),
+        ("bias", "sms"),
+        ("bias", "push"),
+        ("bias", "in_app"),
+        ("likes_email", "email"),
+        ("likes_sms", "sms"),
+        ("likes_push", "push"),
+        ("likes_in_app", "in_app"),
+        # the time
+        ("fits_now", "now"),
+        ("fits_morning", "morning"),
+        ("fits_midday", "midday"),
+        ("fits_evening", "evening"),
+        # what is given away
+        ("bias", "offer"),
+        ("churn_risk", "offer"),
+        ("value", "offer"),
+        # what it is about, where the customer stands
+        ("new", "onboard"),
+        ("active", "activate"),
+        ("loyal", "upsell"),
+        ("at_risk", "retain"),
+        ("lapsed", "win_back"),
+        ("bias", "mark"),
+    )
+)
+"""The features: a name, and the places of the customer's and the arm's number that it is the product of."""
+
+FEATURE_NAMES: tuple[str, ...] = tuple(name for name, _, _ in FEATURES)
+_OF_CUSTOMER: NDArray[np.intp] = np.array([customer for _, customer, _ in FEATURES])
+_OF_ARM: NDArray[np.intp] = np.array([arm for _, _, arm in FEATURES])
+EFFECTS: Floats = np.where(ARM_NUMBERS.index("always") == _OF_ARM, 0.0, 1.0)
+"""1 for the features that an arm can change, 0 for those that are the same for all arms."""
+
+
+def numbers_of(
+    customer: Customer, signals: Signals, depth: int, now: datetime, context: Mapping[str, float] | None = None
+) -> tuple[float, ...]:
+    """A customer's numbers at a moment, in the order of `CUSTOMER_NUMBERS`; those beyond `depth` are 0.
+
+    `context` gives values in place of what the signals say, by name.
+
+    Raises:
+        BadFeature: a value is not a number, or the context names one that no policy knows.
+    """
+    known = {
+        "bias": 1.0,
+        "value": math.log1p(max(0.0, signals.value)) / 4.0,
+        "recency": 0.5 ** (max(0.0, signals.recency_days) / HALF_RECENCY_DAYS),
+        "frequency": signals.frequency,
+        "engagement": signals.engagement,
+        "churn_risk": signals.churn_risk,
+        "fatigue": signals.fatigue,
+        signals.stage: 1.0,
+        f"likes_{signals.best_channel}": 1.0,
+    }
+    if depth >= LAYERS["fits_now"]:
+        hour = now.astimezone(_zone(customer.time_zone)).hour
+        known["fits_now"] = _fit(hour, signals.best_hour)
+        known |= {name: _fit(slot, signals.best_hour) for name, slot in SLOT_HOURS.items()}
+    for name, value in (context or {}).items():
+        if name not in LAYERS or name == "bias":
+            raise BadFeature(f"No policy knows a number `{name}`.", where=f"context.{name}")
+        known[name] = value
+    return tuple(_finite(name, known.get(name, 0.0)) if layer <= depth else 0.0 for name, layer in LAYERS.items())
+
+
+def digest(numbers: tuple[float, ...]) -> str:
+    """The SHA-256 of a customer's numbers, in hexadecimal: tells whether two decisions saw the same."""
+    return sha256(struct.pack(f"<{len(numbers)}d", *numbers)).hexdigest()
+
+
+def design(numbers: Floats, arms: Arms) -> Floats:
+    """The features of each arm for each customer: from numbers [B, C] to [B, A, D].
+
+    Raises:
+        BadFeature: a number is not finite, too large, or between two steps of the grid.
+    """
+    if not bool(np.all(np.abs(numbers) <= LIMIT)) or bool(np.any(np.mod(numbers, STEP))):
+        raise BadFeature("A customer's numbers hold one that is not on the grid of 1/64 within ±8.")
+    return numbers[:, None, _OF_CUSTOMER] * arms.numbers[None, :, _OF_ARM]
+
+
+def rows(numbers: Floats, arms: Arms, chosen: NDArray[np.intp]) -> Floats:
+    """The features of one arm for each customer, as outcomes are learned from: [B, D]."""
+    return numbers[:, _OF_CUSTOMER] * arms.numbers[chosen][:, _OF_ARM]
+
+
+def quantise(numbers: Floats) -> Floats:
+    """Numbers on the grid that `design` takes, for those that make many at once."""
+    return np.clip(np.round(numbers / STEP) * STEP, -LIMIT, LIMIT)
+
+
+def _finite(name: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise BadFeature(f"The number `{name}` is {value}.", where=name)
+    return quantised(value)
+
+
+def _fit(hour: int, best: int) -> float:
+    apart = abs(hour - best) % 24
+    return max(0.0, 1.0 - min(apart, 24 - apart) / FIT_HOURS)
+
+
+@lru_cache(maxsize=512)
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")

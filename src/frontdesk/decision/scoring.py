@@ -1,0 +1,152 @@
+"""How a policy chooses: Thompson sampling in closed shape, so that the chance of every arm is known and logged.
+
+A snapshot has a fixed set of posterior draws. An arm's chance is the share of draws in which it is the best of those
+that the rules allow, mixed with a uniform floor over them; the arm is drawn from exactly these chances by one uniform
+number made of the decision's seed. All sums are exact (see `features`), so a decision can be made again bit for bit.
+"""
+
+from functools import lru_cache
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from frontdesk.decision.arms import Arms
+from frontdesk.decision.calibration import apply
+from frontdesk.decision.features import EFFECTS, FEATURE_NAMES, Floats, design
+from frontdesk.decision.posterior import draws, mean_of, quantised_weights
+from frontdesk.engagement import Policy
+from frontdesk.errors import UnknownPolicy
+
+CHOOSING = 128  # draws by which arms are chosen …
+JUDGING = 1024  # … and by which the chosen one is held against doing nothing
+
+Bools = NDArray[np.bool_]
+Places = NDArray[np.intp]
+Seeds = NDArray[np.uint64]
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """What was chosen for B customers among A arms.
+
+    `arm` [B] is the place of the chosen arm, `runner_up` [B] that of the best other eligible one by its mean (-1: there
+    is none). `probabilities` [B, A] are the chances that the arm was drawn from. `raw` [B] is the share of draws in
+    which the chosen arm beats doing nothing by the margin; where nothing was chosen, the share in which the runner-up
+    does not. `confidence` [B] is that, calibrated. `means` and `risks` [B, A] are the expected reward and the predicted
+    probability of harm, `risk` [B] the chosen arm's.
+    """
+
+    arm: Places
+    runner_up: Places
+    probabilities: Floats
+    raw: Floats
+    confidence: Floats
+    means: Floats
+    risks: Floats
+    risk: Floats
+
+
+class Scorer:
+    """A policy made ready to choose among arms.
+
+    Args:
+        policy: an immutable snapshot.
+        arms: all arms of the system file under its strategy.
+        exploration_rate: share of decisions drawn evenly from all that the rules allow; the strategy's own floor
+            counts where it is higher.
+
+    Raises:
+        UnknownPolicy: the snapshot weighs other features than this version of Frontdesk makes.
+    """
+
+    def __init__(self, policy: Policy, arms: Arms, exploration_rate: float) -> None:
+        if policy.features != FEATURE_NAMES:
+            raise UnknownPolicy(f"Policy `{policy.id}` weighs other features than this version makes.", where=policy.id)
+        self.policy = policy
+        self.arms = arms
+        self.floor = max(exploration_rate, policy.genes.floor)
+        self.weights: Floats = quantised_weights(mean_of(policy.reward))
+        self.harm: Floats = quantised_weights(mean_of(policy.harm) * EFFECTS * max(1.0, policy.genes.harm_weight))
+        self._many: Floats = _draws(policy)
+        self._few: Floats = np.ascontiguousarray(self._many[:, :CHOOSING])
+
+    def risks(self, numbers: Floats) -> Floats:
+        """The predicted probability of harm of each arm for customers with `numbers` [B, C]: [B, A]."""
+        return self._risks(design(numbers, self.arms))
+
+    def choose(self, numbers: Floats, eligible: Bools, seeds: Seeds) -> Chosen:
+        """Choose for customers with `numbers` [B, C] among the `eligible` arms [B, A], one seed each [B].
+
+        Nothing is always eligible.
+
+        Raises:
+            BadFeature: a number is not on the grid.
+        """
+        x = design(numbers, self.arms)
+        allowed = eligible.copy()
+        allowed[:, 0] = True
+        probabilities = self._probabilities(x, allowed)
+        arm = _drawn(probabilities, seeds)
+        means = x @ self.weights
+        runner_up = _runners_up(means, allowed, arm)
+        raw = self._raw(x, arm, runner_up)
+        level = apply(self.policy.calibration, raw)
+        risks = self._risks(x)
+        return Chosen(
+            arm=arm,
+            runner_up=runner_up,
+            probabilities=probabilities,
+            raw=np.where(arm > 0, raw, 1.0 - raw),
+            confidence=np.where(arm > 0, level, 1.0 - level),
+            means=means,
+            risks=risks,
+            risk=risks[np.arange(len(arm)), arm],
+        )
+
+    def probabilities(self, numbers: Floats, eligible: Bools) -> Floats:
+        """The chances of all arms [B, A], without choosing: what off-policy estimates ask of a policy."""
+        allowed = eligible.copy()
+        allowed[:, 0] = True
+        return self._probabilities(design(numbers, self.arms), allowed)
+
+    def _probabilities(self, x: Floats, allowed: Bools) -> Floats:
+        scores = np.matmul(x, self._few)  # [B, A, draws]: small products, which BLAS keeps in one thread
+        np.copyto(scores, -np.inf, where=~allowed[:, :, None])
+        wins = np.count_nonzero(scores == scores.max(axis=1, keepdims=True), axis=2)  # of equals, each wins
+        share: Floats = wins / wins.sum(axis=1, keepdims=True)
+        even: Floats = allowed / np.count_nonzero(allowed, axis=1)[:, None]
+        return (1.0 - self.floor) * share + self.floor * even
+
+    def _raw(self, x: Floats, arm: Places, runner_up: Places) -> Floats:
+        judged = np.where(arm > 0, arm, np.maximum(runner_up, 0))
+        gains = (x[np.arange(len(arm)), judged] - x[:, 0])[:, None, :] @ self._many
+        return np.count_nonzero(gains[:, 0, :] > self.policy.genes.margin, axis=1) / JUDGING
+
+    def _risks(self, x: Floats) -> Floats:
+        return np.clip(np.maximum(x @ self.harm, self.arms.risks), 0.0, 1.0)
+
+
+def uniforms(seeds: Seeds) -> Floats:
+    """A number in [0, 1) for each seed, by the finaliser of SplitMix64 (Steele et al. 2014), so counters do as well."""
+    z = seeds + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _drawn(probabilities: Floats, seeds: Seeds) -> Places:
+    """The arm of each row; should rounding leave none, the first, which is nothing."""
+    reached = np.cumsum(probabilities, axis=1)
+    return np.argmax(reached > (uniforms(seeds) * reached[:, -1])[:, None], axis=1)
+
+
+def _runners_up(means: Floats, allowed: Bools, arm: Places) -> Places:
+    others = np.where(allowed, means, -np.inf)
+    others[np.arange(len(arm)), arm] = -np.inf
+    best = np.argmax(others, axis=1)
+    return np.where(np.isneginf(others[np.arange(len(arm)), best]), -1, best)
+
+
+@lru_cache(maxsize=16)
+def _draws(policy: Policy) -> Floats:
+    return draws(policy.reward, policy.draws_seed, JUDGING)
