@@ -10,7 +10,16 @@ from sqlalchemy.exc import IntegrityError
 from frontdesk.engagement import CHANNELS, Contact, Customer, CustomerEvent, Plan, Profile
 from frontdesk.errors import UnknownCustomer
 from frontdesk.store.customer_events import CustomerEvents, NewEvent, known, log, read, take, write
-from frontdesk.store.customers import ALWAYS, Customers, customers, locked, reserve, set_profiles, withdraw_consent
+from frontdesk.store.customers import (
+    ALWAYS,
+    Customers,
+    customers,
+    ensure,
+    locked,
+    reserve,
+    set_profiles,
+    withdraw_consent,
+)
 from frontdesk.store.database import Database
 from frontdesk.store.prepared import Connection
 from frontdesk.testing.clock import FakeClock
@@ -59,12 +68,12 @@ async def test_what_the_owner_says_of_a_customer_is_kept_and_may_be_said_anew(st
 
 
 async def test_a_consent_that_was_withdrawn_stays_so_when_the_owner_tells_of_other_things(
-    database: Database, store: Customers, clock: FakeClock
+    database: Database, store: Customers
 ) -> None:
     await store.put(ANN)
-    await database.act(lambda connection: withdraw_consent(connection, clock, "ann", "email"))
+    await database.act(lambda connection: withdraw_consent(connection, "ann", "email"))
     assert (await store.put(ANN, keep_consents=True)).consents == SMS
-    await database.act(lambda connection: withdraw_consent(connection, clock, "ann", None))
+    await database.act(lambda connection: withdraw_consent(connection, "ann", None))
     assert (await store.get("ann")).consents == 0
     assert (await store.put(ANN)).consents == EMAIL | SMS, "the owner says so anew"
 
@@ -82,6 +91,8 @@ async def test_decisions_read_customers_without_their_sealed_words(database: Dat
     assert (found["ann"].name, found["ann"].addresses) == ("", {})
     assert found["ann"].allows("email")
     assert found["ann"].traits == ANN.traits
+    whole = await database.act(lambda connection: locked(connection, ["ann"], whole=True))
+    assert whole["ann"].addresses == ANN.addresses
 
 
 async def test_contacts_profiles_and_plans_are_kept(database: Database, store: Customers) -> None:
@@ -209,8 +220,8 @@ async def test_names_addresses_and_properties_are_sealed(database: Database, sto
 
 
 async def test_a_customer_of_whom_nothing_is_known_agreed_to_nothing(database: Database, store: Customers) -> None:
-    await database.act(lambda connection: store.ensure(connection, ["new", "new2"], "default"))
-    await database.act(lambda connection: store.ensure(connection, ["new"], "smb"))
+    await database.act(lambda connection: ensure(connection, MOMENT, ["new", "new2"], "default"))
+    await database.act(lambda connection: ensure(connection, MOMENT, ["new"], "smb"))
     found = await store.get("new")
     assert (found.segment, found.consents, found.profile) == ("default", 0, Profile())
     assert not any(found.allows(channel) for channel in CHANNELS)

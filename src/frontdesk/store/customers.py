@@ -5,6 +5,7 @@ and written under the lock of the customer's row.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -69,12 +70,14 @@ _ENSURE = Prepared(
     _COLUMNS,
 )
 _GET = Prepared(sa.select(*_ALL).where(customers.c.id == sa.bindparam("customer")))
-_LOCKED = Prepared(
-    sa.select(*_QUICK)
-    .where(among(customers.c.id, "ids"))
-    .order_by(customers.c.id)
-    .with_for_update(key_share=True)  # rows that refer to the customer may be written meanwhile
-)
+
+
+def _locking(columns: Collection[sa.Column[Any]]) -> Prepared:
+    query = sa.select(*columns).where(among(customers.c.id, "ids")).order_by(customers.c.id)
+    return Prepared(query.with_for_update(key_share=True))  # rows that refer to the customer may be written meanwhile
+
+
+_LOCKED, _LOCKED_WHOLE = _locking(_QUICK), _locking(_ALL)
 _CONTACTS = Prepared(
     customers.update()
     .where(customers.c.id == sa.bindparam("customer"))
@@ -93,10 +96,7 @@ _PLAN = Prepared(
 _WITHDRAW = Prepared(
     customers.update()
     .where(customers.c.id == sa.bindparam("customer"))
-    .values(
-        consents=customers.c.consents.op("&")(sa.bindparam("kept", type_=sa.Integer)),
-        updated_at=sa.bindparam("now", type_=UtcDateTime),
-    )
+    .values(consents=customers.c.consents.op("&")(sa.bindparam("kept", type_=sa.Integer)))
 )
 
 
@@ -106,13 +106,19 @@ def reachable(addresses: Mapping[str, str]) -> int:
     return bits | ALWAYS
 
 
-async def locked(connection: Connection, ids: Collection[str]) -> dict[str, Customer]:
-    """Those of these customers who exist, without names and addresses, by id.
+async def locked(connection: Connection, ids: Collection[str], *, whole: bool = False) -> dict[str, Customer]:
+    """Those of these customers who exist, by id; without names and addresses unless `whole`, as unsealing takes time.
 
     Their rows are locked until the transaction ends, in the order of the ids, so that two who ask for the same
     customers never wait for each other in a ring.
     """
-    return {row["id"]: Customer(**row) for row in await _LOCKED(connection, {"ids": sorted(set(ids))})}
+    lock = _LOCKED_WHOLE if whole else _LOCKED
+    return {row["id"]: Customer(**row) for row in await lock(connection, {"ids": sorted(set(ids))})}
+
+
+async def ensure(connection: Connection, now: datetime, ids: Collection[str], segment: str) -> None:
+    """Make a row for those of them who are unknown: in this segment, without consent and without an address."""
+    await _ENSURE.many(connection, [_row(Customer(id=each, segment=segment), now) for each in sorted(set(ids))])
 
 
 async def reserve(connection: Connection, contacts: Sequence[tuple[str, tuple[Contact, ...]]]) -> None:
@@ -125,10 +131,10 @@ async def set_profiles(connection: Connection, profiles: Sequence[tuple[str, Pro
     await _PROFILE.many(connection, [{"customer": name, "now_profile": profile} for name, profile in profiles])
 
 
-async def withdraw_consent(connection: Connection, clock: Clock, customer_id: str, channel: str | None) -> None:
+async def withdraw_consent(connection: Connection, customer_id: str, channel: str | None) -> None:
     """Write to this customer no more by this channel, or by none at all."""
     gone = (1 << CHANNELS.index(channel)) if channel in CHANNELS else -1
-    await _WITHDRAW(connection, {"customer": customer_id, "kept": ~gone, "now": clock.now()})
+    await _WITHDRAW(connection, {"customer": customer_id, "kept": ~gone})
 
 
 class Customers:
@@ -146,20 +152,16 @@ class Customers:
         put = _PUT_KEEPING_CONSENTS if keep_consents else _PUT
 
         async def work(connection: Connection) -> Row | None:
-            await put(connection, self._row(customer))
+            await put(connection, _row(customer, self._clock.now()))
             return await _GET.one(connection, {"customer": customer.id})
 
         return _found(await self._database.act(work), customer.id)
 
     async def put_many(self, given: Sequence[Customer]) -> None:
         """The same for many at once, consents included."""
-        rows = [self._row(customer) for customer in sorted(given, key=lambda each: each.id)]
+        now = self._clock.now()
+        rows = [_row(customer, now) for customer in sorted(given, key=lambda each: each.id)]
         await self._database.act(lambda connection: _PUT.many(connection, rows))
-
-    async def ensure(self, connection: Connection, ids: Collection[str], segment: str) -> None:
-        """Make a row for those of them who are unknown: in this segment, without consent and without an address."""
-        rows = [self._row(Customer(id=each, segment=segment)) for each in sorted(set(ids))]
-        await _ENSURE.many(connection, rows)
 
     async def get(self, customer_id: str) -> Customer:
         """The customer with name and addresses. Raises `UnknownCustomer`."""
@@ -224,10 +226,10 @@ class Customers:
             raise UnknownCustomer("There is no such customer", where=customer_id)
         return found
 
-    def _row(self, customer: Customer) -> dict[str, object]:
-        now = self._clock.now()
-        given: dict[str, object] = {name: getattr(customer, name) for name in Customer.__struct_fields__}
-        return given | {"reachable": reachable(customer.addresses), "created_at": now, "updated_at": now}
+
+def _row(customer: Customer, now: datetime) -> dict[str, object]:
+    given: dict[str, object] = {name: getattr(customer, name) for name in Customer.__struct_fields__}
+    return given | {"reachable": reachable(customer.addresses), "created_at": now, "updated_at": now}
 
 
 def _found(row: Row | None, customer_id: str) -> Customer:

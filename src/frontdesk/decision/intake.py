@@ -1,0 +1,187 @@
+"""Taking in what customers did: each event once, with what it changes of the profile, in one transaction."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Literal, Protocol, cast
+
+import msgspec
+from sqlalchemy.exc import IntegrityError
+
+from frontdesk.decision.profiles import MESSAGE, OUTCOME_TYPES, fold
+from frontdesk.engagement import CustomerEvent, Outcome, OutcomeKind, Profile
+from frontdesk.errors import Conflict, FrontdeskError, FutureEvent, TooLarge, UnknownCustomer
+from frontdesk.ports import Clock, Dispatcher
+from frontdesk.store import customer_events
+from frontdesk.store.customer_events import NewEvent
+from frontdesk.store.customers import ensure, locked, set_profiles
+from frontdesk.store.database import Database
+from frontdesk.store.prepared import Connection
+
+AHEAD = timedelta(minutes=5)  # by which a sender's clock may be before ours
+FRESH = timedelta(hours=24)  # an older event tells of the customer, and comes too late to answer
+MOST_BYTES = 16 * 1024  # of an event's properties, as JSON
+NO_QUESTION = OUTCOME_TYPES | {MESSAGE}  # what came of the desk's own messages asks for no other one
+
+State = Literal["accepted", "known", "refused"]
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an event. `decides`: a decision about it follows. `problem`: why it was refused."""
+
+    id: str
+    state: State
+    decides: bool = False
+    problem: FrontdeskError | None = None
+
+
+class Feedback(Protocol):
+    """Where outcomes go that come as events."""
+
+    async def accept(self, outcomes: Sequence[Outcome]) -> object:
+        """Join outcomes to their decisions. Raises `FrontdeskError` for one that cannot be."""
+        ...
+
+    async def attribute(self, event: CustomerEvent) -> object:
+        """Let a conversion that names no decision count for the last one that it may have come of."""
+        ...
+
+
+async def note(
+    connection: Connection, events: Sequence[CustomerEvent], now: datetime, *, asking: Collection[str] = ()
+) -> frozenset[str]:
+    """Write events of known customers, and what they change of the profiles, under the customers' locks.
+
+    The ids of those that were not known before. `asking` are the ids of those that wait for a decision. Raises
+    `UnknownCustomer`, and `IntegrityError` when another transaction writes one of them for another customer.
+    """
+    found = await locked(connection, {event.customer_id for event in events})
+    if unknown := next((event for event in events if event.customer_id not in found), None):
+        raise UnknownCustomer("There is no such customer", where=unknown.customer_id)
+    known = await customer_events.known(connection, {event.id for event in events})
+    fresh = {event.id: event for event in reversed(events) if event.id not in known}
+    rows = [NewEvent(event=each, received_at=now, decided=each.id not in asking) for each in fresh.values()]
+    await customer_events.write(connection, rows)
+    in_turn = sorted(fresh.values(), key=lambda event: event.customer_id)
+    profiles = [
+        (customer_id, fold(theirs, found[customer_id].profile))
+        for customer_id, theirs in groupby(in_turn, key=lambda event: event.customer_id)
+    ]
+    await set_profiles(connection, profiles)
+    return frozenset(fresh)
+
+
+class Intake:
+    """Accepting events. Customers of whom nothing was known come into `segment`, without consent to anything."""
+
+    def __init__(
+        self, database: Database, clock: Clock, work: Dispatcher, *, segment: str, feedback: Feedback | None = None
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._work = work
+        self._segment = segment
+        self._feedback = feedback
+
+    async def accept(self, events: Sequence[CustomerEvent]) -> list[Accepted]:
+        """What became of each, in their order. All that are accepted are durable, and decided about soon.
+
+        Refused alone are: one from the future, one with a huge payload (`TooLarge`), one whose id another customer's
+        event has (`Conflict`), and an outcome that cannot be joined to its decision.
+        """
+        now = self._clock.now()
+        results: dict[int, Accepted] = {}
+        plain: list[tuple[int, CustomerEvent]] = []
+        for place, event in enumerate(events):
+            if (problem := _problem(event, now)) is not None:
+                results[place] = Accepted(id=event.id, state="refused", problem=problem)
+            elif (outcome := outcome_of(event)) is not None and self._feedback is not None:
+                results[place] = await self._join(self._feedback, outcome)
+            else:
+                plain.append((place, event))
+        stored = await self._store([event for _, event in plain], now)
+        results |= {place: result for (place, _), result in zip(plain, stored, strict=True)}
+        for (_, event), result in zip(plain, stored, strict=True):
+            if result.decides:
+                await self._work.ready("event", event.id)
+            if self._feedback is not None and result.state == "accepted" and event.type in ("conversion", "purchase"):
+                await self._feedback.attribute(event)
+        return [results[place] for place in range(len(events))]
+
+    async def rebuild(self, customer_id: str) -> Profile:
+        """Build the customer's profile anew from all that they did, and keep it. Raises `UnknownCustomer`."""
+
+        async def work(connection: Connection) -> Profile:
+            if customer_id not in await locked(connection, [customer_id]):
+                raise UnknownCustomer("There is no such customer", where=customer_id)
+            profile = fold(await customer_events.log(connection, customer_id))
+            await set_profiles(connection, [(customer_id, profile)])
+            return profile
+
+        return await self._database.act(work)
+
+    async def _join(self, feedback: Feedback, outcome: Outcome) -> Accepted:
+        try:
+            await feedback.accept([outcome])
+        except FrontdeskError as problem:
+            if problem.status >= 500:  # the desk's fault, not the outcome's: it is to be sent again
+                raise
+            return Accepted(id=outcome.id, state="refused", problem=problem)
+        return Accepted(id=outcome.id, state="accepted")
+
+    async def _store(self, events: Sequence[CustomerEvent], now: datetime) -> list[Accepted]:
+        if not events:
+            return []
+        asking = {event.id for event in events if event.type not in NO_QUESTION and now - event.at < FRESH}
+
+        async def work(connection: Connection) -> list[Accepted]:
+            owners = await customer_events.known(connection, {event.id for event in events})
+            for event in events:
+                owners.setdefault(event.id, event.customer_id)
+            mine = [event for event in events if owners[event.id] == event.customer_id]
+            wanted = {event.customer_id for event in mine}
+            if missing := wanted - (await locked(connection, wanted)).keys():
+                await ensure(connection, now, missing, self._segment)
+            fresh = set(await note(connection, mine, now, asking=asking))
+            return [_result(event, owners[event.id], fresh, asking) for event in events]
+
+        try:
+            return await self._database.act(work)
+        except IntegrityError:  # another process stored one of them meanwhile: now it is known
+            return await self._database.act(work)
+
+
+def outcome_of(event: CustomerEvent) -> Outcome | None:
+    """The outcome that an event is, when it names the decision that it came of."""
+    decision_id = event.properties.get("decision_id")
+    if event.type not in OUTCOME_TYPES or not isinstance(decision_id, str):
+        return None
+    value = event.properties.get("value", event.properties.get("amount", 0.0))
+    return Outcome(
+        id=event.id,
+        decision_id=decision_id,
+        kind=cast(OutcomeKind, event.type),
+        at=event.at,
+        value=float(value) if isinstance(value, int | float) else 0.0,
+    )
+
+
+def _problem(event: CustomerEvent, now: datetime) -> FrontdeskError | None:
+    if event.at > now + AHEAD:
+        ahead = round((event.at - now).total_seconds())
+        return FutureEvent(f"The event says that it happened {ahead} seconds from now", where=event.id)
+    size = len(msgspec.json.encode(event.properties))
+    if size > MOST_BYTES:
+        hint = "Send what decisions need; keep documents elsewhere and send their address."
+        return TooLarge(f"The event's properties have {size} bytes of {MOST_BYTES}", where=event.id, hint=hint)
+    return None
+
+
+def _result(event: CustomerEvent, owner: str, fresh: set[str], asking: set[str]) -> Accepted:
+    if owner != event.customer_id:
+        problem = Conflict("Another customer's event has this id", where=event.id, hint="Give each event its own id.")
+        return Accepted(id=event.id, state="refused", problem=problem)
+    if event.id not in fresh:
+        return Accepted(id=event.id, state="known")
+    fresh.discard(event.id)  # the same id once more in these events is known
+    return Accepted(id=event.id, state="accepted", decides=event.id in asking)
