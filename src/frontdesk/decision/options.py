@@ -142,6 +142,9 @@ class EngagementOptions(Section):
     """Deciding whom to write to. Off until `enabled`."""
 
     enabled: bool = Field(default=False, description="Take events and decide.")
+    demo: bool = Field(
+        default=False, description="Fill an empty desk with made-up customers and let them go on; in development alone."
+    )
     mode: Literal["fully_autonomous", "supervised"] = Field(
         default="supervised", description="supervised: every message needs a person's approval."
     )
@@ -205,3 +208,11 @@ class EngagementOptions(Section):
             if unknown := set(message.segments) - self.segments.keys():
                 raise ValueError(f"message `{message.key}` names unknown segments: {', '.join(sorted(unknown))}")
         return self
+
+    def segment(self, name: str) -> SegmentOptions:
+        """The segment of this name; the default one's where it is not known, or no longer."""
+        return self.segments.get(name) or self.segments[self.default_segment]
+
+    def message(self, key: str) -> MessageOptions | None:
+        """The message of this key, or None where the owner has dropped it."""
+        return next((message for message in self.messages if message.key == key), None)

@@ -1,8 +1,8 @@
 """Messages that the desk means to send of its own accord, from a decision to a letter, or to why there was none.
 
-A row is `writing` until its text is there, waits for people in `approval`, is `scheduled`, and ends `released` (a letter
-stands in the outbox), or `withheld`, `rejected`, `expired` or `withdrawn`. Who ends it holds the customer's lock, and
-gives back the place that it had under the customer's caps.
+A row is `writing` until its text is there, waits for people in `approval`, is `scheduled`, and ends `released` (a
+letter stands in the outbox), or `withheld`, `rejected`, `expired` or `withdrawn`. Who ends it holds the customer's
+lock, and gives back the place that it had under the customer's caps.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from frontdesk.engagement import Channel, Check, Customer, Objective, OutreachState
+from frontdesk.engagement import Channel, Check, Contact, Customer, Objective, OutreachState
 from frontdesk.errors import NotFound
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.customers import customers, locked, reserve
 from frontdesk.store.database import Database, UtcDateTime, metadata
 from frontdesk.store.outbox import outbox
-from frontdesk.store.prepared import Connection, Prepared, Row, among
+from frontdesk.store.prepared import Connection, Prepared, Row
 from frontdesk.store.sealed import Sealed, SealedText
 
 Checks = tuple[Check, ...]
@@ -207,6 +207,29 @@ _END = Prepared(
     .values(state=sa.bindparam("then"), problem=sa.bindparam("why"), updated_at=_NOW)
     .returning(outreach.c.id)
 )
+_DEFER = Prepared(
+    outreach.update()
+    .where(_THIS, outreach.c.state == "scheduled")
+    .values(
+        send_at=sa.bindparam("until", type_=UtcDateTime),
+        due_at=sa.bindparam("until", type_=UtcDateTime),
+        problem=sa.bindparam("why"),
+        updated_at=_NOW,
+    )
+    .returning(outreach.c.id)
+)
+_RELEASED = Prepared(
+    outreach.update()
+    .where(_THIS, outreach.c.state == "scheduled")
+    .values(
+        state="released",
+        letter_id=sa.bindparam("letter"),
+        digest=sa.bindparam("sent_digest"),
+        problem=None,
+        updated_at=_NOW,
+    )
+    .returning(outreach.c.id)
+)
 _OF_CUSTOMER = sa.and_(
     outreach.c.customer_id == sa.bindparam("customer"),
     sa.or_(outreach.c.channel == sa.bindparam("by"), sa.bindparam("every", type_=sa.Boolean)),
@@ -241,13 +264,11 @@ async def propose(connection: Connection, ids: Ids, now: datetime, new: Sequence
     The caller has reserved, or reserves with these ids, their places under the customers' caps, and says
     `ready("outreach", id)` after the commit.
     """
-    rows: list[dict[str, object]] = [
-        msgspec.structs.asdict(each)
-        | {"id": ids.new("reach"), "state": "writing", "due_at": now, "created_at": now, "updated_at": now}
-        for each in new
-    ]
+    begun = {"state": "writing", "due_at": now, "created_at": now, "updated_at": now}
+    named = [ids.new("reach") for _ in new]
+    rows = [msgspec.structs.asdict(each) | begun | {"id": name} for each, name in zip(new, named, strict=True)]
     await _PROPOSE.many(connection, rows)
-    return [str(row["id"]) for row in rows]
+    return named
 
 
 async def withdraw(connection: Connection, customer_id: str, channel: str | None, why: str, now: datetime) -> None:
@@ -283,6 +304,28 @@ async def end(
     if ended:
         await give_back(connection, customer, [row.id])
     return bool(ended)
+
+
+async def defer(
+    connection: Connection, row: OutreachRow, customer: Customer, until: datetime, why: str, now: datetime
+) -> None:
+    """Let it wait until then, and count it there. The caller holds the customer's lock."""
+    await _DEFER(connection, {"outreach": row.id, "until": until, "why": why, "now": now})
+    await _move(connection, row, customer, until)
+
+
+async def released(
+    connection: Connection, row: OutreachRow, customer: Customer, letter_id: str, digest: str, now: datetime
+) -> None:
+    """It left as this letter, and is counted as of now. The caller holds the customer's lock."""
+    await _RELEASED(connection, {"outreach": row.id, "letter": letter_id, "sent_digest": digest, "now": now})
+    await _move(connection, row, customer, now)
+
+
+async def _move(connection: Connection, row: OutreachRow, customer: Customer, at: datetime) -> None:
+    others = tuple(contact for contact in customer.contacts if contact.outreach_id != row.id)
+    mine = Contact(at=at.timestamp(), channel=row.channel, outreach_id=row.id)
+    await reserve(connection, [(customer.id, (*others, mine))])
 
 
 async def give_back(connection: Connection, customer: Customer, outreach_ids: Collection[str]) -> None:

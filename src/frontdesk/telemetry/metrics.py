@@ -192,6 +192,42 @@ satisfaction = Counter(
     registry=registry,
 )
 
+# --- messages to customers ---
+
+outreach_messages = Counter(
+    "frontdesk_outreach_total",
+    "Messages to customers by channel and what became of them: approval, scheduled, released, withheld, withdrawn, …",
+    ["channel", "state"],
+    registry=registry,
+)
+outreach_verdicts = Counter(
+    "frontdesk_outreach_verdicts_total",
+    "What people said of messages that waited for them: approve, edit, reject; and expire, escalate where nobody did",
+    ["verdict"],
+    registry=registry,
+)
+
+# --- learning ---
+
+learning_events = Counter(
+    "ai_learning_events_total",
+    "Outcomes of decisions that were taken in, by kind and significance: low, medium, high",
+    ["event_type", "significance"],
+    registry=registry,
+)
+learning_enabled = Gauge("ai_learning_enabled", "1 while outcomes change what is decided", registry=registry)
+pattern_discoveries = Counter(
+    "ai_pattern_discoveries_total",
+    "Patterns found in outcomes, by kind and by how sure they are: medium, high",
+    ["pattern_type", "confidence"],
+    registry=registry,
+)
+calibration_error = Gauge(
+    "ai_calibration_error",
+    "Expected calibration error of the champion's confidence, on customers whom nothing was learned from",
+    registry=registry,
+)
+
 # --- work ---
 
 queue_length = Gauge(
