@@ -1,0 +1,147 @@
+"""Decisions with what came of them, as learning reads them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+
+from frontdesk.engagement import OutcomeKind
+from frontdesk.store.database import Database, UtcDateTime
+from frontdesk.store.decisions import Record, decisions, decode
+from frontdesk.store.outcomes import outcomes
+from frontdesk.store.outreach import outreach
+from frontdesk.store.prepared import Connection, Prepared, Row, among
+
+TOGETHER = 500  # decisions that one transaction settles
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """An outcome of a decision."""
+
+    kind: OutcomeKind
+    value: float
+    at: datetime
+
+
+class Logged(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision and its outcomes so far. `released`: its message really left. `reward` is there once it is settled,
+    under the owner's standard weights."""
+
+    id: str
+    customer_id: str
+    at: datetime
+    policy_id: str
+    role: str
+    segment: str
+    arm: str
+    channel: str | None
+    propensity: float
+    confidence: float
+    human: bool
+    outcome_due_at: datetime
+    reward: float | None
+    settled_at: datetime | None
+    released: bool
+    record: Record
+    outcomes: tuple[Happened, ...] = ()
+
+
+Judge = Callable[[Sequence[Logged]], Sequence[float]]
+
+_COLUMNS = [name for name in Logged.__struct_fields__ if name in decisions.c and name != "record"]
+_ROWS = sa.select(
+    *(decisions.c[name] for name in _COLUMNS),
+    decisions.c.record,
+    sa.func.coalesce(outreach.c.state == "released", sa.false()).label("released"),
+).select_from(decisions.outerjoin(outreach, outreach.c.decision_id == decisions.c.id))
+_NOW = sa.bindparam("now", type_=UtcDateTime)
+_MOST = sa.bindparam("most", type_=sa.Integer)
+_AFTER = sa.tuple_(sa.bindparam("after", type_=UtcDateTime), sa.bindparam("after_id", type_=sa.Text))
+
+_DUE = Prepared(
+    sa.select(decisions.c.id)
+    .where(decisions.c.settled_at.is_(None), decisions.c.outcome_due_at <= _NOW)
+    .order_by(decisions.c.outcome_due_at, decisions.c.id)
+    .limit(_MOST)
+)
+_CLOSE = Prepared(
+    decisions.update()
+    .where(among(decisions.c.id, "which"), decisions.c.settled_at.is_(None))
+    .values(settled_at=_NOW)
+    .returning(decisions.c.id)
+)
+_THESE = Prepared(_ROWS.where(among(decisions.c.id, "which")).order_by(decisions.c.id))
+_REWARD = Prepared(
+    decisions.update()
+    .where(decisions.c.id == sa.bindparam("which"))
+    .values(reward=sa.bindparam("earned", type_=sa.Float))
+)
+_OUTCOMES = Prepared(
+    sa.select(outcomes.c.decision_id, outcomes.c.kind, outcomes.c.value, outcomes.c.at)
+    .where(among(outcomes.c.decision_id, "which"), outcomes.c.counted)
+    .order_by(outcomes.c.at, outcomes.c.id)
+)
+_SETTLED = Prepared(
+    _ROWS.where(sa.tuple_(decisions.c.settled_at, decisions.c.id) > _AFTER)
+    .order_by(decisions.c.settled_at, decisions.c.id)
+    .limit(_MOST)
+)
+_OPEN = Prepared(
+    _ROWS.where(decisions.c.settled_at.is_(None), decisions.c.outcome_due_at > _NOW)
+    .order_by(decisions.c.outcome_due_at.desc(), decisions.c.id)
+    .limit(_MOST)
+)
+
+
+class DecisionLog:
+    """The log of decisions. Shadow and dry ones are not in it: nothing can come of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def settle(self, now: datetime, judge: Judge) -> int:
+        """Close some of the decisions whose window has ended, with the reward that `judge` gives each; how many.
+
+        An outcome is either in the reward or, because it comes afterwards, known to be late: never both, never neither.
+        """
+        due = [row["id"] for row in await self._database.run(_DUE, {"now": now, "most": TOGETHER})]
+        if not due:
+            return 0
+
+        async def work(connection: Connection) -> int:
+            closed = [row["id"] for row in await _CLOSE(connection, {"which": sorted(due), "now": now})]
+            which = {"which": closed}
+            rows = _logged(await _THESE(connection, which), await _OUTCOMES(connection, which))
+            earned = zip(rows, judge(rows), strict=True)
+            await _REWARD.many(connection, [{"which": row.id, "earned": reward} for row, reward in earned])
+            return len(rows)
+
+        return await self._database.act(work)
+
+    async def settled(self, after: datetime, after_id: str = "", *, limit: int = 5000) -> list[Logged]:
+        """Settled decisions in the order in which they were settled, from that one on."""
+        return await self._read(_SETTLED, {"after": after, "after_id": after_id, "most": limit})
+
+    async def open(self, now: datetime, *, limit: int = 20_000) -> list[Logged]:
+        """Decisions whose window has not ended, the latest first."""
+        return await self._read(_OPEN, {"now": now, "most": limit})
+
+    async def _read(self, query: Prepared, values: Mapping[str, object]) -> list[Logged]:
+        rows = await self._database.run(query, values)
+        return _logged(rows, await self._database.run(_OUTCOMES, {"which": [row["id"] for row in rows]}))
+
+
+def _logged(rows: Sequence[Row], happened: Sequence[Row]) -> list[Logged]:
+    of: dict[str, list[Happened]] = {}
+    for each in happened:
+        of.setdefault(each["decision_id"], []).append(Happened(each["kind"], each["value"], each["at"]))
+    return [
+        Logged(
+            **{name: row[name] for name in _COLUMNS},
+            released=bool(row["released"]),
+            record=decode(row["record"]),
+            outcomes=tuple(of.get(row["id"], ())),
+        )
+        for row in rows
+    ]
