@@ -1,9 +1,11 @@
 # Needs Python 3.11+, make and a C compiler. Everything else comes from hash-locked packages, into .venv.
-#   make up      set up if needed, then run the desk      (PORT=8000; make up-scaled: with PostgreSQL, Valkey, workers)
+#   make up      set up if needed, then run the desk      (PORT=8000, BLUEPRINT=engagement; make up-scaled: with
+#                                                          PostgreSQL, Valkey, workers)
 #   make test    set up if needed, then run the tests     (ARGS="-k words")
 
 PYTHON ?= python3
 PORT ?= 8000
+BLUEPRINT ?=
 JOBS ?= 2
 ARGS ?=
 BENCHMARKS ?= gateway startup retrieval pages
@@ -52,10 +54,10 @@ setup: .stamps/package .stamps/pages  ## install everything into .venv and build
 	@touch $@
 
 up: setup  ## run the desk on PORT until interrupted
-	@exec $(BIN)/frontdesk up --port $(PORT) $(ARGS)
+	@exec $(BIN)/frontdesk up $(BLUEPRINT) --port $(PORT) $(ARGS)
 
 up-scaled: setup  ## run PostgreSQL, Valkey, 2 web processes and 2 workers here until interrupted
-	@exec $(BIN)/frontdesk up --scaled --port $(PORT) $(ARGS)
+	@exec $(BIN)/frontdesk up $(BLUEPRINT) --scaled --port $(PORT) $(ARGS)
 
 test: setup .stamps/openai-client  ## run the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)

@@ -73,12 +73,12 @@ def placed(command: Callable[Concatenate[Place, P], R]) -> Callable[..., R]:
 
     @click.option("--home", type=FOLDER, help="The desk's folder (FRONTDESK_HOME).")
     @click.option("--system", type=FILE, envvar="FRONTDESK_SYSTEM", help="The system file (FRONTDESK_SYSTEM).")
-    @click.option("--blueprint", metavar="NAME", help="Take a shipped blueprint instead of a system file.")
+    @click.option("--blueprint", "shipped", metavar="NAME", help="Take a shipped blueprint instead of a system file.")
     @click.option("--env-file", type=FILE, help="The environment file; else .env next to the system file.")
     @functools.wraps(command)
     def with_place(
-        home: Path | None, system: Path | None, blueprint: str | None, env_file: Path | None, **more: Any
+        home: Path | None, system: Path | None, shipped: str | None, env_file: Path | None, **more: Any
     ) -> R:
-        return command(Place(home, system, blueprint, env_file), **more)  # pyright: ignore[reportCallIssue] — click passes the rest by name
+        return command(Place(home, system, shipped, env_file), **more)  # pyright: ignore[reportCallIssue] — click passes the rest by name
 
     return with_place

@@ -4,6 +4,7 @@ import secrets
 import signal
 import socket
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 frontdesk up                                  with what the home holds, or all defaults
 frontdesk up --port 8123 --open               another port, and the browser opens
-frontdesk up --blueprint assistant            the blueprint as it is, with its three ports
+frontdesk up engagement                       a shipped blueprint as it is
 frontdesk up --system desk.yaml --workers 2   a system file of your own, two processes
 frontdesk up --scaled                         PostgreSQL, Valkey, two web processes and two workers, here
 frontdesk up --role worker --queues ml        only the work of one queue (REDIS_URL, DATABASE_URL)"""
@@ -34,6 +35,7 @@ SCALED_POOL = {"store.pool_size": 32, "store.max_overflow": 8}  # four processes
 
 @click.command(cls=Verb, examples=EXAMPLES)
 @placed
+@click.argument("blueprint", required=False)
 @click.option("--port", type=click.IntRange(0, 65535), help="Where to listen; 0 takes a free port (PORT).")
 @click.option("--host", help="The address to listen on; 0.0.0.0 lets other machines in (HOST).")
 @click.option("--role", type=click.Choice(["all", "web", "worker"]), default="all", help="What the processes do.")
@@ -43,6 +45,7 @@ SCALED_POOL = {"store.pool_size": 32, "store.max_overflow": 8}  # four processes
 @click.option("--open", "open_browser", is_flag=True, help="Open the browser once the desk is ready.")
 def up(
     place: Place,
+    blueprint: str | None,
     port: int | None,
     host: str | None,
     role: RoleName,
@@ -51,10 +54,14 @@ def up(
     scaled: bool,
     open_browser: bool,
 ) -> int:
-    """Run the desk until it is stopped. Running answers are finished first; a second Ctrl+C ends at once."""
+    """Run the desk until it is stopped: what its home holds, or the shipped BLUEPRINT as it is.
+
+    Running answers are finished first; a second Ctrl+C ends at once.
+    """
     from frontdesk.operate.workers import Supervisor
     from frontdesk.system.options import RedisOptions
 
+    place = replace(place, blueprint=blueprint or place.blueprint)
     chosen = {"http.port": port, "http.host": host}
     options: dict[str, object] = {path: value for path, value in chosen.items() if value is not None}
     taken = _queues(queues)
