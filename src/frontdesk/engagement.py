@@ -164,7 +164,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     objective: Objective
     state: DecisionState
     arm: str
-    channel: str | None
+    channel: Channel | None
     policy_id: str
     role: PolicyRole
     confidence: float

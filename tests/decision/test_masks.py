@@ -55,15 +55,14 @@ FREE = Pace(7, 0.0, False)
 def left_of(
     customer: Customer = EVERYBODY,
     *,
-    segment: str = "default",
     objective: str = "upsell",
     now: datetime = MONDAY,
     pace: Pace = FREE,
     innovates: bool = True,
 ) -> tuple[list[str], dict[str, int]]:
     rules = Rules(OPTIONS, CHOICES)
-    moments = rules.moments(now, customer.time_zone, segment)
-    left, masks = rules.apply(customer, segment, objective, moments, pace, innovates=innovates)  # type: ignore[arg-type]
+    moments = rules.moments(now, customer.time_zone, customer.segment)
+    left, masks = rules.apply(customer, objective, moments, pace, innovates=innovates)  # type: ignore[arg-type]
     return [name for place, name in enumerate(NAMES) if left >> place & 1], {mask.rule: mask.arms for mask in masks}
 
 
@@ -88,7 +87,7 @@ def test_nobody_is_written_to_without_consent_or_address_and_doing_nothing_is_al
 def test_messages_are_for_their_objectives_and_segments_and_never_above_the_stricter_tolerance() -> None:
     assert left_of() == (NAMES, {})
     assert left_of(objective="onboard")[1] == {"objective": 2}
-    left, masks = left_of(segment="enterprise")
+    left, masks = left_of(changed(segment="enterprise"))
     assert left == ["nothing", "tips/email/now", "tips/in_app/now"]
     assert masks == {"segment": 3, "hours": 1}
 
@@ -100,10 +99,10 @@ def test_a_strategy_that_is_too_young_for_a_segment_does_nothing_there() -> None
 @pytest.mark.proves("engagement-4")
 def test_the_fourth_message_in_seven_days_is_refused_and_the_eighth_day_is_free_again() -> None:
     three = changed(segment="enterprise", contacts=sent(1, 50, 167))
-    assert left_of(three, segment="enterprise")[0] == ["nothing"]
-    assert left_of(three, segment="enterprise")[1]["cap"] == 5
+    assert left_of(three)[0] == ["nothing"]
+    assert left_of(three)[1]["cap"] == 4
     free = changed(segment="enterprise", contacts=sent(1, 50, 168))
-    assert "cap" not in left_of(free, segment="enterprise")[1]
+    assert "cap" not in left_of(free)[1]
 
 
 def test_the_plan_and_the_gap_of_the_policy_hold_too() -> None:

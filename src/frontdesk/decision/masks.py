@@ -23,6 +23,7 @@ WORDS = {
     "address": "The customer has no address on this channel.",
     "segment": "The message is not meant for this segment, or harms more than it bears.",
     "objective": "The message does not serve the objective.",
+    "unknown_segment": "The customer's segment is not set up, so nobody knows its rules.",
     "innovation": "The segment lets a strategy this young decide about a smaller share of its people.",
     "time_zone": "The customer's time zone is unknown, so nobody knows when they may be written to.",
     "hours": "It would arrive outside the hours in which this segment may be written to.",
@@ -130,7 +131,6 @@ class Rules:
     def apply(
         self,
         customer: Customer,
-        segment: str,
         objective: Objective,
         moments: Moments | None,
         pace: Pace,
@@ -141,6 +141,7 @@ class Rules:
 
         `moments` are those of the customer. `innovates`: a strategy as young as this one may decide here.
         """
+        segment = customer.segment
         allowed = {
             "consent": self._by_channels(customer.consents),
             "address": self._by_channels(customer.reachable),
@@ -153,7 +154,7 @@ class Rules:
         else:
             times = [contact.at for contact in customer.contacts]
             most = self._options.segments[segment].engagement_rules.max_messages_per_week
-            allowed["hours"] = self._at(moments, lambda _: True)
+            allowed["hours"] = sum(self._of_slot[slot] for slot, moment in moments.items() if moment is not None)
             if most <= len(times):
                 allowed["cap"] = self._at(moments, lambda at: has_room(times, at, most))
             if pace.weekly <= len(times):
@@ -170,13 +171,15 @@ class Rules:
                 masks.append(_mask(rule, taken.bit_count()))
         return left, tuple(masks)
 
+    def without_segment(self) -> tuple[int, tuple[Mask, ...]]:
+        """What is left for somebody in a segment that is not set up: nothing."""
+        return 1, (_mask("unknown_segment", len(self._choices)),) if self._choices else ()
+
     def _at(self, moments: Moments, keeps: Callable[[float], bool]) -> int:
-        """The arms of the slots that have a moment, where that keeps a rule."""
-        found = NONE
-        for slot, moment in moments.items():
-            if moment is not None and keeps(moment.timestamp()):
-                found |= self._of_slot[slot]
-        return found
+        """The arms of the slots whose moment keeps a rule. One that is never open is the rule `hours`' alone."""
+        return sum(
+            self._of_slot[slot] for slot, moment in moments.items() if moment is None or keeps(moment.timestamp())
+        )
 
     def _where(self, holds: Callable[[Choice], bool]) -> int:
         return sum(2 << place for place, choice in enumerate(self._choices) if holds(choice))

@@ -74,6 +74,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     runner_up: str | None
     send_at: datetime | None
     reasons: tuple[str, ...]
+    floor: float = 0.0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -161,6 +162,7 @@ def _row(decision: Decision, due_at: datetime | None) -> Row:
         decision.runner_up,
         decision.send_at,
         decision.reasons,
+        decision.floor,
     )
     row: dict[str, object] = {name: getattr(decision, name) for name in _IN_COLUMNS}
     return row | {"record": _encode(record), "outcome_due_at": due_at}
@@ -184,4 +186,5 @@ def decision_of(row: Row) -> Decision:
         runner_up=record.runner_up,
         send_at=record.send_at,
         reasons=record.reasons,
+        floor=record.floor,
     )

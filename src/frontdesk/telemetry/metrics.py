@@ -153,6 +153,33 @@ conversation_length = Distribution(
     registry=registry,
 )
 
+# --- decisions about customers ---
+
+decisions = Counter(
+    "ai_decisions_total",
+    "Decisions, by band of confidence: low (held), medium (a person decides), high",
+    ["customer_segment", "objective", "confidence_level"],
+    registry=registry,
+)
+decision_duration = Histogram(
+    "ai_decision_duration_seconds",
+    "Time from a question to its durable decision",
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 2, 5),
+    registry=registry,
+)
+decision_confidence = Histogram(
+    "ai_decision_confidence",
+    "Calibrated probability that a decision was better than doing nothing, by the margin",
+    buckets=(0.1, 0.3, 0.5, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
+    registry=registry,
+)
+orchestration_errors = Counter(
+    "ai_orchestration_errors_total",
+    "What failed on the way from an event to a message, by stage",
+    ["stage", "error_type"],
+    registry=registry,
+)
+
 # --- the process and what it needs ---
 
 build_info = Gauge(

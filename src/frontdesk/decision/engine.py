@@ -1,0 +1,142 @@
+"""The engine: what is asked at the same moment is decided together, in one transaction that writes all that follows.
+
+A decision that is returned is durable. An event needs no lease: it is marked as decided in the transaction of its
+decision, so whoever comes second finds that.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import structlog
+from sqlalchemy.exc import IntegrityError
+
+from frontdesk.decision.options import EngagementOptions
+from frontdesk.decision.policies import Served
+from frontdesk.decision.together import Asked, Choosers, Result, Together, another_customers
+from frontdesk.engagement import Ask, Decision, PolicyRole
+from frontdesk.errors import Conflict, FrontdeskError
+from frontdesk.ports import Clock, Dispatcher, Ids
+from frontdesk.store.customer_events import CustomerEvents
+from frontdesk.store.database import Database
+from frontdesk.store.gathered import Gathered
+from frontdesk.telemetry import metrics
+
+log = structlog.get_logger("frontdesk.decision")
+
+Watch = Callable[[PolicyRole, float, bool], None]
+
+
+class Policies(Protocol):
+    """Where the serving policies come from."""
+
+    async def serving(self) -> Served:
+        """Those that decide now."""
+        ...
+
+
+class Engine:
+    """Decides about customers. `settings` gives the options in effect; `chance` draws the seeds of decisions; `watch`
+    is told of each decision's role, its seconds and whether it failed."""
+
+    def __init__(
+        self,
+        database: Database,
+        events: CustomerEvents,
+        policies: Policies,
+        settings: Callable[[], EngagementOptions],
+        clock: Clock,
+        ids: Ids,
+        work: Dispatcher,
+        chance: np.random.Generator,
+        watch: Watch | None = None,
+    ) -> None:
+        self._database = database
+        self._events = events
+        self._policies = policies
+        self._settings = settings
+        self._clock = clock
+        self._ids = ids
+        self._work = work
+        self._chance = chance
+        self._watch = watch
+        self._choosers = Choosers()
+        self._gathered: Gathered[Sequence[Asked], list[Result]] = Gathered(self._each)
+
+    async def decide(self, asks: Sequence[Ask]) -> list[Decision | FrontdeskError]:
+        """A durable decision for each question, or why there is none: `UnknownCustomer`, `BadFeature`, `Conflict`.
+
+        A question that names an event that was decided before gets that decision.
+
+        Raises:
+            StoreUnavailable: the database is away; nothing was decided.
+        """
+        results = await self._answered([self._asked(ask) for ask in asks])
+        return [Conflict("Nothing was decided") if result is None else result for result in results]
+
+    async def on_event(self, event_id: str) -> None:
+        """Decide about what a customer did. Bears an event that is decided, or gone with its customer."""
+        event = await self._events.get(event_id)
+        if event is None:
+            return
+        ask = Ask(customer_id=event.customer_id, event_id=event.id)
+        (result,) = await self._answered([self._asked(ask, event.type)])
+        if isinstance(result, FrontdeskError):
+            log.warning("event_not_decided", event_id=event_id, code=result.code)
+
+    def _asked(self, ask: Ask, event_type: str | None = None) -> Asked:
+        return Asked(ask, self._ids.new("dec"), int(self._chance.integers(0, 2**63)), event_type)
+
+    async def _answered(self, asked: Sequence[Asked]) -> list[Result]:
+        since = self._clock.monotonic()
+        try:
+            alone = not self._settings().batch_processing
+            results = await (self._together(asked) if alone else self._gathered.put(asked))
+        except Exception as error:
+            kind = error.code if isinstance(error, FrontdeskError) else type(error).__name__
+            metrics.orchestration_errors.labels("decision", kind).inc(len(asked))
+            raise
+        seconds = self._clock.monotonic() - since
+        for result in results:
+            metrics.decision_duration.observe(seconds)
+            if self._watch is not None and isinstance(result, Decision):
+                self._watch(result.role, seconds, False)
+        return results
+
+    async def _each(self, calls: list[Sequence[Asked]]) -> list[list[Result] | Exception]:
+        """The answers to each call, from one transaction."""
+        answers = iter(await self._together([asked for call in calls for asked in call]))
+        return [[next(answers) for _ in call] for call in calls]
+
+    async def _together(self, asked: Sequence[Asked]) -> list[Result]:
+        """The answers: all in one transaction, and where one of them spoils that, each in its own."""
+        try:
+            return await self._transact(asked)
+        except IntegrityError as error:  # two customers' questions with the id of one event
+            if len(asked) > 1:
+                return [answer for each in asked for answer in await self._together([each])]
+            if asked[0].ask.event_id is None:
+                raise
+            log.warning("event_of_two_customers", problem=str(error.orig))
+            return [another_customers(asked[0].ask.event_id)]
+
+    async def _transact(self, asked: Sequence[Asked]) -> list[Result]:
+        served, options = await self._policies.serving(), self._settings()
+        together = Together(self._choosers, served, options, self._ids, self._clock.now())
+        answers = await self._database.act(lambda connection: together.answer(connection, asked))
+        for decision in answers.fresh:
+            band = _band(decision.confidence, options)
+            metrics.decisions.labels(decision.segment, decision.objective, band).inc()
+            metrics.decision_confidence.observe(decision.confidence)
+        if self._watch is not None:
+            for _ in answers.failed:
+                self._watch("challenger", 0.0, True)
+        for message in answers.messages:
+            await self._work.ready("outreach", message)
+        return answers.results
+
+
+def _band(confidence: float, options: EngagementOptions) -> str:
+    if confidence >= options.confidence_threshold:
+        return "high"
+    return "medium" if confidence >= options.minimum_confidence else "low"
