@@ -37,12 +37,16 @@ class Place:
 
     @property
     def file(self) -> Path | None:
-        """The system file: as named, or the home's own, if it has one. Raises `BadSystemFile` for no such blueprint."""
-        from frontdesk.system.home import SYSTEM_FILE, blueprint_file
+        """The system file: as named, or the home's own, if it has one. Raises `NotFound` for no such blueprint."""
+        from frontdesk.errors import NotFound
+        from frontdesk.system.home import SYSTEM_FILE, blueprint_file, blueprints
 
         if self.system:
             return self.system
         if self.blueprint:
+            if self.blueprint not in blueprints():
+                hint = f"There are: {', '.join(blueprints())}."
+                raise NotFound(f"There is no blueprint `{self.blueprint}`", hint=hint)
             return blueprint_file(self.blueprint)
         own = self.folder / SYSTEM_FILE
         return own if own.is_file() else None
