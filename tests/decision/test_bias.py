@@ -27,6 +27,7 @@ def test_a_group_that_is_written_to_far_less_is_found_with_its_bounds() -> None:
     [gap] = groups.gaps(OPTIONS)
     assert (gap.measure, gap.trait, gap.group, gap.reference) == ("selection", "gender", "f", "m")
     assert gap.ratio == pytest.approx(0.6)
+    assert gap.high is not None
     assert 0.5 < gap.low < 0.6 < gap.high < 0.8
     assert gap.unfair(OPTIONS.least_ratio)
 
@@ -45,6 +46,7 @@ def test_a_small_gap_and_a_small_group_raise_nothing() -> None:
     groups.add(people("gender", "m", 20_000, 0.5))
     groups.add(people("gender", "x", 99, 0.0))
     [gap] = groups.gaps(OPTIONS)
+    assert gap.high is not None
     assert gap.high < 1
     assert not gap.unfair(OPTIONS.least_ratio)
 

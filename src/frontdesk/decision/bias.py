@@ -6,17 +6,15 @@ chance: its bound holds at every look, and for all comparisons together (Bonferr
 best group is known only afterwards).
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
 
 import msgspec
 
 from frontdesk.decision.options import BiasOptions
 from frontdesk.decision.sequential import Tally, compare
-
-Measure = Literal["selection", "offer", "outcome"]
-MEASURES: tuple[Measure, ...] = get_args(Measure)
+from frontdesk.store.gaps import Gap, Measure
 
 SEGMENT = "segment"  # is always looked at, beside the traits that the owner names
 ALPHA = 0.05  # chance that a look at people who are treated alike ever makes any finding
@@ -32,26 +30,6 @@ class Treated(msgspec.Struct, frozen=True, kw_only=True):
     messages: int = 0
     offers: float = 0.0
     successes: int = 0
-
-
-class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """A group beside the best one of its trait: both rates, their ratio and its bounds, and the people in both."""
-
-    measure: Measure
-    trait: str
-    group: str
-    reference: str
-    rate: float
-    reference_rate: float
-    ratio: float
-    low: float
-    high: float
-    people: int
-    reference_people: int
-
-    def unfair(self, least_ratio: float) -> bool:
-        """Whether it is too large, and surely no chance."""
-        return self.ratio < least_ratio and self.high < 1
 
 
 class Groups:
@@ -110,7 +88,7 @@ def _against_the_best(trait: str, measure: Measure, known: Mapping[str, Tally], 
                 reference_rate=found.baseline,
                 ratio=found.ratio,
                 low=found.low,
-                high=found.high,
+                high=None if math.isinf(found.high) else found.high,
                 people=known[group].people,
                 reference_people=best.people,
             )
