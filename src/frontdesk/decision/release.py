@@ -5,7 +5,7 @@ same transaction, the letter is written. A message that may not leave waits for 
 or is withdrawn with the rule that did it, and its place under the caps is given back.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -13,7 +13,9 @@ import msgspec
 from frontdesk.decision import masks
 from frontdesk.decision.approvals import Settings, address_of, digest_of, needed
 from frontdesk.decision.content.templates import Draft
+from frontdesk.decision.intake import note
 from frontdesk.decision.options import EngagementOptions, SegmentOptions
+from frontdesk.decision.profiles import MESSAGE
 from frontdesk.engagement import Customer, CustomerEvent, Envelope, OutreachState
 from frontdesk.outgoing import Reply
 from frontdesk.ports import Clock, Ids, Outlet
@@ -24,29 +26,20 @@ from frontdesk.store.outreach import OutreachRow, defer, end, of_locked, release
 from frontdesk.store.prepared import Connection
 
 STALE = timedelta(hours=24)  # after its moment a message is out of date: what it was decided on is past
+QUARTER = timedelta(minutes=15)
 LONGEST_TRY = timedelta(hours=4)  # for which a letter may be tried again, if the hours allow it that long
-
-Note = Callable[[Connection, Sequence[CustomerEvent], datetime], Awaitable[object]]
 
 
 class Release:
-    """Releases messages. `note` puts what was sent into the customer's profile; `outlets` are the channels that write
-    letters in a form of their own."""
+    """Releases messages. `outlets` are the channels that write letters in a form of their own."""
 
     def __init__(
-        self,
-        database: Database,
-        settings: Settings,
-        clock: Clock,
-        ids: Ids,
-        note: Note,
-        outlets: Mapping[str, Outlet],
+        self, database: Database, settings: Settings, clock: Clock, ids: Ids, outlets: Mapping[str, Outlet]
     ) -> None:
         self._database = database
         self._settings = settings
         self._clock = clock
         self._ids = ids
-        self._note = note
         self._outlets = outlets
 
     async def release(self, outreach_id: str) -> tuple[OutreachState, tuple[str, ...]]:
@@ -94,7 +87,6 @@ class Release:
         digest: str,
         now: datetime,
     ) -> tuple[str, ...]:
-        until = _closing(customer, now, _segments(row, customer, self._settings()))
         letters = [
             await put(
                 connection,
@@ -106,16 +98,16 @@ class Release:
                     customer_id=row.customer_id,
                     body=body,
                     proactive=True,
-                    until=until,
+                    not_after=_closing(customer, now, _segments(row, customer, self._settings())),
                 ),
             )
             for number, body in enumerate(bodies)
         ]
         await released(connection, row, customer, letters[0], digest, now)
         sent = CustomerEvent(
-            id=row.id, customer_id=row.customer_id, type="message", at=now, properties={"channel": row.channel}
+            id=row.id, customer_id=row.customer_id, type=MESSAGE, at=now, properties={"channel": row.channel}
         )
-        await self._note(connection, [sent], now)
+        await note(connection, [sent], now)
         return tuple(letters)
 
     def _bodies(self, row: OutreachRow, customer: Customer, draft: Draft) -> Sequence[str]:
@@ -160,10 +152,12 @@ def _segments(row: OutreachRow, customer: Customer, options: EngagementOptions) 
 
 
 def _closing(customer: Customer, now: datetime, segments: Sequence[SegmentOptions]) -> datetime:
-    """Until when a letter that leaves now may be tried again: while the hours are open, and for some hours at most."""
-    until, step = now, timedelta(minutes=15)
-    while until < now + LONGEST_TRY and all(
-        masks.opening(customer, until + step, segment) == until + step for segment in segments
-    ):
-        until += step
-    return max(until, now + step)
+    """Until when a letter that leaves now may be tried again: while the hours are open, and for some hours at most.
+
+    Hours end with a full hour of somebody's clock, and clocks differ by quarters of an hour.
+    """
+    past = timedelta(minutes=now.minute % 15, seconds=now.second, microseconds=now.microsecond)
+    until = now - past + QUARTER
+    while until < now + LONGEST_TRY and all(masks.opening(customer, until, each) == until for each in segments):
+        until += QUARTER
+    return until

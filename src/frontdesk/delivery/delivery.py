@@ -94,8 +94,16 @@ class Delivery:
             return None
 
 
+NOT_TAKEN = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)  # before anything was said
+BUSY = (429, 503)  # the receiver says itself that it has done nothing
+
+
 class Webhook:
-    """POSTs letters to the owner's address. A repetition after a lost answer bears the same `Idempotency-Key`."""
+    """POSTs letters to the owner's addresses: one for news, one for messages to customers.
+
+    News that found no answer are sent again under the same `Idempotency-Key`. A message of the desk's own accord that
+    may have been taken never is: nobody knows what stands behind the receiver.
+    """
 
     def __init__(self, http: httpx2.AsyncClient, options: DeliveryOptions) -> None:
         self._http = http
@@ -107,13 +115,15 @@ class Webhook:
         if self._options.webhook_secret:
             digest = hmac.new(self._options.webhook_secret.encode(), body, hashlib.sha256).hexdigest()
             headers["X-Frontdesk-Signature"] = f"sha256={digest}"
+        url = self._options.webhook_url if letter.customer_id is None else self._options.messages_url
         try:
-            answer = await self._http.post(
-                self._options.webhook_url, content=body, headers=headers, timeout=self._options.seconds
-            )
+            answer = await self._http.post(url, content=body, headers=headers, timeout=self._options.seconds)
         except httpx2.HTTPError as error:
-            raise NotSent(type(error).__name__) from error
+            doubtful = letter.proactive and not isinstance(error, NOT_TAKEN)
+            raise NotSent(type(error).__name__, ambiguous=doubtful) from error
+        status = answer.status_code
         if not answer.is_success:
-            hopeless = answer.status_code in (400, 401, 403, 404, 405, 410, 413, 422)
-            raise NotSent(f"status_{answer.status_code}", final=hopeless)
+            hopeless = status in (400, 401, 403, 404, 405, 410, 413, 422)
+            doubtful = letter.proactive and status >= 500 and status not in BUSY
+            raise NotSent(f"status_{status}", final=hopeless, ambiguous=doubtful)
         return ""

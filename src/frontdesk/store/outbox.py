@@ -38,7 +38,7 @@ outbox = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
     sa.Column("due_at", UtcDateTime, nullable=False),
-    sa.Column("until", UtcDateTime),
+    sa.Column("not_after", UtcDateTime),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("settled_at", UtcDateTime),
     sa.Index("ix_outbox_state_due_at", "state", "due_at"),
@@ -52,7 +52,7 @@ LetterState = Literal["waiting", "sending", "sent", "failed", "unknown", "withdr
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to send, leased under `fence`. `key` lets the receiver tell a repetition from a second letter.
 
-    After `until` it may not be sent any more.
+    After `not_after` it may not be sent any more.
     """
 
     id: str
@@ -67,7 +67,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     person_id: str | None = None
     customer_id: str | None = None
     proactive: bool = False
-    until: datetime | None = None
+    not_after: datetime | None = None
 
 
 class LostLetter(Exception):  # a signal to its sender, not an error anyone sees
@@ -80,7 +80,7 @@ class NewLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     `machine` letters are the desk's own words: they stop when a person takes the conversation over. `proactive` ones
     answer nothing that anybody asked. A `repeatable` one may be sent again when its outcome is unknown, because its
-    receiver tells a repetition by the key. None is sent after `until`.
+    receiver tells a repetition by the key. None is sent after `not_after`.
     """
 
     key: str
@@ -94,7 +94,7 @@ class NewLetter(msgspec.Struct, frozen=True, kw_only=True):
     machine: bool = True
     proactive: bool = False
     repeatable: bool = False
-    until: datetime | None = None
+    not_after: datetime | None = None
 
 
 _PUT = Prepared(outbox.insert(), (*NewLetter.__struct_fields__, "id", "state", "due_at", "created_at"))

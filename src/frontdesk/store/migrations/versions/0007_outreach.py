@@ -11,7 +11,7 @@ def upgrade() -> None:
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.alter_column("person_id", existing_type=sa.Text(), nullable=True)
         batch_op.add_column(sa.Column("customer_id", sa.Text(), nullable=True))
-        batch_op.add_column(sa.Column("until", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("not_after", sa.DateTime(timezone=True), nullable=True))
         batch_op.create_index(batch_op.f("ix_outbox_customer_id"), ["customer_id"], unique=False)
         batch_op.create_foreign_key(
             batch_op.f("fk_outbox_customer_id"), "customers", ["customer_id"], ["id"], ondelete="CASCADE"
