@@ -101,6 +101,20 @@ class UnknownPolicy(NotFound):
     default_hint = "`frontdesk policies list` shows them all."
 
 
+class EvolutionRunning(Conflict):
+    """A step of evolution is asked for while another runs."""
+
+    code = "evolution_running"
+    default_hint = "Wait for it: `frontdesk evolution list` shows how it goes."
+
+
+class EvolutionDisabled(Conflict):
+    """Strategies do not evolve at this desk."""
+
+    code = "evolution_disabled"
+    default_hint = "Set `engagement.learning.strategy_evolution` to `testing` or `enabled`."
+
+
 class NotHolder(FrontdeskError):
     """Somebody else has the conversation, or the desk itself."""
 
