@@ -64,6 +64,11 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
         return rewards(self.outcomes, self.values, arms.costs[self.arm] * self.released, genes)
 
     @property
+    def answered(self) -> Bools:
+        """Whether anything came of the decision [N]."""
+        return self.outcomes.sum(axis=1) > 0
+
+    @property
     def harmed(self) -> Floats:
         """1 for decisions that drove the customer away [N]."""
         return harmed(self.outcomes)
