@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from frontdesk.decision.intake import MOST_BYTES, Accepted, Intake, note
+from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.profiles import fold
 from frontdesk.engagement import Customer, CustomerEvent, Outcome
 from frontdesk.errors import NotFound, StoreUnavailable, UnknownCustomer
@@ -61,7 +62,7 @@ def feedback() -> Joined:
 
 @pytest.fixture
 def intake(database: Database, clock: FakeClock, bells: Bells, feedback: Joined) -> Intake:
-    return Intake(database, clock, bells, segment="default", feedback=feedback)
+    return Intake(database, clock, bells, EngagementOptions, feedback=feedback)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Taking in what customers did: each event once, with what it changes of the profile, in one transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Literal, Protocol, cast
@@ -8,6 +8,7 @@ from typing import Literal, Protocol, cast
 import msgspec
 from sqlalchemy.exc import IntegrityError
 
+from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.profiles import MESSAGE, OUTCOME_TYPES, fold
 from frontdesk.engagement import CustomerEvent, Outcome, OutcomeKind, Profile
 from frontdesk.errors import Conflict, FrontdeskError, FutureEvent, TooLarge, UnknownCustomer
@@ -21,6 +22,7 @@ from frontdesk.store.prepared import Connection
 AHEAD = timedelta(minutes=5)  # by which a sender's clock may be before ours
 FRESH = timedelta(hours=24)  # an older event tells of the customer, and comes too late to answer
 MOST_BYTES = 16 * 1024  # of an event's properties, as JSON
+CONVERSIONS = frozenset({"conversion", "purchase"})  # which are attributed, where they name no decision
 NO_QUESTION = OUTCOME_TYPES | {MESSAGE}  # what came of the desk's own messages asks for no other one
 
 State = Literal["accepted", "known", "refused"]
@@ -43,7 +45,7 @@ class Feedback(Protocol):
         ...
 
     async def attribute(self, event: CustomerEvent) -> object:
-        """Let a conversion that names no decision count for the last one that it may have come of."""
+        """Let a conversion that names no decision count for the last one that it may have come of, once."""
         ...
 
 
@@ -72,15 +74,22 @@ async def note(
 
 
 class Intake:
-    """Accepting events. Customers of whom nothing was known come into `segment`, without consent to anything."""
+    """Accepting events. `settings` gives the options in effect: customers of whom nothing was known come into the
+    default segment, without consent to anything."""
 
     def __init__(
-        self, database: Database, clock: Clock, work: Dispatcher, *, segment: str, feedback: Feedback | None = None
+        self,
+        database: Database,
+        clock: Clock,
+        work: Dispatcher,
+        settings: Callable[[], EngagementOptions],
+        *,
+        feedback: Feedback | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._work = work
-        self._segment = segment
+        self._settings = settings
         self._feedback = feedback
 
     async def accept(self, events: Sequence[CustomerEvent]) -> list[Accepted]:
@@ -104,7 +113,7 @@ class Intake:
         for (_, event), result in zip(plain, stored, strict=True):
             if result.decides:
                 await self._work.ready("event", event.id)
-            if self._feedback is not None and result.state == "accepted" and event.type in ("conversion", "purchase"):
+            if self._feedback is not None and result.state != "refused" and event.type in CONVERSIONS:
                 await self._feedback.attribute(event)
         return [results[place] for place in range(len(events))]
 
@@ -141,7 +150,7 @@ class Intake:
             mine = [event for event in events if owners[event.id] == event.customer_id]
             wanted = {event.customer_id for event in mine}
             if missing := wanted - (await locked(connection, wanted)).keys():
-                await ensure(connection, now, missing, self._segment)
+                await ensure(connection, now, missing, self._settings().default_segment)
             fresh = set(await note(connection, mine, now, asking=asking))
             return [_result(event, owners[event.id], fresh, asking) for event in events]
 

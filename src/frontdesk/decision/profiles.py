@@ -172,7 +172,7 @@ def _weight(at: datetime) -> int:
 def _hundredths(event: CustomerEvent) -> int:
     for name in AMOUNTS:
         amount = event.properties.get(name)
-        if isinstance(amount, int | float) and not isinstance(amount, bool) and math.isfinite(amount):
+        if isinstance(amount, int | float) and not isinstance(amount, bool) and amount == amount:  # no NaN
             return round(max(-MOST_VALUE, min(MOST_VALUE, amount)) * 100)
     return 0
 

@@ -130,6 +130,14 @@ DELETE         /api/v1/console/work/dead/{kind}/{id}  operator console   -      
 POST           /api/v1/console/work/unknown/{id}      operator console   -       -      letter.decide
 GET            /api/v1/console/models                 operator console   -       -      -
 GET            /api/v1/console/usage                  operator console   -       -      -
+
+POST           /api/v1/events                         operator engagement -      -      -
+GET            /api/v1/customers                      operator engagement -      -      -
+GET            /api/v1/customers/{id}                 operator engagement -      -      -
+PUT            /api/v1/customers/{id}                 operator engagement -      -      customer.change
+DELETE         /api/v1/customers/{id}                 operator engagement -      -      customer.erase
+GET            /api/v1/customers/{id}/export          operator engagement -      -      customer.export
+GET            /api/v1/customers/{id}/timeline        operator engagement -      -      -
 """
 
 _RANK = {"widget": 0, "visitor": 0, "member": 1, "operator": 2, "owner": 3}
