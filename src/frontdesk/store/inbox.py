@@ -105,14 +105,16 @@ class Inbox:
         same external id comes with another message.
         """
 
-        async def work(connection: Connection) -> Accepted:
-            known = await _known(connection, inbound)
-            return known or await self._store(connection, inbound)
+        async def store(connection: Connection) -> Accepted:
+            return await self._store(connection, inbound)
+
+        async def look_first(connection: Connection) -> Accepted:
+            return await _known(connection, inbound) or await store(connection)
 
         try:
-            return await self._database.act(work)
-        except IntegrityError:  # another process stored the same message, or began the same chat: now it is known
-            return await self._database.act(work)
+            return await self._database.act(store)
+        except (IntegrityError, NotFound):  # it may be known, or another process has begun the same chat
+            return await self._database.act(look_first)
 
     async def _store(self, connection: Connection, inbound: Inbound) -> Accepted:
         await _own_files(connection, inbound.file_ids, inbound.person_id)
