@@ -93,6 +93,19 @@ async def test_a_call_is_settled_once(database: Database, clock: FakeClock, ids:
     assert [each.tokens_used for each in await budget.left(None)] == [100]
 
 
+async def test_with_much_room_what_a_call_used_is_written_soon_or_with_the_next_call(
+    database: Database, clock: FakeClock, ids: CountingIds
+) -> None:
+    budget, other = Budgets(database, clock, ids, [DESK]), Budgets(database, clock, ids, [DESK])
+    await budget.settle(await budget.reserve("", 20, 0), Usage(prompt_tokens=3))
+    assert [each.tokens_used for each in await other.left(None)] == [20]
+    await budget.settle(await budget.reserve("", 20, 0), Usage(prompt_tokens=4))
+    assert [each.tokens_used for each in await other.left(None)] == [23]
+    async with asyncio.timeout(30):
+        while [each.tokens_used for each in await other.left(None)] != [7]:
+            await asyncio.sleep(0.05)
+
+
 async def test_a_call_that_nobody_settles_stays_counted_at_its_most_after_a_restart(
     database: Database, clock: FakeClock, ids: CountingIds
 ) -> None:

@@ -48,6 +48,8 @@ reservations = sa.Table(
 
 KEPT = timedelta(days=40)  # how long old periods stay to be looked at
 DESK = "desk"  # where a person's id stands in the ids of other budgets
+ROOMY = 20  # calls of one size for which a budget has room: then nobody waits for what such a call gives back
+LATER = 0.25  # seconds that a word may wait for others, where nobody waits for it
 SOON = 10.0  # seconds after which a call may fit whose place is only set aside for calls that run now
 
 AMOUNTS = ("spent_tokens", "spent_cost", "reserved_tokens", "reserved_cost")
@@ -190,6 +192,7 @@ class Budgets:
     """A `ports.Budget` over all processes of the desk. Where there are no caps, nobody needs to ask it.
 
     Calls that ask or end at the same moment share one transaction: all of them change the desk's one row of the day.
+    While a budget has much room, calls that ended wait a moment for others.
     """
 
     def __init__(self, database: Database, clock: Clock, ids: Ids, caps: Sequence[Cap] = ()) -> None:
@@ -200,6 +203,8 @@ class Budgets:
         self._asking: list[_Asking] = []
         self._unsettled: list[_Telling] = []
         self._booking: asyncio.Task[None] | None = None
+        self._roomy: set[str] = set()  # reservations in budgets that had much room
+        self._later: asyncio.TimerHandle | None = None
 
     async def reserve(self, account: str, tokens: int, cost: int) -> str:
         """Set aside the most that a call can use, and return the reservation's id.
@@ -222,10 +227,20 @@ class Budgets:
         return ask.id
 
     async def settle(self, reservation: str, usage: Usage) -> None:
-        """Replace what was set aside by what was used. While the store is away the word is kept for the next time."""
+        """Replace what was set aside by what was used, at once or, where that is all the same to others, very soon.
+
+        While the store is away the word is kept for the next time.
+        """
         if not reservation:
             return
-        await self._tell(_Word(reservation=reservation, usage=usage))
+        word = _Word(reservation=reservation, usage=usage)
+        if reservation not in self._roomy:
+            await self._tell(word)
+            return
+        self._roomy.discard(reservation)
+        self._unsettled.append((word, _nobody_waits()))
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(LATER, self._book_soon)
 
     async def settled(self) -> None:
         """Settle what is still to be settled."""
@@ -236,6 +251,7 @@ class Budgets:
 
     async def left(self, person_id: str | None) -> list[Left]:
         """What is left now: of this person's caps, or of the desk's when `person_id` is None."""
+        await self.settled()
         whose = "desk" if person_id is None else "person"
         lines = [line for line in self._lines(person_id, self._clock.now()) if line.cap.whose == whose]
         if not lines:
@@ -278,6 +294,9 @@ class Budgets:
         return told
 
     def _book_soon(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         if self._booking is None:
             self._booking = asyncio.create_task(self._book_all(), name="budgets")
 
@@ -304,12 +323,14 @@ class Budgets:
 
     async def _book(self, asking: Sequence[_Asking], telling: Sequence[_Telling]) -> None:
         asks, words = [ask for ask, _ in asking], [word for word, _ in telling]
-        refusals = await self._database.act(partial(_book, asks, words))
+        refusals, roomy = await self._database.act(partial(_book, asks, words))
+        self._roomy |= roomy
         _done(telling)
         for ask, answer in asking:
             if not answer.done():
                 answer.set_result(refusals.get(ask.id))
             elif ask.id not in refusals:  # whoever asked has gone
+                self._roomy.discard(ask.id)
                 self._tell(_Word(reservation=ask.id, usage=Usage()))
 
     async def _one_by_one(self, asking: Sequence[_Asking]) -> None:
@@ -325,8 +346,11 @@ class Budgets:
         _done(telling)
 
 
-async def _book(asks: Sequence[_Ask], words: Sequence[_Word], connection: Connection) -> dict[str, _Refusal]:
-    """Settle, then set aside for each call in every budget or in none. The refused ones, by id.
+async def _book(
+    asks: Sequence[_Ask], words: Sequence[_Word], connection: Connection
+) -> tuple[dict[str, _Refusal], set[str]]:
+    """Settle, then set aside for each call in every budget or in none. The refused ones, by id, and those whose budgets
+    all have much room left.
 
     Each reservation is settled once, also when this is run again.
     """
@@ -338,9 +362,10 @@ async def _book(asks: Sequence[_Ask], words: Sequence[_Word], connection: Connec
             changes.setdefault(budget, _Change()).add(tokens, usage.cost, -row["tokens"], -row["cost"])
     if not asks:
         await _CHANGE.many(connection, [_changed(*each) for each in sorted(changes.items(), key=_in_order)])
-        return {}
+        return {}, set()
     held = await _held(connection, [line for ask in asks for line in ask.lines], changes)
     refusals: dict[str, _Refusal] = {}
+    roomy: set[str] = set()
     for ask in asks:
         for line in ask.lines:
             row = held[line.id].after(changes.get(line.id))
@@ -348,12 +373,14 @@ async def _book(asks: Sequence[_Ask], words: Sequence[_Word], connection: Connec
                 refusals[ask.id] = line, row
                 break
         else:
+            if all(_has_much_room(ask, line.cap, held[line.id].after(changes.get(line.id))) for line in ask.lines):
+                roomy.add(ask.id)
             for line in ask.lines:
                 changes.setdefault(line.id, _Change()).add(0, 0, ask.tokens, ask.cost)
     booked: list[Change] = [(_CHANGE, _changed(*each)) for each in changes.items()]
     booked += [(_RESERVE, _row(ask)) for ask in asks if ask.id not in refusals]
     await together(connection, booked)
-    return refusals
+    return refusals, roomy
 
 
 def _changed(budget: str, change: _Change) -> Row:
@@ -430,6 +457,14 @@ def _spent(line: _Line, row: _Held, *, tokens: int, cost: int, now: datetime) ->
 
 def _over(wanted: int, cap: int | None) -> bool:
     return cap is not None and wanted > cap
+
+
+def _has_much_room(ask: _Ask, cap: Cap, row: _Held) -> bool:
+    return not (_over(row.tokens + ROOMY * ask.tokens, cap.tokens) or _over(row.cost + ROOMY * ask.cost, cap.cost))
+
+
+def _nobody_waits() -> asyncio.Future[None]:
+    return asyncio.get_running_loop().create_future()
 
 
 def _hour(now: datetime) -> datetime:

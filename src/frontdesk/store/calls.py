@@ -34,6 +34,7 @@ calls = sa.Table(
 )
 
 
+LATER = 0.25  # seconds that a call waits for others: nobody waits until it is booked
 _BOOK = Prepared(calls.insert(), tuple(calls.c.keys()))
 
 
@@ -79,6 +80,7 @@ class Calls:
         self._clock = clock
         self._ids = ids
         self._booking: set[asyncio.Future[None]] = set()
+        self._later: asyncio.TimerHandle | None = None
         self._unstored: list[Call] = []
 
     def called(self, account: str, model: str, usage: Usage) -> None:
@@ -90,7 +92,8 @@ class Calls:
         call = self.begin(person_id, channel, model, turn_id or None)
         spent = msgspec.structs.asdict(usage)
         self._unstored.append(msgspec.structs.replace(call, state="done", **spent))
-        self._book()
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(LATER, self._book)
 
     async def settled(self) -> None:
         """Return when every call that was booked is stored. Raises `StoreUnavailable`; the calls are kept for later."""
@@ -101,6 +104,9 @@ class Calls:
                 raise outcome
 
     def _book(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         calls, self._unstored = self._unstored, []
         for call in calls:
             done = self._rows.put(_BOOK, msgspec.structs.asdict(call))
