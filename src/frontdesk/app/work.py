@@ -107,7 +107,7 @@ async def open_work(
     bell = None if role.name == "all" else await _bell(system, queues, store, clock, stack)
     mine = [kind for kind in all_kinds if role.name != "web" and kind.queue in role.queues]
     local = LocalWork(mine, clock, bell)
-    await _every(SAMPLE_SECONDS, lambda: _measure(store, queues, local), clock, stack)
+    await in_rounds(SAMPLE_SECONDS, lambda: _measure(store, queues, local), clock, stack)
     if mine:
         await _show_life(role, local, store, clock, stack)
     return Work(local=local, bell=bell, queues=queues)
@@ -140,7 +140,7 @@ async def _show_life(role: Role, local: LocalWork, store: Store, clock: Clock, s
             await store.workers.leave(name)
 
     stack.push_async_callback(leave)
-    await _every(SAMPLE_SECONDS, beat, clock, stack)
+    await in_rounds(SAMPLE_SECONDS, beat, clock, stack)
 
 
 async def _measure(store: Store, queues: Mapping[str, Queue], local: LocalWork) -> None:
@@ -156,7 +156,7 @@ async def _measure(store: Store, queues: Mapping[str, Queue], local: LocalWork) 
         metrics.workers_alive.labels(queue).set(sum(queue in worker.queues.split(",") for worker in alive))
 
 
-async def _every(seconds: float, act: Callable[[], Awaitable[None]], clock: Clock, stack: AsyncExitStack) -> None:
+async def in_rounds(seconds: float, act: Callable[[], Awaitable[None]], clock: Clock, stack: AsyncExitStack) -> None:
     """Do it now and again after so many seconds, until `stack` ends it. A failure is logged, and the next one tried."""
 
     async def forever() -> None:
