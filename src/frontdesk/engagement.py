@@ -153,8 +153,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     `eligible` are the arms that no mask took, `probabilities` the chances with which each was drawn, in that order;
     `propensity` is the chosen one's. `confidence` is the calibrated probability that the arm beats doing nothing by the
     margin, `risk` the predicted probability of harm. `features` are the customer's numbers as the policy saw them.
-    `floor` is the share of decisions that was drawn evenly. `human`: a person chose, so it teaches nothing about the
-    policy.
+    `floor` is the share of decisions that was drawn evenly; `arms_digest` tells whether the messages are still those of
+    then. `human`: a person chose, so it teaches nothing about the policy.
     """
 
     id: str
@@ -183,6 +183,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     human: bool = False
     reasons: tuple[str, ...] = ()
     floor: float = 0.0
+    arms_digest: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

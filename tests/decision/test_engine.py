@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from frontdesk.decision.engine import Engine
+from frontdesk.decision.explain import reasons
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.policies import share_of
 from frontdesk.engagement import Ask, CustomerEvent, Decision, Genes
@@ -92,7 +93,7 @@ async def test_an_event_becomes_one_decision_with_its_reasons_and_one_message(de
     (decision,) = await desk.decisions.page(Wanted())
     assert (decision.state, decision.event_id, decision.customer_id) == ("act", "evt_1", "ann")
     assert 0.85 <= decision.confidence <= 1
-    assert decision.reasons
+    assert reasons(decision)
     assert sum(decision.probabilities) == pytest.approx(1)
     assert decision.propensity == decision.probabilities[decision.eligible.index(decision.arm)]
     ((kind, outreach_id),) = desk.bell.rung
@@ -156,7 +157,7 @@ async def test_three_messages_in_seven_days_are_all_that_the_enterprise_gets_als
     fourth = results[3]
     assert isinstance(fourth, Decision)
     assert "cap" in [mask.rule for mask in fourth.masks]
-    assert any("limit of messages" in reason for reason in fourth.reasons)
+    assert any("limit of messages" in reason for reason in reasons(fourth))
 
 
 @pytest.mark.proves("promise-17")
@@ -180,8 +181,8 @@ async def test_without_consent_nothing_is_decided_and_why_is_said(desk: Desk) ->
     decision = await desk.decide("shy")
     assert (decision.state, decision.arm, decision.eligible) == ("nothing", "nothing", ("nothing",))
     assert decision.propensity == 1
-    assert decision.reasons[0] == "Nothing, because the rules leave no message."
-    assert any("not agreed" in reason for reason in decision.reasons)
+    assert reasons(decision)[0] == "Nothing, because the rules leave no message."
+    assert any("not agreed" in reason for reason in reasons(decision))
 
 
 async def test_a_customer_of_a_segment_that_is_gone_is_left_alone(desk: Desk) -> None:

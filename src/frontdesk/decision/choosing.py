@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from frontdesk.decision.arms import Arms
-from frontdesk.decision.explain import contributions, reasons
+from frontdesk.decision.explain import contributions
 from frontdesk.decision.features import digest, numbers_of
 from frontdesk.decision.masks import Choice, Moments, Rules, tolerance_of
 from frontdesk.decision.objectives import objective_of
@@ -76,6 +77,7 @@ class Chooser:
                 if arm.message and arm.channel and arm.slot
             ],
         )
+        self._digest = digest_of(self._arms)
         self._names = lru_cache(4096)(self._named)
 
     def choose(self, cases: Sequence[Case], now: datetime) -> list[Decision | BadFeature]:
@@ -156,8 +158,9 @@ class Chooser:
                 runner_up=None if other < 0 else self._arms[other].key,
                 send_at=each.moments[arm.slot] if each.moments and arm.slot else None,
                 floor=self._scorer.floor,
+                arms_digest=self._digest,
             )
-            made.append(msgspec.structs.replace(decision, reasons=reasons(decision)))
+            made.append(decision)
         return made
 
     def _state(self, segment: str, arm: str, confidence: float, risk: float) -> DecisionState:
@@ -180,6 +183,12 @@ class Chooser:
     def _named(self, left: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
         places = tuple(place for place in range(len(self._arms)) if left >> place & 1)
         return tuple(self._arms[place].key for place in places), places
+
+
+def digest_of(arms: Arms) -> str:
+    """Tells arms apart that a policy would score differently: by their keys, numbers and least harm."""
+    parts = (arms.keys, arms.numbers.tolist(), arms.risks.tolist())
+    return sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
 def is_young(policy: Policy, now: datetime) -> bool:

@@ -132,6 +132,10 @@ GET            /api/v1/console/models                 operator console   -      
 GET            /api/v1/console/usage                  operator console   -       -      -
 
 POST           /api/v1/events                         operator engagement -      -      -
+GET,POST       /api/v1/decisions                      operator engagement -      -      -
+POST           /api/v1/decisions/batch                operator engagement -      -      -
+GET            /api/v1/decisions/{id}                 operator engagement -      -      -
+POST           /api/v1/decisions/{id}/replay          operator engagement calls  -      -
 GET            /api/v1/customers                      operator engagement -      -      -
 GET            /api/v1/customers/{id}                 operator engagement -      -      -
 PUT            /api/v1/customers/{id}                 operator engagement -      -      customer.change

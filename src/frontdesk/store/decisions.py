@@ -75,6 +75,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     send_at: datetime | None
     reasons: tuple[str, ...]
     floor: float = 0.0
+    arms_digest: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -163,6 +164,7 @@ def _row(decision: Decision, due_at: datetime | None) -> Row:
         decision.send_at,
         decision.reasons,
         decision.floor,
+        decision.arms_digest,
     )
     row: dict[str, object] = {name: getattr(decision, name) for name in _IN_COLUMNS}
     return row | {"record": _encode(record), "outcome_due_at": due_at}
@@ -187,4 +189,5 @@ def decision_of(row: Row) -> Decision:
         send_at=record.send_at,
         reasons=record.reasons,
         floor=record.floor,
+        arms_digest=record.arms_digest,
     )
