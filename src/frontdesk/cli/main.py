@@ -24,6 +24,10 @@ VERBS = {
         "knowledge": "Add, list, remove and test what the desk knows.",
         "render": "Write files for other tools from the system file.",
     },
+    "Write to customers": {
+        "customers": "List, import, export and erase those whom the desk may write to.",
+        "events": "Take in what customers did, and build their profiles anew.",
+    },
     "Let people in": {
         "people": "List and invite people, make sign-in links.",
         "keys": "Create, list and revoke API keys.",

@@ -157,11 +157,11 @@ class Customers:
 
         return _found(await self._database.act(work), customer.id)
 
-    async def put_many(self, given: Sequence[Customer]) -> None:
-        """The same for many at once, consents included."""
-        now = self._clock.now()
+    async def put_many(self, given: Sequence[Customer], *, keep_consents: bool = False) -> None:
+        """The same for many at once."""
+        put, now = _PUT_KEEPING_CONSENTS if keep_consents else _PUT, self._clock.now()
         rows = [_row(customer, now) for customer in sorted(given, key=lambda each: each.id)]
-        await self._database.act(lambda connection: _PUT.many(connection, rows))
+        await self._database.act(lambda connection: put.many(connection, rows))
 
     async def get(self, customer_id: str) -> Customer:
         """The customer with name and addresses. Raises `UnknownCustomer`."""
