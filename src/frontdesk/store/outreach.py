@@ -22,7 +22,6 @@ from frontdesk.store.prepared import Connection, Prepared, Row
 from frontdesk.store.sealed import Sealed, SealedText
 
 Checks = tuple[Check, ...]
-OPEN = ("writing", "approval", "scheduled")  # states in which something is still to be done
 SWEPT = 500  # rows that one sweep hands out
 
 outreach = sa.Table(
@@ -142,15 +141,15 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 _ROW = tuple(outreach.c[name] for name in OutreachRow.__struct_fields__)
 _NOW = sa.bindparam("now", type_=UtcDateTime)
 _THIS = outreach.c.id == sa.bindparam("outreach")
+_OPEN = sa.or_(  # something is still to be done
+    outreach.c.state == "writing", outreach.c.state == "approval", outreach.c.state == "scheduled"
+)
 _PROPOSE = Prepared(
     outreach.insert(), (*NewOutreach.__struct_fields__, "id", "state", "due_at", "created_at", "updated_at")
 )
 _GET = Prepared(sa.select(*_ROW).where(_THIS))
 _DUE = Prepared(
-    sa.select(outreach.c.id)
-    .where(outreach.c.state.in_(OPEN), outreach.c.due_at <= _NOW)
-    .order_by(outreach.c.due_at)
-    .limit(SWEPT)
+    sa.select(outreach.c.id).where(_OPEN, outreach.c.due_at <= _NOW).order_by(outreach.c.due_at).limit(SWEPT)
 )
 _CLAIM = Prepared(
     outreach.update()
@@ -203,7 +202,7 @@ _WITHHELD = Prepared(
 )
 _END = Prepared(
     outreach.update()
-    .where(_THIS, outreach.c.state.in_(OPEN))
+    .where(_THIS, _OPEN)
     .values(state=sa.bindparam("then"), problem=sa.bindparam("why"), updated_at=_NOW)
     .returning(outreach.c.id)
 )
@@ -236,7 +235,7 @@ _OF_CUSTOMER = sa.and_(
 )
 _WITHDRAW = Prepared(
     outreach.update()
-    .where(_OF_CUSTOMER, outreach.c.state.in_(OPEN))
+    .where(_OF_CUSTOMER, _OPEN)
     .values(state="withdrawn", problem=sa.bindparam("why"), updated_at=_NOW)
     .returning(outreach.c.id)
 )

@@ -73,7 +73,10 @@ _EDITED = Prepared(
 )
 _ASKED = Prepared(
     outreach.update()
-    .where(outreach.c.id == sa.bindparam("outreach"), outreach.c.state.in_(("approval", "scheduled")))
+    .where(
+        outreach.c.id == sa.bindparam("outreach"),
+        sa.or_(outreach.c.state == "approval", outreach.c.state == "scheduled"),
+    )
     .values(
         state="approval",
         due_at=sa.bindparam("until", type_=UtcDateTime),

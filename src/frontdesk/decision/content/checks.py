@@ -47,7 +47,7 @@ LEFT_OPEN = re.compile(
     r"\{[^{}\n]{0,60}\}|\[(?:your |customer |company |first |last |insert )?[\w ]{2,30}\]", re.IGNORECASE
 )
 MARKUP = re.compile(r"<[a-z!/][^<>\n]*>", re.IGNORECASE)
-NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+NUMBER = re.compile(r"(?:[$€£]\s?)?\d+(?:[.,:]\d+)*(?:\s?[%€£$])?")
 CLAIM = re.compile(
     r"\b(?:best|cheapest|fastest|safest|number one|no\.? ?1|always|never fails?|proven|certified|award-winning|"
     r"free of charge|for free|unlimited|lifetime|official|clinically|scientifically|money[- ]back|refund\w*)\b",
@@ -156,8 +156,8 @@ def _forbidden(text: str, safety: SafetyOptions, segment: SegmentOptions) -> Ite
 
 def _unsupported(text: str, known: Known) -> Iterator[tuple[str, str]]:
     told = unicodedata.normalize("NFKC", known.text)
-    numbers = set(NUMBER.findall(told))
-    if unknown := [hit for hit in NUMBER.findall(text) if hit not in numbers]:
+    numbers = set(_numbers(told))
+    if unknown := [hit for hit in _numbers(text) if hit not in numbers]:
         yield "unsupported_number", f"“{unknown[0]}” stands nowhere in what it was written from"
     claims = {hit.casefold() for hit in CLAIM.findall(told)}
     if unknown := [hit for hit in CLAIM.findall(text) if hit.casefold() not in claims]:
@@ -171,6 +171,12 @@ def _any_of(words: Iterable[str], text: str) -> str | None:
     parts = [r"[-\s]+".join(map(re.escape, re.split(r"[-\s]+", word.strip()))) for word in words if word.strip()]
     hit = re.search(rf"\b(?:{'|'.join(parts)})(?:e?s)?\b", text, re.IGNORECASE) if parts else None
     return hit.group() if hit else None
+
+
+def _numbers(text: str) -> list[str]:
+    """Numbers with their units; those of addresses and telephones are looked at as such."""
+    plain = LINK.sub(" ", EMAIL.sub(" ", PHONE.sub(" ", text)))
+    return ["".join(hit.split()) for hit in NUMBER.findall(plain)]
 
 
 def _digits(text: str) -> str:

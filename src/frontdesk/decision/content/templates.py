@@ -42,7 +42,7 @@ def fill(template: TemplateOptions, facts: Facts) -> Draft:
         known = facts.get(slot[1]) or slot[2]
         if known is None:
             raise NothingKnown(slot[1])
-        return known
+        return known.strip()
 
     return Draft(subject=SLOT.sub(value, template.subject), body=SLOT.sub(value, template.body))
 

@@ -16,7 +16,7 @@ from frontdesk.decision.content.checks import Known, blocks, check
 from frontdesk.decision.content.templates import SLOT, Draft, Facts, NothingKnown, facts_of, fill, template_of
 from frontdesk.decision.options import EngagementOptions, MessageOptions, SegmentOptions
 from frontdesk.engagement import Check, Customer, Signals
-from frontdesk.errors import BudgetSpent, FrontdeskError, ModelRefused, ModelUnavailable
+from frontdesk.errors import FrontdeskError, ModelUnavailable, Unprocessable
 from frontdesk.messages import ModelDone, ModelRequest, Passage, Prompt, TextDelta, TextPart
 from frontdesk.ports import Models, Search
 from frontdesk.store.outreach import OutreachRow
@@ -90,7 +90,7 @@ class Writer:
         known = known_of(options, row, customer, facts)
         tried: tuple[Check, ...] = ()
         prompt: str | None = None
-        if message.brief and self._has_strong_model():
+        if message.brief:
             passages = await self._passages(message)
             known = msgspec.structs.replace(known, approved=(*known.approved, *(each.text for each in passages)))
             request = _request(row, message, segment, options, facts, passages)
@@ -100,7 +100,9 @@ class Writer:
             except ModelUnavailable:
                 if patient:
                     raise
-            except (ModelRefused, BudgetSpent, _Unfit) as error:
+            except Unprocessable:  # no model here is strong enough to write to customers
+                prompt = None
+            except (FrontdeskError, _Unfit) as error:
                 log.warning("text_not_written", outreach=row.id, reason_code=type(error).__name__)
             else:
                 tried = check(draft, known, options.safety, segment, channel=row.channel, of="model")
@@ -128,9 +130,6 @@ class Writer:
         if blocks(found):
             return Content(draft=None, checks=(*tried, *found), prompt=prompt, problem="checks_failed")
         return Content(draft=draft, checks=(*tried, *found), prompt=prompt)
-
-    def _has_strong_model(self) -> bool:
-        return any(self._models.model(name).facts.strength == "strong" for name in self._models.names)
 
     async def _passages(self, message: MessageOptions) -> tuple[Passage, ...]:
         try:
