@@ -1,6 +1,6 @@
 """The HTTP face: every channel's routes, the gate round them, telemetry round that."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.resources import files as package_files
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import frontdesk
 from frontdesk.api import errors
+from frontdesk.app.engagement import engagement_hot, engagement_routers
 from frontdesk.app.exports import exports
 from frontdesk.app.inbox import shelf_of, team_routers
 from frontdesk.app.metrics import ping
@@ -50,7 +51,7 @@ def application(desk: Desk) -> ASGIApp:
     production = desk.system.environment == "production"
     options = desk.system.section(GateOptions)
     gate = Gate(
-        Direct(app),
+        Direct(app, engagement_hot(desk.engagement)),
         options=options,
         policy=policy,
         identity=desk.door.identity,
@@ -64,14 +65,16 @@ def application(desk: Desk) -> ASGIApp:
 
 
 class Direct:
-    """Hands calls of the OpenAI-compatible API to their endpoints without the framework's layers between.
+    """Hands calls of the OpenAI-compatible API, and questions for decisions, to their endpoints without the framework's
+    layers between.
 
     Each layer costs these hot routes time and gives them nothing: they answer their own errors, and the gate has
     checked address and method.
     """
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, posts: Mapping[str, ASGIApp]) -> None:
         self._app = app
+        self._posts = posts
         self._endpoints = {
             route.path: route.app
             for route in app.router.routes
@@ -79,7 +82,11 @@ class Direct:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get(scope["path"], self._app) if scope["type"] == "http" else self._app
+        endpoint = self._app
+        if scope["type"] == "http":
+            endpoint = self._endpoints.get(scope["path"], self._app)
+            if scope["method"] == "POST":
+                endpoint = self._posts.get(scope["path"], endpoint)
         await endpoint(scope, receive, send)
 
 
@@ -145,6 +152,7 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         chat.router(desk.converse, store.turns, store.conversations, shelf, desk.ids),
         conversations.router(store.conversations, shelf),
         *team_routers(desk, shelf),
+        *engagement_routers(desk.engagement, desk.clock),
         opinions.router(store.feedback, store.handoffs),
         files.router(store.files, largest),
         passages.router(desk.knowledge),
@@ -195,6 +203,7 @@ def _face(desk: Desk) -> desk_face.DeskView:
         local_sign_in=gate.local_sign_in,
         model=desk_face.ModelView(name=desk.models.names[0], strength=facts.strength),
         max_upload_bytes=gate.max_upload_bytes,
+        engagement=desk.engagement is not None,
     )
 
 

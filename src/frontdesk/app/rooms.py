@@ -9,6 +9,7 @@ import httpx2
 from starlette.types import ASGIApp
 
 from frontdesk.app.door import Door, open_door
+from frontdesk.app.engagement import Engagement, open_engagement
 from frontdesk.app.inbox import Team, open_team
 from frontdesk.app.keeping import add_retention
 from frontdesk.app.metrics import open_exposition
@@ -27,6 +28,7 @@ from frontdesk.conversation.summary import Summaries
 from frontdesk.conversation.turn import TurnParts
 from frontdesk.delivery.delivery import WEBHOOK, Delivery, Sender, Webhook
 from frontdesk.delivery.options import DeliveryOptions
+from frontdesk.delivery.senders import customer_senders
 from frontdesk.egress import Egress
 from frontdesk.gate.options import GateOptions
 from frontdesk.gate.signing import kept_secret
@@ -74,6 +76,7 @@ class Desk:
     converse: Conversation
     live: Live
     telegram: Telegram | None
+    engagement: Engagement | None
     team: Team
     work: LocalWork
     bell: CeleryBell | None
@@ -143,8 +146,13 @@ async def open_desk(
         channels = () if telegram is None else (telegram,)
         outlets = {channel.name: channel.outlet for channel in channels}
         senders = {channel.name: channel.sender for channel in channels}
-        kinds = [_letters(system, store, senders, stack), *(channel.kind for channel in channels)]
+        engagement = open_engagement(system, store, models, library, outlets, chores, clock, ids)
+        kinds = [_letters(system, store, senders, clock, stack), *(channel.kind for channel in channels)]
+        if engagement is not None:
+            kinds += engagement.kinds
         converse, work = await _work(system, role, parts, outlets, kinds, chores, nerves, store, clock, stack)
+        if engagement is not None:
+            await engagement.begin(work.local, role, stack)
         await work.local.start()
         if telegram is not None:
             await telegram.begin(converse, work.local, role, stack)
@@ -163,6 +171,7 @@ async def open_desk(
             converse=converse,
             live=nerves.live,
             telegram=telegram,
+            engagement=engagement,
             team=open_team(store, parts, outlets, clock, ids),
             work=work.local,
             bell=work.bell,
@@ -207,11 +216,12 @@ async def _read_file(name: str, media_type: str, data: bytes) -> str:
     return "\n\n".join(block.text for block in reading.blocks)
 
 
-def _letters(system: System, store: Store, senders: Mapping[str, Sender], stack: AsyncExitStack) -> Kind:
+def _letters(system: System, store: Store, senders: Mapping[str, Sender], clock: Clock, stack: AsyncExitStack) -> Kind:
     options = system.section(DeliveryOptions)
     http = httpx2.AsyncClient(follow_redirects=False)
     stack.push_async_callback(http.aclose)
-    delivery = Delivery(store.outbox, {WEBHOOK: Webhook(http, options), **senders}, options)
+    own = {WEBHOOK: Webhook(http, options), **senders}
+    delivery = Delivery(store.outbox, customer_senders(options, http, clock, own), options)
     return Kind(name="letter", queue="general", run=delivery.deliver, sweep=store.outbox.due, parallel=32, every=1)
 
 

@@ -34,6 +34,7 @@ class DeskView(View):
     local_sign_in: bool
     model: ModelView
     max_upload_bytes: int
+    engagement: bool
 
 
 def router(describe: Callable[[], DeskView]) -> APIRouter:
