@@ -1,7 +1,8 @@
 """Decisions with what came of them, as learning reads them."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import sqlalchemy as sa
@@ -92,6 +93,13 @@ _OPEN = Prepared(
     .order_by(decisions.c.outcome_due_at.desc(), decisions.c.id)
     .limit(_MOST)
 )
+_LATEST = Prepared(
+    sa.select(outcomes.c.at, outcomes.c.kind, decisions.c.outcome_due_at)
+    .select_from(outcomes.join(decisions, decisions.c.id == outcomes.c.decision_id))
+    .where(outcomes.c.counted, decisions.c.settled_at.is_not(None))
+    .order_by(outcomes.c.received_at.desc(), outcomes.c.id)
+    .limit(_MOST)
+)
 
 
 class DecisionLog:
@@ -123,13 +131,19 @@ class DecisionLog:
         """Settled decisions in the order in which they were settled, from that one on."""
         return await self._read(_SETTLED, {"after": after, "after_id": after_id, "most": limit})
 
-    async def open(self, now: datetime, *, limit: int = 20_000) -> list[Logged]:
+    async def open(self, now: datetime, *, limit: int = 5000) -> list[Logged]:
         """Decisions whose window has not ended, the latest first."""
         return await self._read(_OPEN, {"now": now, "most": limit})
 
+    async def waits(self, *, limit: int = 2000) -> list[tuple[OutcomeKind, timedelta]]:
+        """Of the latest outcomes of settled decisions, how long before the end of the window each happened."""
+        rows = await self._database.run(_LATEST, {"most": limit})
+        return [(row["kind"], row["outcome_due_at"] - row["at"]) for row in rows]
+
     async def _read(self, query: Prepared, values: Mapping[str, object]) -> list[Logged]:
         rows = await self._database.run(query, values)
-        return _logged(rows, await self._database.run(_OUTCOMES, {"which": [row["id"] for row in rows]}))
+        happened = await self._database.run(_OUTCOMES, {"which": [row["id"] for row in rows]})
+        return await asyncio.to_thread(_logged, rows, happened)  # many: others have their turn meanwhile
 
 
 def _logged(rows: Sequence[Row], happened: Sequence[Row]) -> list[Logged]:
