@@ -2,21 +2,29 @@ import {
   Activity,
   BookOpen,
   ChartColumn,
+  Contact,
+  Dna,
+  GitBranch,
   Inbox,
   KeyRound,
   ListChecks,
   Mail,
   Menu,
   MessageSquareQuote,
+  Scale,
   ScrollText,
+  Send,
   Smile,
+  Split,
+  Stamp,
   Sun,
+  Target,
   Users,
   Wrench,
   type LucideIcon,
 } from "lucide-react";
-import { useEffect, useState, type ComponentType } from "react";
-import { Bell } from "../shared/parts";
+import { lazy, Suspense, useEffect, useState, type ComponentType } from "react";
+import { Bell, Skeleton } from "../shared/parts";
 import { useAnswer } from "../shared/use-answer";
 import type { Desk } from "../shared/contract";
 import { AuditScreen } from "./audit";
@@ -36,7 +44,19 @@ import { ToolsScreen } from "./tools";
 import { UsageScreen } from "./usage";
 import { WorkScreen } from "./work";
 
-const SCREENS: Record<PageName, [LucideIcon, ComponentType<{ route: Route }>]> = {
+type Screens = [LucideIcon, ComponentType<{ route: Route }>];
+
+/** Loaded when one is opened: most desks have no engagement. */
+const DecisionsScreen = lazy(() => import("./engagement/decisions"));
+const ApprovalsScreen = lazy(() => import("./engagement/approvals"));
+const CustomersScreen = lazy(() => import("./engagement/customers"));
+const OutboxScreen = lazy(() => import("./engagement/outbox"));
+const PoliciesScreen = lazy(() => import("./engagement/policies"));
+const EvolutionScreen = lazy(() => import("./engagement/evolution"));
+const EvaluationScreen = lazy(() => import("./engagement/evaluation"));
+const FairnessScreen = lazy(() => import("./engagement/fairness"));
+
+const SCREENS: Record<PageName, Screens> = {
   overview: [Sun, OverviewScreen],
   inbox: [Inbox, InboxScreen],
   messages: [Mail, MessagesScreen],
@@ -50,7 +70,27 @@ const SCREENS: Record<PageName, [LucideIcon, ComponentType<{ route: Route }>]> =
   models: [Activity, ModelsScreen],
   usage: [ChartColumn, UsageScreen],
   audit: [ScrollText, AuditScreen],
+  decisions: [Split, DecisionsScreen],
+  approvals: [Stamp, ApprovalsScreen],
+  customers: [Contact, CustomersScreen],
+  outbox: [Send, OutboxScreen],
+  policies: [GitBranch, PoliciesScreen],
+  evolution: [Dna, EvolutionScreen],
+  evaluation: [Target, EvaluationScreen],
+  fairness: [Scale, FairnessScreen],
 };
+
+const OF_ENGAGEMENT: readonly PageName[] = [
+  "decisions",
+  "approvals",
+  "customers",
+  "outbox",
+  "policies",
+  "evolution",
+  "evaluation",
+  "fairness",
+];
+const OF_THE_DESK = (Object.keys(SCREENS) as PageName[]).filter((page) => !OF_ENGAGEMENT.includes(page));
 
 export function App() {
   const route = useRoute();
@@ -85,21 +125,42 @@ export function App() {
           </button>
         </div>
         <ul className="plain" data-open={isMenuOpen}>
-          {Object.entries(SCREENS).map(([page, [Icon]]) => (
-            <li key={page}>
-              <Link href={hrefOf(page as PageName)} aria-current={page === route.page ? "page" : undefined}>
-                <Icon size={20} strokeWidth={1.5} aria-hidden /> {words.pages[page as PageName]}
-              </Link>
-            </li>
+          {OF_THE_DESK.map((page) => (
+            <PageLink key={page} page={page} isHere={page === route.page} />
           ))}
+          {desk.value?.engagement && (
+            <li className="group">
+              <p className="label" id="pages-engagement">
+                {words.engagement}
+              </p>
+              <ul className="plain" aria-labelledby="pages-engagement">
+                {OF_ENGAGEMENT.map((page) => (
+                  <PageLink key={page} page={page} isHere={page === route.page} />
+                ))}
+              </ul>
+            </li>
+          )}
           <li className="to-chat">
             <a href="/">{words.toChat}</a>
           </li>
         </ul>
       </nav>
       <main id="main" tabIndex={-1}>
-        <Current key={route.page} route={route} />
+        <Suspense fallback={<Skeleton label={words.loading} lines={7} />}>
+          <Current key={route.page} route={route} />
+        </Suspense>
       </main>
     </div>
+  );
+}
+
+function PageLink({ page, isHere }: { page: PageName; isHere: boolean }) {
+  const [Icon] = SCREENS[page];
+  return (
+    <li>
+      <Link href={hrefOf(page)} aria-current={isHere ? "page" : undefined}>
+        <Icon size={20} strokeWidth={1.5} aria-hidden /> {words.pages[page]}
+      </Link>
+    </li>
   );
 }

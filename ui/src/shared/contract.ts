@@ -10,6 +10,8 @@ export type Desk = {
   local_sign_in: boolean;
   model: { name: string; strength: "strong" | "small" | "extractive" };
   max_upload_bytes: number;
+  /** Whether the desk writes to customers of its own accord. */
+  engagement: boolean;
 };
 
 export type Role = "owner" | "operator" | "member" | "visitor";

@@ -1,0 +1,10 @@
+import { Screen } from "../parts";
+import type { Route } from "../route";
+
+export default function TheScreen(_: { route: Route }) {
+  return (
+    <Screen page="approvals" sentence="" trouble={null} loading={false} onAgain={() => undefined}>
+      <p />
+    </Screen>
+  );
+}
