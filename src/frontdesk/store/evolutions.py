@@ -172,13 +172,6 @@ class Evolutions:
         change = evolutions.update().where(evolutions.c.id == evolution_id, evolutions.c.state == "running")
         return await self._change(change, state=state, found=found, note=note, policy_id=policy_id)
 
-    async def trial(self, strategy: str) -> Evolution | None:
-        """The step whose winner, called as its strategy is, has its trial now; None for other strategies."""
-        query = evolutions.select().where(evolutions.c.policy_id == strategy, evolutions.c.state.in_(TRIED))
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).mappings().one_or_none()
-        return None if row is None else Evolution(**row)
-
     async def became(self, strategy: str, state: EvolutionState, note: str) -> bool:
         """The winner of that name is somewhere else now; False when it had no trial."""
         change = evolutions.update().where(evolutions.c.policy_id == strategy, evolutions.c.state.in_(TRIED))
