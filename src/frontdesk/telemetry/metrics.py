@@ -255,6 +255,30 @@ calibration_error = Gauge(
     registry=registry,
 )
 
+# --- strategies ---
+
+strategy_fitness = Gauge(
+    "ai_strategy_fitness_score",
+    "Fitness of the best strategy of the latest step of evolution, in conversions a decision; older series are dropped",
+    ["strategy_type", "generation"],
+    registry=registry,
+)
+evolution_generation = Gauge(
+    "ai_evolution_generation", "How many steps of evolution there were", ["strategy_type"], registry=registry
+)
+strategy_moves = Counter(
+    "frontdesk_strategy_moves_total",
+    "Strategies that the guard moved, by what it did (canary, promoted, ended, rolled_back) and by which rule",
+    ["act", "rule"],
+    registry=registry,
+)
+bias_findings = Gauge(
+    "frontdesk_bias_findings",
+    "Groups of people who are treated too differently, surely and unaccepted, by measure: selection, offer, outcome",
+    ["measure"],
+    registry=registry,
+)
+
 # --- work ---
 
 queue_length = Gauge(
