@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from frontdesk.decision.approvals import Approvals, Verdict
 from frontdesk.decision.content.writer import Writer
@@ -28,7 +29,7 @@ BEN = Person(id="per_ben", name="Ben", role=Role.OPERATOR)
 HELLO = {"subject": "Welcome, {name|friend}", "body": "Hi {name|there}, here is how to begin."}
 
 
-def options(**values: object) -> EngagementOptions:
+def options(**values: Any) -> EngagementOptions:
     """A desk that acts on its own, with a relaxed and a strict segment and one message to write."""
     return EngagementOptions.model_validate(
         {
@@ -116,14 +117,14 @@ class Room:
             self.bells,
         )
 
-    async def customer(self, customer_id: str = "c1", **values: object) -> Customer:
+    async def customer(self, customer_id: str = "c1", **values: Any) -> Customer:
         """Somebody who agreed to everything and has an address everywhere."""
         given = {"name": "Cleo", "consents": EVERYTHING, "segment": "default"} | values
         addresses = {"email": f"{customer_id}@example.com", "sms": "+49 30 1234567"}
         customer = Customer(id=customer_id, **({"addresses": addresses} | given))  # pyright: ignore[reportArgumentType]
         return await self.customers.put(customer)
 
-    async def propose(self, customer_id: str = "c1", *, at: datetime | None = None, **values: object) -> str:
+    async def propose(self, customer_id: str = "c1", *, at: datetime | None = None, **values: Any) -> str:
         """A decision's message, with its place under the customer's caps."""
         number = len(await self.rows.page(limit=10_000))
         base = NewOutreach(
@@ -157,7 +158,7 @@ class Room:
             await self.outreach.run(outreach_id)
         return await self.rows.get(outreach_id)
 
-    async def say(self, row: OutreachRow, person: Person = ANN, kind: str = "approve", **more: object) -> OutreachRow:
+    async def say(self, row: OutreachRow, person: Person = ANN, kind: str = "approve", **more: Any) -> OutreachRow:
         """Somebody's word on exactly this text."""
         verdict = Verdict(kind=kind, digest=row.digest or "", **more)  # pyright: ignore[reportArgumentType]
         return await self.approvals.settle(row.id, person, verdict)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -27,7 +28,7 @@ async def room(database: Database, clock: FakeClock, ids: CountingIds) -> Room:
     return room
 
 
-async def waiting(room: Room, needs: int = 1, **values: object) -> OutreachRow:
+async def waiting(room: Room, needs: int = 1, **values: Any) -> OutreachRow:
     """A message that waits for people."""
     return await room.run(await room.propose(needs=needs, **values))
 
@@ -172,7 +173,7 @@ async def test_of_racing_words_one_acts_once_with_exactly_what_was_approved(
         assert (await room.contacts(customer_id) == [row.id]) == (done.state == "released")
 
 
-def _row(**values: object) -> OutreachRow:
+def _row(**values: Any) -> OutreachRow:
     moment = FakeClock().now()
     given: dict[str, object] = {
         "id": "reach_1",

@@ -27,6 +27,7 @@ VERBS = {
     "Write to customers": {
         "customers": "List, import, export and erase those whom the desk may write to.",
         "events": "Take in what customers did, and build their profiles anew.",
+        "approvals": "Read messages that wait for a person, and approve or reject them.",
     },
     "Let people in": {
         "people": "List and invite people, make sign-in links.",

@@ -5,7 +5,6 @@ which it was decided. (The moment itself may move with opening hours; that needs
 edits has another digest, so what others approved before counts no longer.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -15,6 +14,7 @@ from frontdesk.decision.content.checks import blocks, check
 from frontdesk.decision.content.templates import Draft
 from frontdesk.decision.content.writer import known_of
 from frontdesk.decision.options import EngagementOptions
+from frontdesk.decision.settings import Settings
 from frontdesk.engagement import Channel, Customer, DecisionState
 from frontdesk.errors import Conflict, TextRefused
 from frontdesk.messages import Person
@@ -27,8 +27,6 @@ from frontdesk.store.outreach import Checks, OutreachRow, OutreachRows, end, of_
 from frontdesk.store.outreach_votes import VerdictKind, Vote
 from frontdesk.store.prepared import Connection
 from frontdesk.telemetry import metrics
-
-Settings = Callable[[], EngagementOptions]  # as they are now: they may change while the desk works
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import structlog
 
-from frontdesk.decision.approvals import Approvals, Settings, digest_of
+from frontdesk.decision.approvals import Approvals, digest_of
 from frontdesk.decision.content.checks import blocks
 from frontdesk.decision.content.writer import Content, Writer
 from frontdesk.decision.profiles import signals
 from frontdesk.decision.release import Release
+from frontdesk.decision.settings import Settings
 from frontdesk.engagement import Customer
 from frontdesk.errors import ModelUnavailable
 from frontdesk.ports import Clock, Dispatcher

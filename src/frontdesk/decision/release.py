@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from frontdesk.decision import masks
-from frontdesk.decision.approvals import Settings, address_of, digest_of, needed
+from frontdesk.decision.approvals import address_of, digest_of, needed
 from frontdesk.decision.content.templates import Draft
 from frontdesk.decision.intake import note
 from frontdesk.decision.options import EngagementOptions, SegmentOptions
 from frontdesk.decision.profiles import MESSAGE
+from frontdesk.decision.settings import Settings
 from frontdesk.engagement import Customer, CustomerEvent, Envelope, OutreachState
 from frontdesk.outgoing import Reply
 from frontdesk.ports import Clock, Ids, Outlet

@@ -142,6 +142,11 @@ PUT            /api/v1/customers/{id}                 operator engagement -     
 DELETE         /api/v1/customers/{id}                 operator engagement -      -      customer.erase
 GET            /api/v1/customers/{id}/export          operator engagement -      -      customer.export
 GET            /api/v1/customers/{id}/timeline        operator engagement -      -      -
+GET            /api/v1/outreach                       operator engagement -      -      -
+GET            /api/v1/outreach/{id}                  operator engagement -      -      -
+POST           /api/v1/outreach/{id}/verdict          operator session   -       -      outreach.verdict
+GET            /api/v1/in-app/{customer_id}           operator engagement -      -      -
+GET            /api/v1/console/outbox                 operator console   -       -      -
 """
 
 _RANK = {"widget": 0, "visitor": 0, "member": 1, "operator": 2, "owner": 3}

@@ -239,15 +239,17 @@ _WITHDRAW = Prepared(
     .values(state="withdrawn", problem=sa.bindparam("why"), updated_at=_NOW)
     .returning(outreach.c.id)
 )
+_LETTERS = sa.and_(
+    outbox.c.customer_id == sa.bindparam("customer"),
+    sa.or_(outbox.c.channel == sa.bindparam("by"), sa.bindparam("every", type_=sa.Boolean)),
+)
 _WITHDRAW_LETTERS = Prepared(
     outbox.update()
-    .where(
-        outbox.c.customer_id == sa.bindparam("customer"),
-        outbox.c.state == "waiting",
-        sa.or_(outbox.c.channel == sa.bindparam("by"), sa.bindparam("every", type_=sa.Boolean)),
-    )
+    .where(_LETTERS, outbox.c.state == "waiting")
     .values(state="withdrawn", problem=sa.bindparam("why"), settled_at=_NOW)
-    .returning(outbox.c.id)
+)
+_LET_NOBODY_REPEAT = Prepared(  # what failed, or is in doubt: a person's word could have it sent again
+    outbox.update().where(_LETTERS, outbox.c.state != "sent", outbox.c.state != "withdrawn").values(not_after=_NOW)
 )
 _PRIVATE = Prepared(
     sa.select(customers.c.name, customers.c.addresses).where(customers.c.id == sa.bindparam("customer"))
@@ -281,6 +283,7 @@ async def withdraw(connection: Connection, customer_id: str, channel: str | None
     values = {"customer": customer_id, "by": channel or "", "every": channel is None, "why": why, "now": now}
     withdrawn = [row["id"] for row in await _WITHDRAW(connection, values)]
     await _WITHDRAW_LETTERS(connection, values)
+    await _LET_NOBODY_REPEAT(connection, values)
     await give_back(connection, customer, withdrawn)
 
 
