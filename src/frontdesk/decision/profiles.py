@@ -19,6 +19,7 @@ from frontdesk.engagement import CHANNELS, CustomerEvent, OutcomeKind, Profile, 
 
 HALF_LIFE_DAYS = 14
 HALF_LIFE = timedelta(days=HALF_LIFE_DAYS)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
 MESSAGE = "message"  # the type of the event that a message of the desk reached the customer
@@ -148,18 +149,13 @@ def _best_channel(channels: tuple[float, ...]) -> str:
 
 
 def _best_hour(hours: tuple[float, ...], now: datetime, time_zone: str) -> int:
-    """The middle of the three hours that saw most, where the customer is; the earlier one of equals."""
-    if not any(hours):
+    """The middle of the three hours that saw most, where the customer is; of equals the earlier one in UTC."""
+    if not hours:
         return USUAL_HOUR
-    offset = _offset_hours(now, time_zone)
-    here = [hours[(hour - offset) % 24] for hour in range(24)]
-    around = [here[hour - 1] + 2 * here[hour] + here[(hour + 1) % 24] for hour in range(24)]
-    return around.index(max(around))
-
-
-def _offset_hours(now: datetime, time_zone: str) -> int:
+    before, after = hours[-1:] + hours[:-1], hours[1:] + hours[:1]
+    around = [left + 2 * middle + right for left, middle, right in zip(before, hours, after, strict=True)]
     offset = now.astimezone(zone_of(time_zone) or UTC).utcoffset() or timedelta()
-    return round(offset / timedelta(hours=1))
+    return (around.index(max(around)) + round(offset / HOUR)) % 24
 
 
 def _weight(at: datetime) -> int:
@@ -213,7 +209,7 @@ def _day(at: datetime) -> int:
 
 
 def _days(since: datetime | None, now: datetime) -> float:
-    return (now - since) / timedelta(days=1) if since else 0.0
+    return (now - since) / DAY if since else 0.0
 
 
 def _earlier(known: datetime | None, at: datetime) -> datetime:
