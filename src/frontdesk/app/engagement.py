@@ -19,6 +19,7 @@ from frontdesk.decision.content.writer import Writer
 from frontdesk.decision.engine import Engine
 from frontdesk.decision.feedback import Feedback
 from frontdesk.decision.intake import Intake
+from frontdesk.decision.learning import Learner
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.outreach import Outreach
 from frontdesk.decision.pacing import Pacing
@@ -29,8 +30,12 @@ from frontdesk.engagement import Genes
 from frontdesk.ports import Clock, Dispatcher, Ids, Job, Models, Outlet, Search
 from frontdesk.store.customer_events import CustomerEvents
 from frontdesk.store.customers import Customers
+from frontdesk.store.database import Database
 from frontdesk.store.decisions import Decisions
+from frontdesk.store.learners import Learners
+from frontdesk.store.logged import DecisionLog
 from frontdesk.store.outreach import OutreachRows
+from frontdesk.store.patterns import Patterns
 from frontdesk.store.policies import Policies
 from frontdesk.store.stories import Stories
 from frontdesk.store.timeline import Timeline
@@ -45,6 +50,7 @@ SETTINGS_SECONDS = 1.0  # between two looks at what was set for a while
 class Rows:
     """The subjects of engagement in the database."""
 
+    database: Database
     customers: Customers
     events: CustomerEvents
     timeline: Timeline
@@ -52,12 +58,14 @@ class Rows:
     stories: Stories
     outreach: OutreachRows
     policies: Policies
+    patterns: Patterns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtWork:
     """The parts of engagement, once there is somebody to hand work to."""
 
+    work: Dispatcher
     intake: Intake
     engine: Engine
     outreach: Outreach
@@ -129,6 +137,7 @@ class Engagement:
         chance = np.random.default_rng(secrets.randbits(128))
         engine = Engine(database, rows.events, self.source, settings, clock, ids, work, chance)
         self._at_work = AtWork(
+            work=work,
             intake=Intake(database, clock, work, settings, feedback=feedback),
             engine=engine,
             outreach=Outreach(
@@ -168,6 +177,7 @@ def open_engagement(
         return None
     database = store.database
     rows = Rows(
+        database=database,
         customers=Customers(database, clock),
         events=CustomerEvents(database, clock),
         timeline=Timeline(database),
@@ -175,17 +185,41 @@ def open_engagement(
         stories=Stories(database),
         outreach=OutreachRows(database, clock),
         policies=Policies(database, clock, ids),
+        patterns=Patterns(database),
     )
     effective = Effective(options, Tunings(database, clock), clock, store.audit)
     writer = Writer(models, search, lambda: effective.options)
     engagement = Engagement(system, store, rows, effective, writer, outlets, clock, ids)
+    _add_chores(chores, engagement, store, clock, ids)
+    return engagement
+
+
+def _add_chores(chores: Chores, engagement: Engagement, store: Store, clock: Clock, ids: Ids) -> None:
+    """What it does by itself."""
+    rows = engagement.rows
     pacing = Pacing(rows.customers, clock)
+    learner = Learner(
+        rows.policies,
+        learners=Learners(store.database),
+        decisions=DecisionLog(store.database),
+        patterns=rows.patterns,
+        settings=engagement.settings,
+        clock=clock,
+        ids=ids,
+    )
 
     async def pace(_: Job) -> None:
         await pacing.run((await engagement.source.serving()).champion.genes)
 
+    async def learn(_: Job) -> None:
+        await learner.round()
+
+    async def update(_: Job) -> None:
+        await learner.update()
+
     chores.add("engagement.pacing", pace, "daily 02:30")
-    return engagement
+    chores.add("engagement.learn", learn, "every 30s")
+    chores.add("engagement.update", update, "every 1h")
 
 
 def engagement_hot(engagement: Engagement | None) -> Mapping[str, ASGIApp]:
@@ -199,11 +233,17 @@ def engagement_routers(engagement: Engagement | None, clock: Clock) -> Sequence[
     """The routes of engagement; none where it is switched off."""
     if engagement is None:
         return ()
-    from frontdesk.channels.engagement import customers, decisions, events
+    from frontdesk.channels.engagement import approvals, customers, decisions, events, in_app, outbox
+    from frontdesk.delivery.in_app import InAppMessages
+    from frontdesk.delivery.local import CustomerLetters
 
     rows, parts, settings = engagement.rows, engagement.at_work, engagement.settings
+    database = rows.database
     return (
         events.router(parts.intake, clock),
         customers.router(rows.customers, rows.timeline, clock, settings),
         decisions.router(parts.deciding, rows.decisions, rows.stories, engagement.source, settings),
+        approvals.router(parts.approvals, rows.outreach, database, parts.work),
+        in_app.router(InAppMessages(database)),
+        outbox.router(CustomerLetters(database)),
     )
