@@ -71,3 +71,84 @@ export type Story = {
   reward: number | null;
   settled_at: string | null;
 };
+
+export type Outreach = {
+  id: string;
+  decision_id: string;
+  customer_id: string;
+  channel: string;
+  message: string;
+  segment: string;
+  objective: string;
+  state: OutreachState;
+  confidence: number;
+  risk: number;
+  /** How many people must approve it. */
+  needs: number;
+  send_at: string;
+  deadline: string | null;
+  escalated: boolean;
+  subject: string | null;
+  body: string | null;
+  /** Of exactly what will be sent; a verdict names it. */
+  digest: string | null;
+  checks: Check[];
+  model: string | null;
+  problem: string | null;
+  created_at: string;
+};
+
+export type Customer = {
+  id: string;
+  segment: string;
+  name: string;
+  time_zone: string;
+  consents: string[];
+  reachable: string[];
+  addresses: Record<string, string>;
+  traits: Record<string, unknown>;
+  events: number;
+  first_at: string | null;
+  last_at: string | null;
+  signals: {
+    recency_days: number;
+    frequency: number;
+    engagement: number;
+    churn_risk: number;
+    fatigue: number;
+    value: number;
+    stage: "new" | "active" | "loyal" | "at_risk" | "lapsed";
+    best_channel: string;
+    best_hour: number;
+  };
+  contacts: { at: number; channel: string }[];
+  plan: { weekly: number; gap_hours: number; tier: string; made_at: string } | null;
+};
+
+export type Entry = {
+  at: string;
+  kind: "event" | "decision" | "message" | "outcome";
+  id: string;
+  what: string;
+  decision_id: string | null;
+  state: string | null;
+  channel: string | null;
+  objective: string | null;
+  confidence: number | null;
+  subject: string | null;
+  problem: string | null;
+};
+
+export type CustomerLetter = {
+  id: string;
+  customer_id: string;
+  decision_id: string;
+  channel: string;
+  message: string;
+  subject: string;
+  body: string;
+  state: LetterState;
+  problem: string | null;
+  created_at: string;
+  settled_at: string | null;
+};
