@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import frontdesk
 from frontdesk.api import errors
-from frontdesk.app.engagement import engagement_hot, engagement_routers
+from frontdesk.app.engagement import routes as engagement
 from frontdesk.app.exports import exports
 from frontdesk.app.inbox import shelf_of, team_routers
 from frontdesk.app.metrics import ping
@@ -51,7 +51,7 @@ def application(desk: Desk) -> ASGIApp:
     production = desk.system.environment == "production"
     options = desk.system.section(GateOptions)
     gate = Gate(
-        Direct(app, engagement_hot(desk.engagement)),
+        Direct(app, {} if desk.engagement is None else engagement.hot(desk.engagement)),
         options=options,
         policy=policy,
         identity=desk.door.identity,
@@ -152,7 +152,7 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         chat.router(desk.converse, store.turns, store.conversations, shelf, desk.ids),
         conversations.router(store.conversations, shelf),
         *team_routers(desk, shelf),
-        *engagement_routers(desk.engagement, desk.clock),
+        *(() if desk.engagement is None else engagement.routers(desk.engagement, desk.clock)),
         opinions.router(store.feedback, store.handoffs),
         files.router(store.files, largest),
         passages.router(desk.knowledge),

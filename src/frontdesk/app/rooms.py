@@ -146,13 +146,13 @@ async def open_desk(
         channels = () if telegram is None else (telegram,)
         outlets = {channel.name: channel.outlet for channel in channels}
         senders = {channel.name: channel.sender for channel in channels}
-        engagement = open_engagement(system, store, models, library, outlets, chores, clock, ids)
+        engagement = open_engagement(system, store.database, store.audit, models, library, outlets, chores, clock, ids)
         kinds = [_letters(system, store, senders, clock, stack), *(channel.kind for channel in channels)]
         if engagement is not None:
             kinds += engagement.kinds
         converse, work = await _work(system, role, parts, outlets, kinds, chores, nerves, store, clock, stack)
         if engagement is not None:
-            await engagement.begin(work.local, role, stack)
+            await engagement.begin(work.local, stack)
         await work.local.start()
         if telegram is not None:
             await telegram.begin(converse, work.local, role, stack)

@@ -1,0 +1,213 @@
+"""The rooms of engagement: opened before there is anybody to hand work to, at work from `begin` on."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from frontdesk.app.engagement.rows import rows_of
+from frontdesk.app.reload import SECONDS as RELOAD_SECONDS
+from frontdesk.app.reload import Reload
+from frontdesk.app.work import Chores, in_rounds
+from frontdesk.channels.engagement.deciding import Deciding
+from frontdesk.decision.approvals import Approvals
+from frontdesk.decision.comparing import Comparing
+from frontdesk.decision.content.writer import Writer
+from frontdesk.decision.engine import Engine
+from frontdesk.decision.evolving import Evolving
+from frontdesk.decision.fairness import Fairness
+from frontdesk.decision.feedback import Feedback
+from frontdesk.decision.guard import Guard
+from frontdesk.decision.intake import Intake
+from frontdesk.decision.learning import Learner
+from frontdesk.decision.options import EngagementOptions
+from frontdesk.decision.outreach import Outreach
+from frontdesk.decision.pacing import Pacing
+from frontdesk.decision.policies import PolicySource, first
+from frontdesk.decision.release import Release
+from frontdesk.decision.settings import Effective, Settings
+from frontdesk.delivery.options import DeliveryOptions
+from frontdesk.engagement import Genes
+from frontdesk.ports import Clock, Dispatcher, Ids, Job, Models, Outlet, Search
+from frontdesk.store.audit import Audit
+from frontdesk.store.database import Database
+from frontdesk.store.evolutions import JOB as EVOLVE
+from frontdesk.system.system import System
+from frontdesk.work.kinds import Kind
+
+SETTINGS_SECONDS = 1.0  # between two looks at what was set for a while
+GUARD_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtWork:
+    """The rooms that hand work on."""
+
+    work: Dispatcher
+    intake: Intake
+    engine: Engine
+    outreach: Outreach
+    deciding: Deciding
+    evolving: Evolving
+
+
+class Engagement:
+    """Engagement of one desk. `begin` sets it to work once there is a dispatcher."""
+
+    def __init__(
+        self,
+        system: System,
+        database: Database,
+        audit: Audit,
+        models: Models,
+        search: Search,
+        outlets: Mapping[str, Outlet],
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        options = system.section(EngagementOptions)
+        self.rows = rows = rows_of(database, clock, ids)
+        self.effective = Effective(options, rows.tunings, clock, audit)
+        self.source = PolicySource(rows.policies, clock, cached=options.cache_enabled)
+        self.feedback = Feedback(database, clock)
+        self.approvals = Approvals(database, rows.outreach, rows.customers, self.settings, clock)
+        self.learner = Learner(
+            rows.policies,
+            learners=rows.learners,
+            decisions=rows.log,
+            patterns=rows.patterns,
+            settings=self.settings,
+            clock=clock,
+            ids=ids,
+        )
+        self.comparing = Comparing(rows.log, self.source, self.settings)
+        self.guard = Guard(rows.evidence, rows.policies, rows.evolutions, self.settings, audit)
+        self.fairness = Fairness(rows.gaps, self.settings, clock, audit)
+        self._pacing = Pacing(rows.customers, clock)
+        self._release = Release(database, self.settings, clock, ids, _written(system, outlets))
+        self._writer = Writer(models, search, self.settings)
+        self._reload = Reload(system, self.effective.replace, audit)
+        self._audit = audit
+        self._clock = clock
+        self._ids = ids
+        self._at_work: AtWork | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """Gives the section as it is in effect."""
+        return lambda: self.effective.options
+
+    @property
+    def at_work(self) -> AtWork:
+        """The rooms that hand work on; after `begin`."""
+        assert self._at_work is not None, "`begin` comes first"
+        return self._at_work
+
+    @property
+    def kinds(self) -> Sequence[Kind]:
+        """What workers do for it."""
+
+        async def decide(event_id: str) -> None:
+            await self.at_work.engine.on_event(event_id)
+
+        async def send(outreach_id: str) -> None:
+            await self.at_work.outreach.run(outreach_id)
+
+        options = self.effective.options
+        together = options.max_workers if options.parallel_execution else 1
+        return (
+            Kind(name="event", queue="general", run=decide, sweep=self.rows.events.due, parallel=256),
+            Kind(name="outreach", queue="ml", run=send, sweep=self.rows.outreach.due, parallel=together, every=1),
+        )
+
+    def add_chores(self, chores: Chores) -> None:
+        """What it does by itself."""
+
+        async def pace(_: Job) -> None:
+            await self._pacing.run((await self.source.serving()).champion.genes)
+
+        async def learn(_: Job) -> None:
+            await self.learner.round()
+
+        async def update(_: Job) -> None:
+            await self.learner.update()
+
+        async def evolve(job: Job) -> None:
+            await self.at_work.evolving.run(job)
+
+        async def ask_to_evolve(job: Job) -> None:
+            await self.at_work.evolving.on_schedule(job)
+
+        async def compare_groups(_: Job) -> None:
+            await self.fairness.look()
+
+        chores.add("engagement.pacing", pace, "daily 02:30")
+        chores.add("engagement.learn", learn, "every 30s")
+        chores.add("engagement.update", update, "every 1h")
+        chores.add(EVOLVE, evolve)
+        chores.add("engagement.evolution", ask_to_evolve, "daily 05:00")
+        chores.add("engagement.bias", compare_groups, "daily 04:30")
+
+    async def begin(self, work: Dispatcher, stack: AsyncExitStack) -> None:
+        """Decide and send from now on."""
+        rows, clock, ids, settings = self.rows, self._clock, self._ids, self.settings
+        await rows.policies.start(first(ids.new("pol"), Genes(), clock.now()))
+        await self.effective.refresh()
+        chance = np.random.default_rng(secrets.randbits(128))
+        engine = Engine(
+            rows.database, rows.events, self.source, settings, clock, ids, work, chance, watch=self.guard.note
+        )
+        evolving = Evolving(rows.evolutions, rows.policies, rows.log, settings, clock, ids, work)
+        self._at_work = AtWork(
+            work=work,
+            intake=Intake(rows.database, clock, work, settings, feedback=self.feedback),
+            engine=engine,
+            outreach=Outreach(
+                rows.outreach,
+                rows.customers,
+                self._writer,
+                self.approvals,
+                self._release,
+                self._audit,
+                settings,
+                clock,
+                work,
+            ),
+            deciding=Deciding(engine, settings),
+            evolving=evolving,
+        )
+
+        async def watch_over() -> None:  # each process counts the failures of its own decisions
+            await self.guard.look()
+            await evolving.publish()
+
+        await in_rounds(SETTINGS_SECONDS, self.effective.refresh, clock, stack)
+        await in_rounds(RELOAD_SECONDS, self._reload.look, clock, stack)
+        await in_rounds(GUARD_SECONDS, watch_over, clock, stack)
+
+
+def open_engagement(
+    system: System,
+    database: Database,
+    audit: Audit,
+    models: Models,
+    search: Search,
+    outlets: Mapping[str, Outlet],
+    chores: Chores,
+    clock: Clock,
+    ids: Ids,
+) -> Engagement | None:
+    """Engagement as the system file describes it; None where it is switched off."""
+    if not system.section(EngagementOptions).enabled:
+        return None
+    engagement = Engagement(system, database, audit, models, search, outlets, clock, ids)
+    engagement.add_chores(chores)
+    return engagement
+
+
+def _written(system: System, outlets: Mapping[str, Outlet]) -> Mapping[str, Outlet]:
+    """The channels that reach customers by letters in a form of their own."""
+    options = system.section(DeliveryOptions)
+    return {name: outlet for name, outlet in outlets.items() if name == "telegram" and options.adapter(name) == name}
