@@ -94,13 +94,12 @@ class Learner:
 
     async def learn(self) -> list[Policy]:
         """New snapshots of the strategies that serve, where there was something to learn; they serve from now on."""
-        options, pointer = self._settings(), await self._policies.serving()
-        made: list[Policy] = []
-        for policy_id in dict.fromkeys((pointer.champion_id, pointer.challenger_id, pointer.shadow_id)):
-            if policy_id is not None:
-                policy = await self._learned(await self._policies.get(policy_id), options)
-                made += [policy] if policy is not None else []
-        return made
+        options = self._settings()
+        made = [
+            await self._learned(await self._policies.get(policy_id), options)
+            for policy_id in await self._policies.served()
+        ]
+        return [policy for policy in made if policy is not None]
 
     async def refit(self) -> list[Policy]:
         """Settle, learn what is final, and look for patterns."""

@@ -97,7 +97,7 @@ class Effective:
 
     async def end(self, name: str) -> None:
         """Let the setting be what it was, now. Raises `NotFound` when it was not set."""
-        if await self._tunings.end(name) is None:
+        if name not in TUNABLE or await self._tunings.end(name) is None:
             raise NotFound("Nothing was set under this name", where=name)
         await self.refresh()
 

@@ -35,6 +35,7 @@ policies = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("born_at", UtcDateTime, nullable=False),
     sa.Column("outcomes", sa.Float, nullable=False),
+    sa.Column("calibration_error", sa.Float),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),
     sa.Index("ix_policies_created_at_id", "created_at", "id"),
@@ -77,6 +78,7 @@ class PolicyLine(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     born_at: datetime
     outcomes: float
+    calibration_error: float | None
     note: str
 
 
@@ -153,6 +155,11 @@ class Policies:
             raise NotFound("No policy serves yet", hint="Switch `engagement.enabled` on and start the desk.")
         return found
 
+    async def served(self) -> list[str]:
+        """The ids of those that serve: champion, challenger, shadow."""
+        now = await self.serving()
+        return [each for each in dict.fromkeys((now.champion_id, now.challenger_id, now.shadow_id)) if each is not None]
+
     async def get(self, policy_id: str) -> Policy:
         """A snapshot. Raises `NotFound`."""
         rows = await self._database.run(_POLICY, {"policy": policy_id})
@@ -227,6 +234,13 @@ class Policies:
         async with self._database.read() as connection:
             return await _lines(connection, query)
 
+    async def calibrations(self, limit: int = 50) -> list[PolicyLine]:
+        """The latest snapshots whose confidence was measured, the oldest first."""
+        measured = _LINES.where(policies.c.calibration_error.is_not(None))
+        query = measured.order_by(policies.c.created_at.desc(), policies.c.id.desc()).limit(limit)
+        async with self._database.read() as connection:
+            return (await _lines(connection, query))[::-1]
+
     async def lineage(self, policy_id: str, *, limit: int = 100) -> list[PolicyLine]:
         """The snapshot and those that it came from, itself first. Raises `NotFound`."""
         own = sa.select(policies.c.id, policies.c.parent_id, sa.literal(0).label("depth"))
@@ -257,7 +271,9 @@ async def _lines(connection: AsyncConnection, query: sa.Select[tuple[object, ...
 
 
 def _row(policy: Policy) -> dict[str, object]:
-    facts: dict[str, object] = {
-        name: getattr(policy, name) for name in PolicyLine.__struct_fields__ if name != "outcomes"
+    return {
+        "outcomes": policy.reward.n,
+        "calibration_error": policy.calibration.error,
+        "record": msgspec.msgpack.encode(policy),
+        **{name: getattr(policy, name) for name in PolicyLine.__struct_fields__ if name in Policy.__struct_fields__},
     }
-    return facts | {"outcomes": policy.reward.n, "record": msgspec.msgpack.encode(policy)}

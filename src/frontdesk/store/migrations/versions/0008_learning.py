@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("born_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("outcomes", sa.Float(), nullable=False),
+        sa.Column("calibration_error", sa.Float(), nullable=True),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("record", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policies")),
