@@ -1,4 +1,4 @@
-"""One row in every table that belongs to somebody, each text in it marked with their name.
+"""One row in every table that belongs to a person, or to a customer, each text in it marked with their name.
 
 It walks the tables as they are, so a table that is made tomorrow is filled too.
 """
@@ -10,7 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from frontdesk.store.customers import customers
 from frontdesk.store.database import UtcDateTime, metadata
+from frontdesk.store.packed import Packed
 from frontdesk.store.people import people
 from frontdesk.store.sealed import Sealed, SealedBytes, SealedColumn
 from frontdesk.store.typed import Typed
@@ -19,25 +21,37 @@ from frontdesk.store.words import Marks
 MOMENT = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-def owned() -> list[sa.Table]:
-    """The tables whose rows go with a person, parents first."""
+def owned(root: sa.Table = people) -> list[sa.Table]:
+    """The tables whose rows go with a person (or with a customer), parents first."""
     found: list[sa.Table] = []
     for table in metadata.sorted_tables:
-        if table is people or any(key.column.table in (*found, people) for key in table.foreign_keys):
+        theirs = root is customers and "customer_id" in table.c  # decisions and outcomes refer to nobody
+        if table is root or theirs or any(key.column.table in (*found, root) for key in table.foreign_keys):
             found.append(table)
     return found
 
 
 async def fill(connection: AsyncConnection, name: str, **given: str) -> str:
     """Make a visitor called `name`, with `given` columns, and a row of theirs everywhere; their id."""
-    person_id = f"per_{name}"
+    return await _fill(connection, people, name, {"id": f"per_{name}", "role": "visitor", "state": "active", **given})
+
+
+async def fill_customer(connection: AsyncConnection, name: str) -> str:
+    """Make a customer called `name` and a row of theirs everywhere; their id."""
+    return await _fill(connection, customers, name, {"id": f"cus_{name}"})
+
+
+async def _fill(connection: AsyncConnection, root: sa.Table, name: str, given: Mapping[str, str]) -> str:
     made: dict[str, Mapping[str, Any]] = {}
-    for table in owned():
+    for table in owned(root):
         row = {column.name: _value(column, name, made) for column in table.columns}
-        row |= {"id": person_id, "role": "visitor", "state": "active", **given} if table is people else {}
+        if table is root:
+            row |= given
+        elif root is customers and "customer_id" in row:
+            row["customer_id"] = given["id"]
         await connection.execute(sa.insert(table).values(row))
         made[table.name] = row
-    return person_id
+    return given["id"]
 
 
 def _value(column: sa.Column[Any], name: str, made: Mapping[str, Mapping[str, Any]]) -> Any:
@@ -74,7 +88,8 @@ async def holding(connection: AsyncConnection, marks: Iterable[str]) -> list[str
     found: list[str] = []
     for table in metadata.sorted_tables:
         for column in table.columns:
-            raw = sa.LargeBinary() if isinstance(column.type, SealedBytes | sa.LargeBinary | Marks) else sa.Text()
+            is_bytes = isinstance(column.type, SealedBytes | Packed | sa.LargeBinary | Marks)
+            raw = sa.LargeBinary() if is_bytes else sa.Text()
             values = await connection.execute(sa.select(sa.type_coerce(column, raw) if _is_words(column) else column))
             texts = [value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in values.scalars()]
             found += [str(column) for text in texts if any(mark in text for mark in marks)]
@@ -82,4 +97,4 @@ async def holding(connection: AsyncConnection, marks: Iterable[str]) -> list[str
 
 
 def _is_words(column: sa.Column[Any]) -> bool:
-    return isinstance(column.type, SealedColumn | Typed | sa.Text)
+    return isinstance(column.type, SealedColumn | Packed | Typed | sa.Text)
