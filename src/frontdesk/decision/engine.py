@@ -4,6 +4,7 @@ A decision that is returned is durable. An event needs no lease: it is marked as
 decision, so whoever comes second finds that.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -71,7 +72,7 @@ class Engine:
         Raises:
             StoreUnavailable: the database is away; nothing was decided.
         """
-        results = await self._answered([self._asked(ask) for ask in asks])
+        results = await self._answered(self._asked(asks))
         return [Conflict("Nothing was decided") if result is None else result for result in results]
 
     async def on_event(self, event_id: str) -> None:
@@ -80,12 +81,13 @@ class Engine:
         if event is None:
             return
         ask = Ask(customer_id=event.customer_id, event_id=event.id)
-        (result,) = await self._answered([self._asked(ask, event.type)])
+        (result,) = await self._answered(self._asked([ask], event.type))
         if isinstance(result, FrontdeskError):
             log.warning("event_not_decided", event_id=event_id, code=result.code)
 
-    def _asked(self, ask: Ask, event_type: str | None = None) -> Asked:
-        return Asked(ask, self._ids.new("dec"), int(self._chance.integers(0, 2**63)), event_type)
+    def _asked(self, asks: Sequence[Ask], event_type: str | None = None) -> list[Asked]:
+        seeds = self._chance.integers(0, 2**63, size=len(asks)).tolist()
+        return [Asked(ask, self._ids.new("dec"), seed, event_type) for ask, seed in zip(asks, seeds, strict=True)]
 
     async def _answered(self, asked: Sequence[Asked]) -> list[Result]:
         since = self._clock.monotonic()
@@ -97,10 +99,11 @@ class Engine:
             metrics.orchestration_errors.labels("decision", kind).inc(len(asked))
             raise
         seconds = self._clock.monotonic() - since
-        for result in results:
-            metrics.decision_duration.observe(seconds)
-            if self._watch is not None and isinstance(result, Decision):
-                self._watch(result.role, seconds, False)
+        metrics.decision_duration.observe_many([seconds] * len(asked))
+        if self._watch is not None:
+            for result in results:
+                if isinstance(result, Decision):
+                    self._watch(result.role, seconds, False)
         return results
 
     async def _each(self, calls: list[Sequence[Asked]]) -> list[list[Result] | Exception]:
@@ -124,16 +127,20 @@ class Engine:
         served, options = await self._policies.serving(), self._settings()
         together = Together(self._choosers, served, options, self._ids, self._clock.now())
         answers = await self._database.act(lambda connection: together.answer(connection, asked))
-        for decision in answers.fresh:
-            band = _band(decision.confidence, options)
-            metrics.decisions.labels(decision.segment, decision.objective, band).inc()
-            metrics.decision_confidence.observe(decision.confidence)
+        _count(answers.fresh, options)
         if self._watch is not None:
             for _ in answers.failed:
                 self._watch("challenger", 0.0, True)
         for message in answers.messages:
             await self._work.ready("outreach", message)
         return answers.results
+
+
+def _count(made: Sequence[Decision], options: EngagementOptions) -> None:
+    kinds = Counter((each.segment, each.objective, _band(each.confidence, options)) for each in made)
+    for labels, count in kinds.items():
+        metrics.decisions.labels(*labels).inc(count)
+    metrics.decision_confidence.observe_many([each.confidence for each in made])
 
 
 def _band(confidence: float, options: EngagementOptions) -> str:
