@@ -58,7 +58,7 @@ class CustomerLetters:
             )
             .join(outreach, outreach.c.letter_id == outbox.c.id)
             .where(outbox.c.customer_id.is_not(None))
-            .order_by(place.desc())
+            .order_by(outbox.c.created_at.desc(), outbox.c.id.desc())
             .limit(limit + 1)
         )
         query = query if channel is None else query.where(outbox.c.channel == channel)
