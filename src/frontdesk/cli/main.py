@@ -27,6 +27,7 @@ VERBS = {
     "Write to customers": {
         "customers": "List, import, export and erase those whom the desk may write to.",
         "events": "Take in what customers did, and build their profiles anew.",
+        "evolution": "Have strategies evolve, watch their trials, take them back.",
         "approvals": "Read messages that wait for a person, and approve or reject them.",
     },
     "Let people in": {
@@ -38,6 +39,7 @@ VERBS = {
         "doctor": "Find out what keeps the desk from working.",
         "encryption": "See and change the keys that seal people's words.",
         "load": "Let simulated people write, and see what becomes of each message.",
+        "simulate": "Let customers who do not exist live with the desk, and see what it learns.",
         "completion": "Print the completion of a shell.",
         "version": "Print the version.",
     },

@@ -9,6 +9,7 @@ import structlog
 from frontdesk.decision.arms import Arms
 from frontdesk.decision.evolution import Result, evolve
 from frontdesk.decision.logs import read_log
+from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.policies import seed_of
 from frontdesk.decision.rewards import STANDARD
 from frontdesk.decision.settings import Settings
@@ -26,6 +27,22 @@ STRATEGY = "engagement"  # the one kind of strategy that evolves here, as metric
 LOOK_BACK = timedelta(days=90)
 MOST = 12_000  # decisions of the log, the latest ones: bounds a step to about a minute
 MOVES = 5  # tries to move the pointer while learning moves it too
+
+
+async def ask(
+    evolutions: Evolutions,
+    policies: Policies,
+    options: EngagementOptions,
+    ids: Ids,
+    *,
+    actor: str = "",
+    seed: int | None = None,
+) -> Evolution:
+    """Write a step for whoever finds its job. Raises as `Evolving.ask`."""
+    if options.learning.strategy_evolution == "disabled":
+        raise EvolutionDisabled("Strategies do not evolve at this desk")
+    parent = (await policies.serving()).champion_id
+    return await evolutions.begin(parent, seed_of(ids.secret()) if seed is None else seed, actor)
 
 
 class _Payload(msgspec.Struct, frozen=True):
@@ -58,11 +75,7 @@ class Evolving:
 
         Raises `EvolutionDisabled`, or `EvolutionRunning` while another step runs.
         """
-        if self._settings().learning.strategy_evolution == "disabled":
-            raise EvolutionDisabled("Strategies do not evolve at this desk")
-        parent = (await self._policies.serving()).champion_id
-        chosen = seed_of(self._ids.secret()) if seed is None else seed
-        step = await self._evolutions.begin(parent, chosen, actor)
+        step = await ask(self._evolutions, self._policies, self._settings(), self._ids, actor=actor, seed=seed)
         await self._work.ready("job", step.job_id)
         return step
 
