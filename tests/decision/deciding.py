@@ -1,14 +1,24 @@
-"""Policies and customers for tests of decisions."""
+"""Policies, customers and an engine for tests of decisions."""
 
 from datetime import datetime
 
 import msgspec
+import numpy as np
+import sqlalchemy as sa
 
+from frontdesk.decision.engine import Engine
 from frontdesk.decision.features import FEATURE_NAMES
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.policies import Served
 from frontdesk.decision.posterior import harm_prior, prior
-from frontdesk.engagement import CHANNELS, Customer, Genes, Policy, Posterior
+from frontdesk.engagement import CHANNELS, Ask, Customer, CustomerEvent, Decision, Genes, Policy, Posterior
+from frontdesk.errors import FrontdeskError
+from frontdesk.store.customer_events import CustomerEvents, NewEvent, write
+from frontdesk.store.customers import Customers
+from frontdesk.store.database import Database
+from frontdesk.store.decisions import Decisions
+from frontdesk.store.outreach import OutreachRows, outreach
+from frontdesk.testing.clock import CountingIds, FakeClock
 
 ALL_CHANNELS = (1 << len(CHANNELS)) - 1
 START = datetime.fromisoformat("2026-01-05T12:00:00+00:00")  # a Monday, as `FakeClock` begins
@@ -98,3 +108,62 @@ class Serving:
 
     async def serving(self) -> Served:
         return self.now
+
+    async def policy(self, policy_id: str) -> Policy:
+        return self.now.champion
+
+
+class Bell:
+    """Notes which rows are ready."""
+
+    def __init__(self) -> None:
+        self.rung: list[tuple[str, str]] = []
+        self.backlog = 0
+
+    async def ready(self, kind: str, row_id: str) -> None:
+        self.rung.append((kind, row_id))
+
+
+class Desk:
+    """An engine with all that it needs."""
+
+    def __init__(self, database: Database, clock: FakeClock, ids: CountingIds) -> None:
+        self.database, self.clock, self.bell = database, clock, Bell()
+        self.options = options()
+        self.policies = Serving(served(policy()))
+        self.customers = Customers(database, clock)
+        self.decisions = Decisions(database)
+        self.outreach = OutreachRows(database, clock)
+        self.watched: list[tuple[str, bool]] = []
+        self.engine = Engine(
+            database,
+            CustomerEvents(database, clock),
+            self.policies,
+            lambda: self.options,
+            clock,
+            ids,
+            self.bell,
+            np.random.default_rng(5),
+            lambda role, seconds, failed: self.watched.append((role, failed)),
+        )
+
+    async def decide(self, customer_id: str = "ann", **values: object) -> Decision:
+        (result,) = await self.engine.decide([msgspec.convert({"customer_id": customer_id} | values, Ask)])
+        assert isinstance(result, Decision)
+        return result
+
+    async def error(self, customer_id: str = "ann", **values: object) -> FrontdeskError:
+        (result,) = await self.engine.decide([Ask(customer_id=customer_id, **values)])  # type: ignore[arg-type]
+        assert isinstance(result, FrontdeskError)
+        return result
+
+    async def event(self, event_id: str, kind: str = "page_viewed", customer_id: str = "ann") -> None:
+        now = self.clock.now()
+        event = CustomerEvent(id=event_id, customer_id=customer_id, type=kind, at=now)
+        new = NewEvent(event=event, received_at=now, decided=False)
+        await self.database.act(lambda connection: write(connection, [new]))
+
+    async def count(self, **where: str) -> int:
+        query = sa.select(sa.func.count()).select_from(outreach).filter_by(**where)
+        async with self.database.read() as connection:
+            return (await connection.execute(query)).scalar_one()

@@ -4,79 +4,18 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-import numpy as np
 import pytest
-import sqlalchemy as sa
 
-from frontdesk.decision.engine import Engine
 from frontdesk.decision.explain import reasons
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.policies import share_of
-from frontdesk.engagement import Ask, CustomerEvent, Decision, Genes
-from frontdesk.errors import BadFeature, Conflict, FrontdeskError, UnknownCustomer
-from frontdesk.store.customer_events import CustomerEvents, NewEvent, write
-from frontdesk.store.customers import Customers
+from frontdesk.decision.replay import replay
+from frontdesk.engagement import Ask, Decision, Genes
+from frontdesk.errors import BadFeature, Conflict, UnknownCustomer
 from frontdesk.store.database import Database
-from frontdesk.store.decisions import Decisions, Wanted
-from frontdesk.store.outreach import OutreachRows, outreach
+from frontdesk.store.decisions import Wanted
 from frontdesk.testing.clock import CountingIds, FakeClock
-from tests.decision.deciding import Serving, believing, customer, options, policy, served
-
-
-class Bell:
-    """Notes which rows are ready."""
-
-    def __init__(self) -> None:
-        self.rung: list[tuple[str, str]] = []
-        self.backlog = 0
-
-    async def ready(self, kind: str, row_id: str) -> None:
-        self.rung.append((kind, row_id))
-
-
-class Desk:
-    """An engine with all that it needs."""
-
-    def __init__(self, database: Database, clock: FakeClock, ids: CountingIds) -> None:
-        self.database, self.clock, self.bell = database, clock, Bell()
-        self.options = options()
-        self.policies = Serving(served(policy()))
-        self.customers = Customers(database, clock)
-        self.decisions = Decisions(database)
-        self.outreach = OutreachRows(database, clock)
-        self.watched: list[tuple[str, bool]] = []
-        self.engine = Engine(
-            database,
-            CustomerEvents(database, clock),
-            self.policies,
-            lambda: self.options,
-            clock,
-            ids,
-            self.bell,
-            np.random.default_rng(5),
-            lambda role, seconds, failed: self.watched.append((role, failed)),
-        )
-
-    async def decide(self, customer_id: str = "ann", **values: object) -> Decision:
-        (result,) = await self.engine.decide([msgspec.convert({"customer_id": customer_id} | values, Ask)])
-        assert isinstance(result, Decision)
-        return result
-
-    async def error(self, customer_id: str = "ann", **values: object) -> FrontdeskError:
-        (result,) = await self.engine.decide([Ask(customer_id=customer_id, **values)])  # type: ignore[arg-type]
-        assert isinstance(result, FrontdeskError)
-        return result
-
-    async def event(self, event_id: str, kind: str = "page_viewed", customer_id: str = "ann") -> None:
-        now = self.clock.now()
-        event = CustomerEvent(id=event_id, customer_id=customer_id, type=kind, at=now)
-        new = NewEvent(event=event, received_at=now, decided=False)
-        await self.database.act(lambda connection: write(connection, [new]))
-
-    async def count(self, **where: str) -> int:
-        query = sa.select(sa.func.count()).select_from(outreach).filter_by(**where)
-        async with self.database.read() as connection:
-            return (await connection.execute(query)).scalar_one()
+from tests.decision.deciding import Desk, believing, customer, options, policy, served
 
 
 @pytest.fixture
@@ -224,6 +163,14 @@ async def test_the_objective_follows_from_the_event_the_customer_or_the_asker(de
     await desk.engine.on_event("evt_1")
     (decision, *_) = await desk.decisions.page(Wanted(objective="support"))
     assert decision.event_id == "evt_1"
+
+
+async def test_what_is_kept_of_a_decision_is_enough_to_make_it_again(desk: Desk) -> None:
+    desk.policies.now = served(policy(sure=False))
+    made = [await desk.decide() for _ in range(5)]
+    kept = await desk.decisions.page(Wanted())
+    assert kept == made[::-1]
+    assert all(replay(each, policy(sure=False), desk.options).same for each in kept)
 
 
 # --- who decides -----------------------------------------------------------------
