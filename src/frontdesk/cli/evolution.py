@@ -142,7 +142,7 @@ def take_back(place: Place, to: str | None, reason: str) -> None:
     """Take the challenger back or, where there is none, the champion."""
 
     async def work(desk: Local, guard: "Guard") -> None:
-        serving = await guard.take_back(to=to, reason=reason, actor="")
+        serving = await guard.take_back(to=to, reason=reason, actor="terminal")
         await desk.note_act("policy.take_back", serving.champion_id)
         click.echo(serving.champion_id)
         note("This snapshot serves everybody now.")

@@ -158,7 +158,8 @@ class Guard:
         await self._evolutions.became(strategy, STATES[kind], words)
         await self._audit.append(Act(act=f"policy.{kind}", actor=actor, subject=subject, outcome=200))
         metrics.strategy_moves.labels(kind, rule).inc()
-        log.warning("strategy_moved", kind=kind, policy=subject, rule=rule, words=words)
+        if not actor:
+            log.warning("strategy_moved", kind=kind, policy=subject, rule=rule, words=words)
         return moved
 
     async def _since(self, pointer: Serving, role: str) -> datetime:
