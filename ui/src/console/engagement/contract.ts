@@ -152,3 +152,139 @@ export type CustomerLetter = {
   created_at: string;
   settled_at: string | null;
 };
+
+export type PolicyLine = {
+  id: string;
+  parent_id: string | null;
+  strategy: string;
+  origin: "first" | "learned" | "evolved" | "planted";
+  generation: number;
+  created_at: string;
+  born_at: string;
+  outcomes: number;
+  calibration_error: number | null;
+  note: string;
+};
+
+export type Policy = PolicyLine & {
+  genes: Record<string, number | string>;
+  weights: { feature: string; reward: number; reward_deviation: number; harm: number; harm_deviation: number }[];
+  calibration: Calibration;
+};
+
+export type Serving = {
+  champion_id: string;
+  challenger_id: string | null;
+  share: number;
+  shadow_id: string | null;
+  since: string;
+};
+
+export type Move = {
+  id: string;
+  at: string;
+  kind: "shadow" | "canary" | "promoted" | "rolled_back" | "ended" | "chosen";
+  before: Serving;
+  after: Serving;
+  reason: string;
+  figures: Record<string, number>;
+  actor: string;
+};
+
+/** A challenger beside the champion; the bounds hold at every look. */
+export type Trial = {
+  act: string;
+  words: string;
+  champion_rate: number;
+  challenger_rate: number;
+  ratio: number | null;
+  low: number;
+  high: number | null;
+  figures: Record<string, number>;
+};
+
+export type Rollbacks = { trial: Trial | null; items: Move[] };
+
+export type Calibration = { x: number[]; y: number[]; error: number | null; n: number };
+
+export type Calibrations = {
+  policy_id: string;
+  calibration: Calibration;
+  items: { policy_id: string; at: string; error: number }[];
+};
+
+export type Estimate = {
+  method: string;
+  value: number;
+  low: number;
+  high: number;
+  effective: number;
+  matched: number;
+  enough: boolean;
+  why: string;
+};
+
+export type OffPolicy = {
+  items: { policy_id: string; decisions: number; logged: number; earned: number; estimates: Estimate[] }[];
+};
+
+export type Evolution = {
+  id: string;
+  state: string;
+  generation: number;
+  seed: string;
+  actor: string;
+  parent_id: string;
+  policy_id: string | null;
+  note: string;
+  created_at: string;
+  changed_at: string;
+  found: {
+    rounds: { best: number; mean: number }[];
+    tried: number;
+    decisions: number;
+    held_out_decisions: number;
+    fitness: number;
+    held_out: number;
+    gap: number;
+    parent_fitness: number;
+    parent_held_out: number;
+    gain: number;
+    gain_low: number;
+    gain_high: number;
+    load: number;
+    parent_load: number;
+    harm: number;
+    parent_harm: number;
+    changes: { gene: string; before: number | string; after: number | string; worth: number }[];
+  };
+};
+
+export type Gap = {
+  id: string;
+  measure: "selection" | "offer" | "outcome";
+  trait: string;
+  group: string;
+  reference: string;
+  rate: number;
+  reference_rate: number;
+  ratio: number;
+  low: number;
+  high: number | null;
+  people: number;
+  reference_people: number;
+  state: "open" | "accepted" | "fair";
+  since: string;
+  seen_at: string;
+  settled_by: string | null;
+  note: string;
+};
+
+export type Bias = {
+  enabled: boolean;
+  groups: string[];
+  least_ratio: number;
+  least_count: number;
+  findings: number;
+  items: Gap[];
+};
