@@ -1,0 +1,189 @@
+"""`frontdesk decisions`"""
+
+import asyncio
+from typing import TYPE_CHECKING, get_args
+
+import click
+import msgspec
+
+from frontdesk.cli.local import Local, open_local
+from frontdesk.cli.output import json_option, note, print_json, print_table
+from frontdesk.cli.place import Place, placed
+from frontdesk.cli.shape import Group
+from frontdesk.engagement import Decision, DecisionState
+
+if TYPE_CHECKING:
+    from frontdesk.decision.options import EngagementOptions
+    from frontdesk.store.stories import Story
+
+EXAMPLES = """\
+frontdesk decisions list --customer cus_42
+frontdesk decisions show dec_0193…            everything about it: message, approver, delivery, outcome
+frontdesk decisions explain dec_0193…         why it came out so
+frontdesk decisions replay dec_0193…          make it again and compare
+frontdesk decisions replay --newest 1000      the same for many; exit code 1 if one differs"""
+
+
+@click.group(cls=Group, examples=EXAMPLES)
+def decisions() -> None:
+    """See what was decided about customers, why, and make it again."""
+
+
+@decisions.command("list", examples="frontdesk decisions list --state hold --json")
+@placed
+@click.option("--customer", "customer_id", metavar="ID", help="Those about this customer.")
+@click.option("--state", type=click.Choice(get_args(DecisionState)), help="Those that ended so.")
+@click.option("--segment", help="Those about this segment.")
+@click.option("--newest", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many.")
+@json_option
+def list_decisions(
+    place: Place,
+    customer_id: str | None,
+    state: DecisionState | None,
+    segment: str | None,
+    newest: int,
+    as_json: bool,
+) -> None:
+    """List decisions, the newest first."""
+    from frontdesk.store.decisions import Decisions, Wanted
+
+    system = place.load()
+
+    async def work(desk: Local) -> None:
+        wanted = Wanted(customer_id=customer_id, state=state, segment=segment)
+        found = await Decisions(desk.store.database).page(wanted, limit=newest)
+        if as_json:
+            print_json([_plain(each, system.section(_options())) for each in found])
+            return
+        rows = [
+            (each.id, each.at, each.customer_id, each.objective, each.arm, each.state, f"{each.confidence:.2f}")
+            for each in found
+        ]
+        print_table(rows, ("id", "at", "customer", "objective", "arm", "state", "confidence"))
+        if not found:
+            note("Nothing was decided yet. Next: frontdesk events import FILE")
+
+    asyncio.run(open_local(system, work))
+
+
+@decisions.command(examples="frontdesk decisions show dec_0193…")
+@placed
+@click.argument("decision_id", metavar="ID")
+@json_option
+def show(place: Place, decision_id: str, as_json: bool) -> None:
+    """Tell the story of the decision ID: reasons, strategy, message, approvers, delivery, outcomes."""
+    from frontdesk.store.stories import Stories
+
+    system = place.load()
+
+    async def work(desk: Local) -> None:
+        story = await Stories(desk.store.database).of(decision_id)
+        if as_json:
+            told = msgspec.to_builtins(story)
+            print_json(told | {"decision": _plain(story.decision, system.section(_options()))})
+            return
+        _explain(story.decision)
+        for line in _followed(story):
+            click.echo(line)
+
+    asyncio.run(open_local(system, work))
+
+
+@decisions.command(examples="frontdesk decisions explain dec_0193…")
+@placed
+@click.argument("decision_id", metavar="ID")
+def explain(place: Place, decision_id: str) -> None:
+    """Say why the decision ID came out as it did, with the exact shares of its features."""
+    from frontdesk.store.decisions import Decisions
+
+    async def work(desk: Local) -> None:
+        decision = await Decisions(desk.store.database).get(decision_id)
+        _explain(decision)
+        rows = [
+            (each.feature, f"{each.against_runner_up:+.5f}", f"{each.against_nothing:+.5f}")
+            for each in decision.contributions
+        ]
+        print_table(rows, ("feature", f"against {decision.runner_up or '–'}", "against nothing"))
+
+    asyncio.run(open_local(place.load(), work))
+
+
+@decisions.command(examples="frontdesk decisions replay dec_0193…")
+@placed
+@click.argument("decision_id", metavar="[ID]", required=False)
+@click.option("--newest", type=click.IntRange(1, 1_000_000), help="Replay so many of the newest instead of one.")
+@json_option
+def replay(place: Place, decision_id: str | None, newest: int | None, as_json: bool) -> None:
+    """Make the decision ID again from what was logged of it. Exit code 1 when it comes out otherwise."""
+    from frontdesk.clock import RandomIds, SystemClock
+    from frontdesk.decision.replay import replay as made_again
+    from frontdesk.store.decisions import Decisions, Wanted
+    from frontdesk.store.policies import Policies
+
+    if (decision_id is None) == (newest is None):
+        raise click.UsageError("Name one decision, or say `--newest N`.")
+    system = place.load()
+    options = system.section(_options())
+
+    async def work(desk: Local) -> None:
+        found = Decisions(desk.store.database)
+        policies = Policies(desk.store.database, SystemClock(), RandomIds())
+        if decision_id is not None:
+            chosen = [await found.get(decision_id)]
+        else:
+            chosen = await found.page(Wanted(), limit=newest or 1)
+        known = {name: await policies.get(name) for name in {each.policy_id for each in chosen}}
+        replays = [made_again(each, known[each.policy_id], options) for each in chosen]
+        if as_json:
+            print_json([msgspec.structs.asdict(each) | {"same": each.same} for each in replays])
+        elif decision_id is not None:
+            note(f"{replays[0].arm}, as before." if replays[0].same else f"It comes out as {replays[0].arm} now.")
+            if replays[0].not_scored:
+                note(f"Only the draw was made again. {replays[0].not_scored}")
+        else:
+            same = sum(each.same for each in replays)
+            scored = sum(not each.not_scored for each in replays)
+            note(f"{same} of {len(replays)} decisions come out the same, {scored} of them scored again bit for bit.")
+        if not all(each.same for each in replays):
+            raise click.exceptions.Exit(1)
+
+    asyncio.run(open_local(system, work))
+
+
+def _options() -> "type[EngagementOptions]":
+    from frontdesk.decision.options import EngagementOptions
+
+    return EngagementOptions
+
+
+def _plain(decision: Decision, options: "EngagementOptions") -> dict[str, object]:
+    """As JSON's own types, with reasons, and with features where the audit is comprehensive."""
+    from frontdesk.channels.engagement.deciding import shown
+
+    return msgspec.to_builtins(shown(decision, options))
+
+
+def _explain(decision: Decision) -> None:
+    from frontdesk.decision.explain import reasons
+
+    click.echo(f"{decision.state}: {decision.arm} for {decision.customer_id}, to {decision.objective}")
+    for reason in reasons(decision):
+        click.echo(f"  {reason}")
+
+
+def _followed(story: "Story") -> list[str]:
+    """What came after the decision, a line each."""
+    lines: list[str] = []
+    if story.strategy is not None:
+        found = story.strategy
+        lines.append(f"strategy: {found.strategy} ({found.origin}, generation {found.generation}), snapshot {found.id}")
+    if story.message is not None:
+        problem = f" ({story.message.problem})" if story.message.problem else ""
+        lines.append(f"message: {story.message.id}, {story.message.state}{problem}, by {story.message.model or '–'}")
+    lines += [f"{vote.verdict} by {vote.name or vote.person_id} at {vote.at:%Y-%m-%d %H:%M}" for vote in story.votes]
+    if story.delivery is not None:
+        lines.append(f"letter: {story.delivery.id}, {story.delivery.state} by {story.delivery.channel}")
+    lines += [f"outcome: {each.kind} at {each.at:%Y-%m-%d %H:%M}" for each in story.outcomes]
+    if story.reward is not None:
+        lines.append(f"reward: {story.reward:.3f}")
+    return lines
