@@ -2,10 +2,10 @@
 
 All weigh an outcome by w, the chance that the target chooses what was chosen over the logged chance of it (Horvitz and
 Thompson 1952; Swaminathan and Joachims 2015; Dudík et al. 2014). Intervals are asymptotic, with sums by customer, since
-one customer's outcomes are alike (Liang and Zeger 1986), Student's t with as many degrees of freedom as the effective
-number of customers leaves, and Hall's correction for skewness (1992), because a few large weights make errors lopsided.
-Bounds that hold for every sample, like the empirical Bernstein one, are several times as wide here: they pay for the
-largest weight that could occur.
+one customer's outcomes are alike (Liang and Zeger 1986). A few large weights make errors lopsided and their variance
+hard to know: Hall's transformation (1992) allows for the skewness, and Student's t has as many degrees of freedom as
+the kurtosis leaves to the variance (Satterthwaite 1946). Bounds that hold for every sample, like the empirical Bernstein
+one, are several times as wide here: they pay for the largest weight that could occur.
 
 Asymptotics need something to stand on. With little overlap, or none of the few outcomes among what overlaps, the
 observed variance is near zero and an interval falsely tight. So an estimate says how large a sample it is worth (Kish's
@@ -128,7 +128,7 @@ def _estimate(method: Method, log: Played, weights: Floats, value: float, parts:
     if why:
         low, high = (float(log.reward.min()), float(log.reward.max())) if len(weights) else (0.0, 0.0)
     else:
-        low, high = _interval(parts, value, log.customer, level, effective)
+        low, high = _interval(parts, value, log.customer, level)
     return Estimate(
         method=method,
         value=value,
@@ -142,7 +142,7 @@ def _estimate(method: Method, log: Played, weights: Floats, value: float, parts:
     )
 
 
-def _interval(parts: Floats, value: float, customer: Places, level: float, effective: float) -> tuple[float, float]:
+def _interval(parts: Floats, value: float, customer: Places, level: float) -> tuple[float, float]:
     """Bounds of the mean of `parts`, whose errors are independent between customers only."""
     error = np.bincount(customer, parts - value)
     error = error[np.bincount(customer) > 0]
@@ -151,8 +151,8 @@ def _interval(parts: Floats, value: float, customer: Places, level: float, effec
     if deviation == 0.0:
         return value, value
     scale = deviation * np.sqrt(count) / len(parts)  # the standard error of the mean
-    skew = float(np.mean(error**3)) / deviation**3
-    t = _student((1 + level) / 2, min(count, effective) - 1)
+    skew, kurtosis = float(np.mean(error**3)) / deviation**3, float(np.mean(error**4)) / deviation**4
+    t = _student((1 + level) / 2, 2 * count / max(kurtosis - 1, 1e-9))
     return value - scale * _hall(t, skew, count), value - scale * _hall(-t, skew, count)
 
 
