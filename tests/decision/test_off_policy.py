@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frontdesk.decision.arms import Arms
-from frontdesk.decision.features import CUSTOMER_NUMBERS, design
+from frontdesk.decision.features import CUSTOMER_NUMBERS, FEATURES, design
 from frontdesk.decision.logs import Log
 from frontdesk.decision.off_policy import doubly_robust, expectations, ips, model_of, snips
 from frontdesk.decision.rewards import HARM, STANDARD, counted, harmed, rewards
@@ -136,7 +136,7 @@ def test_a_row_of_the_model_knows_nothing_of_its_own_customer() -> None:
 
 
 def test_expectations_are_the_weighted_features() -> None:
-    numbers, weights = people(20), np.random.default_rng(1).normal(size=32)
+    numbers, weights = people(20), np.random.default_rng(1).normal(size=len(FEATURES))
     assert np.allclose(expectations(weights, numbers, ARMS), design(numbers, ARMS) @ weights)
     assert numbers.shape[1] == len(CUSTOMER_NUMBERS)
 

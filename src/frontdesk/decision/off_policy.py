@@ -4,8 +4,8 @@ All weigh an outcome by w, the chance that the target chooses what was chosen ov
 Thompson 1952; Swaminathan and Joachims 2015; Dudík et al. 2014). Intervals are asymptotic, with sums by customer, since
 one customer's outcomes are alike (Liang and Zeger 1986). A few large weights make errors lopsided and their variance
 hard to know: Hall's transformation (1992) allows for the skewness, and Student's t has as many degrees of freedom as
-the kurtosis leaves to the variance (Satterthwaite 1946). Bounds that hold for every sample, like the empirical Bernstein
-one, are several times as wide here: they pay for the largest weight that could occur.
+the kurtosis leaves to the variance (Satterthwaite 1946). Bounds that hold for every sample, like the empirical
+Bernstein one, are several times as wide here: they pay for the largest weight that could occur.
 
 Asymptotics need something to stand on. With little overlap, or none of the few outcomes among what overlaps, the
 observed variance is near zero and an interval falsely tight. So an estimate says how large a sample it is worth (Kish's
