@@ -240,6 +240,14 @@ class AddressRefused(FrontdeskError):
 # --- the desk itself --------------------------------------------------------
 
 
+class DeskRefused(FrontdeskError):
+    """A desk that is spoken to over HTTP did not take what it was given."""
+
+    code = "desk_refused"
+    status = 502
+    default_hint = "It needs an API key with the scope `engagement`: frontdesk keys create --help"
+
+
 class StoreUnavailable(FrontdeskError):
     """The database is away, locked or full. Nothing that was accepted is lost."""
 

@@ -15,12 +15,12 @@ Indices = NDArray[np.int64]
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Tokyo")
 ZONE_SHARES = (0.2, 0.35, 0.25, 0.1, 0.1)
-GROUPS = ("north", "south")  # a trait that nothing depends on, for checks of fairness
+GROUPS = {"gender": ("female", "male"), "age_group": ("18-34", "35-54", "55+")}  # on which nothing depends
 NAMES = ("Ada", "Ben", "Chloe", "Dan", "Eva", "Finn", "Grace", "Hugo", "Iris", "Jon", "Kim", "Leo", "Mia", "Noah")
 UNIT = 10.0  # money that counts as one unit of spending, on a logarithmic scale
 SPREAD = 0.1  # how far people of a kind differ, in log-odds
 ADDRESSES: dict[Channel, str] = {
-    "email": "{id}@people.example",
+    "email": "{id}@example.com",
     "sms": "+1555{number:07d}",
     "push": "device-{id}",
     "in_app": "{id}",
@@ -30,10 +30,11 @@ ADDRESSES: dict[Channel, str] = {
 class Population:
     """`size` people. `channels`, `drifted`, `needs` have a column for each of `CHANNELS` and `OBJECTIVES`."""
 
-    def __init__(self, kinds: Sequence[Kind], size: int, seed: int, start: datetime) -> None:
+    def __init__(self, kinds: Sequence[Kind], size: int, seed: int, start: datetime, prefix: str = "person-") -> None:
         random = np.random.default_rng([seed, 1])
         shares = np.array([kind.share for kind in kinds])
         self.kinds = tuple(kinds)
+        self.prefix = prefix
         self.kind: Indices = random.choice(len(kinds), size=size, p=shares / shares.sum())
         zones = random.choice(len(ZONES), size=size, p=ZONE_SHARES)
         self.zones = tuple(ZONES[int(zone)] for zone in zones)
@@ -53,24 +54,32 @@ class Population:
         new = random.random(size) < self._each([kind.newcomers for kind in kinds])
         self.age = np.where(new, random.uniform(0, 14, size), random.uniform(30, 720, size))  # days at the start
         self.consents = self._consents(random)
-        self._groups = random.choice(len(GROUPS), size=size)
+        self._groups = {trait: random.choice(len(groups), size=size) for trait, groups in GROUPS.items()}
 
     def __len__(self) -> int:
         return len(self.kind)
 
+    def id(self, person: int) -> str:
+        """What the desk calls them."""
+        return f"{self.prefix}{person:06d}"
+
+    def person(self, customer_id: str) -> int:
+        """Who has this id."""
+        return int(customer_id.removeprefix(self.prefix))
+
     def customer(self, person: int) -> Customer:
         """Whom the desk gets to know: nothing of their kind but segment and plan."""
-        kind = self.kinds[int(self.kind[person])]
-        name = f"p{person:06d}"
+        kind, id_ = self.kinds[int(self.kind[person])], self.id(person)
+        groups = {trait: names[int(self._groups[trait][person])] for trait, names in GROUPS.items()}
         return Customer(
-            id=name,
+            id=id_,
             segment=kind.segment,
             name=NAMES[person % len(NAMES)],
             time_zone=self.zones[person],
             consents=int(self.consents[person]),
             reachable=sum(1 << CHANNELS.index(channel) for channel in ADDRESSES),
-            addresses={channel: form.format(id=name, number=person) for channel, form in ADDRESSES.items()},
-            traits={"plan": kind.plan, "region": GROUPS[int(self._groups[person])]},
+            addresses={channel: form.format(id=id_, number=person) for channel, form in ADDRESSES.items()},
+            traits={"plan": kind.plan, **groups},
         )
 
     def _each(self, values: Sequence[float]) -> Numbers:

@@ -183,7 +183,7 @@ class Runner:
         self._learned = 0.0
         self._round = round_hours
         for event in world.history():
-            self._note(int(event.customer_id[1:]), event)
+            self._note(world.population.person(event.customer_id), event)
 
     def run(self, hours: int, *, until: int | None = None, watch: Callable[[float], None] | None = None) -> Report:
         """Let `hours` pass, or as many as settle `until` decisions; `watch` is told which share has passed."""
@@ -201,7 +201,7 @@ class Runner:
         self.events += len(events)
         came: dict[int, None] = {}
         for event in events:
-            person = int(event.customer_id[1:])
+            person = self.world.population.person(event.customer_id)
             self._note(person, event)
             if event.type == "purchase":
                 self._credit(person, event)

@@ -54,10 +54,11 @@ class World:
         drift_day: float = 14.0,
         history_days: int = 60,
         kinds: Sequence[Kind] = KINDS,
+        prefix: str = "person-",
     ) -> None:
         self.start = start
         self.hours = -24.0 * history_days
-        self.population = Population(kinds, people, seed, start)
+        self.population = Population(kinds, people, seed, start, prefix)
         self.arms = _Arms(messages, keys, seed)
         self.interest = self.population.home.copy()
         self.weariness = np.zeros(people)
@@ -84,8 +85,8 @@ class World:
         """What people did before the start, by time: they signed up, and came by while nobody wrote to them."""
         signed_up = [
             CustomerEvent(
-                id=f"sim-signup-{person}",
-                customer_id=f"p{person:06d}",
+                id=f"{self.population.id(person)}.signup",
+                customer_id=self.population.id(person),
                 type="signup",
                 at=self.start - timedelta(days=float(age)),
             )
@@ -196,8 +197,8 @@ class World:
         at = self.now + timedelta(hours=hours * float(self._days.random()))
         value = round(float(self.population.value[person]), 2)
         return CustomerEvent(
-            id=f"sim-{self._number:08d}",
-            customer_id=f"p{person:06d}",
+            id=f"{self.population.id(person)}.{self._number}",
+            customer_id=self.population.id(person),
             type=type_,
             at=at,
             properties={"value": value} if type_ == "purchase" else {},

@@ -1,0 +1,102 @@
+"""Messages of a rehearsal: those of a past that nobody lived, and those that people who do not exist may answer.
+
+A message of the past is written down as sent without a letter, so that nothing leaves the desk for it now.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+
+from frontdesk.store.database import Database, UtcDateTime
+from frontdesk.store.outreach import outreach
+from frontdesk.store.prepared import Connection, Prepared
+
+MOST = 1000
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that reached somebody at `at`, decided as `arm`."""
+
+    outreach_id: str
+    decision_id: str
+    customer_id: str
+    arm: str
+    channel: str
+    at: datetime
+
+
+class Wording(msgspec.Struct, frozen=True, kw_only=True):
+    """The text of the message of a decision."""
+
+    decision_id: str
+    subject: str
+    body: str
+
+
+_OF_DECISION = outreach.c.decision_id == sa.bindparam("decision")
+_AS_SENT = Prepared(
+    outreach.update()
+    .where(_OF_DECISION, outreach.c.state == "writing")
+    .values(
+        state="released",
+        subject=sa.bindparam("new_subject", type_=outreach.c.subject.type),
+        body=sa.bindparam("new_body", type_=outreach.c.body.type),
+        model="template",
+        updated_at=sa.bindparam("now", type_=UtcDateTime),
+    )
+    .returning(outreach.c.id, outreach.c.decision_id, outreach.c.customer_id, outreach.c.arm, outreach.c.channel)
+)
+_SENT = Prepared(
+    sa.select(
+        outreach.c.id,
+        outreach.c.decision_id,
+        outreach.c.customer_id,
+        outreach.c.arm,
+        outreach.c.channel,
+        outreach.c.updated_at,
+    )
+    .where(
+        outreach.c.state == "released",
+        outreach.c.updated_at >= sa.bindparam("since", type_=UtcDateTime),
+        outreach.c.customer_id.startswith(sa.bindparam("prefix")),
+    )
+    .order_by(outreach.c.updated_at)
+    .limit(MOST)
+)
+
+
+async def as_sent(connection: Connection, wordings: Sequence[Wording], now: datetime) -> list[Sent]:
+    """Let messages that are still to be written count as sent at `now`, with these texts."""
+    sent: list[Sent] = []
+    for each in wordings:
+        values = {"decision": each.decision_id, "new_subject": each.subject, "new_body": each.body, "now": now}
+        for row in await _AS_SENT(connection, values):
+            sent.append(
+                Sent(
+                    outreach_id=row["id"],
+                    decision_id=row["decision_id"],
+                    customer_id=row["customer_id"],
+                    arm=row["arm"],
+                    channel=row["channel"],
+                    at=now,
+                )
+            )
+    return sent
+
+
+async def sent_since(database: Database, since: datetime, prefix: str) -> list[Sent]:
+    """What left the desk since then for customers whose ids begin so, the oldest first."""
+    rows = await database.run(_SENT, {"since": since, "prefix": prefix})
+    return [
+        Sent(
+            outreach_id=row["id"],
+            decision_id=row["decision_id"],
+            customer_id=row["customer_id"],
+            arm=row["arm"],
+            channel=row["channel"],
+            at=row["updated_at"],
+        )
+        for row in rows
+    ]
