@@ -58,10 +58,10 @@ def test_contributions_add_up_to_the_differences_exactly(seed: int, most: int) -
 
 
 def test_the_strongest_come_first_and_the_others_are_summed() -> None:
-    reward = sure({"bias × message": 0.3, "bias × in_app": 0.2, "bias × offer": -0.1, "bias × mark": 0.01})
+    reward = sure({"bias × message": 0.3, "bias × email": 0.2, "bias × offer": -0.1, "bias × mark": 0.01})
     scorer = Scorer(policy(reward=reward), ARMS, 0.0)
     told = contributions(scorer, people(1), scorer.choose(people(1), ALL, SEEDS), most=2)[0]
-    assert [one.feature for one in told] == ["bias × message", "bias × in_app", REST]
+    assert [one.feature for one in told] == ["bias × message", "bias × email", REST]
 
 
 def test_what_holds_for_every_arm_explains_nothing() -> None:

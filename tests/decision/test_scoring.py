@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frontdesk.decision.arms import Arms
-from frontdesk.decision.features import EFFECTS, design
+from frontdesk.decision.features import EFFECTS, FEATURE_NAMES, design
 from frontdesk.decision.posterior import draws, learn, prior
 from frontdesk.decision.scoring import CHOOSING, JUDGING, Scorer, uniforms
 from frontdesk.engagement import Calibration, Genes
@@ -24,10 +24,10 @@ def seeds(count: int) -> np.ndarray:
 
 
 def test_the_best_arm_is_chosen_by_a_policy_that_is_sure() -> None:
-    scorer = Scorer(policy(reward=sure({"bias × message": 0.1, "bias × in_app": 0.2})), ARMS, 0.0)
+    scorer = Scorer(policy(reward=sure({"bias × message": 0.1, "bias × email": 0.2})), ARMS, 0.0)
     chosen = scorer.choose(people(50), np.ones((50, len(ARMS)), dtype=np.bool_), seeds(50))
-    assert {ARMS.keys[arm] for arm in chosen.arm} == {"welcome/in_app/now"}
-    assert chosen.probabilities[:, 2].tolist() == [1.0] * 50
+    assert {ARMS.keys[arm] for arm in chosen.arm} == {"welcome/email/now"}
+    assert chosen.probabilities[:, 1].tolist() == [1.0] * 50
     assert chosen.confidence.tolist() == [1.0] * 50
 
 
@@ -57,10 +57,10 @@ def test_with_no_eligible_arm_nothing_is_done_for_certain() -> None:
 
 
 def test_each_eligible_arm_gets_its_share_of_the_exploration() -> None:
-    scorer = Scorer(policy(reward=sure({"bias × message": 0.1, "bias × in_app": 0.2})), ARMS, 0.2)
+    scorer = Scorer(policy(reward=sure({"bias × message": 0.1, "bias × email": 0.2})), ARMS, 0.2)
     eligible = np.array([[True, True, True, False, True]])
     chosen = scorer.choose(people(1), eligible, seeds(1))
-    assert np.allclose(chosen.probabilities, [[0.05, 0.05, 0.85, 0.0, 0.05]])
+    assert np.allclose(chosen.probabilities, [[0.05, 0.85, 0.05, 0.0, 0.05]])
 
 
 def test_a_strategys_own_floor_counts_where_it_is_higher() -> None:
@@ -99,7 +99,9 @@ def test_company_order_and_repetition_never_change_a_decision(seed: int, count: 
     numbers = people(count, seed)
     eligible = rng.random((count, len(ARMS))) < 0.7
     own = rng.integers(0, 2**63, count, dtype=np.uint64)
-    learned = learn(prior(Genes()), design(people(40, seed + 1), ARMS).reshape(-1, 32), rng.random(40 * len(ARMS)))
+    learned = learn(
+        prior(Genes()), design(people(40, seed + 1), ARMS).reshape(-1, len(FEATURE_NAMES)), rng.random(40 * len(ARMS))
+    )
     scorer = Scorer(policy(reward=learned, seed=seed % 1000), ARMS, 0.05)
     together = scorer.choose(numbers, eligible, own)
     order = np.array(data.draw(st.permutations(range(count))))
@@ -145,13 +147,13 @@ def test_confidence_is_calibrated() -> None:
 
 
 def test_risk_is_predicted_and_never_less_than_the_system_file_says() -> None:
-    harm = sure({"bias × message": 0.01, "bias × in_app": 0.03, "engagement × always": 0.5})
+    harm = sure({"bias × message": 0.01, "bias × email": 0.03, "engagement × always": 0.5})
     scorer = Scorer(policy(harm=harm), ARMS, 0.0)
     risks = scorer.risks(people(1))[0]
-    assert np.allclose(risks, [0.0, 0.01, 0.04, 0.02, 0.02], atol=1e-5)  # sale: at least 0.02
+    assert np.allclose(risks, [0.0, 0.04, 0.01, 0.02, 0.02], atol=1e-5)  # sale: at least 0.02
     assert not np.any(scorer.harm[EFFECTS == 0])
     careful = Scorer(policy(Genes(harm_weight=2.0), harm=harm), ARMS, 0.0)
-    assert careful.risks(people(1))[0, 2] == pytest.approx(0.08, abs=1e-5)
+    assert careful.risks(people(1))[0, 1] == pytest.approx(0.08, abs=1e-5)
     careless = Scorer(policy(Genes(harm_weight=0.0), harm=harm), ARMS, 0.0)
     assert np.array_equal(careless.risks(people(1))[0], risks)
 

@@ -42,7 +42,7 @@ LAYERS: dict[str, Layer] = {
 CUSTOMER_NUMBERS: tuple[str, ...] = tuple(LAYERS)
 """What policies know of a customer. `recency` falls from 1 by half each week of silence, `value` grows with its
 logarithm, stages and likes are 0 or 1, `fits_…` say how near a time of day is to the customer's best hour, and `intent`
-is 0 unless the asker gives it."""
+is 0 unless the asker gives it. Some go into no feature yet: later ones can learn from their log."""
 
 SLOT_HOURS = {"fits_morning": 9, "fits_midday": 12, "fits_evening": 17}
 HALF_RECENCY_DAYS = 7.0
@@ -53,27 +53,22 @@ FEATURES: tuple[tuple[str, int, int], ...] = tuple(
     for customer, arm in (
         # what would happen anyway: the same for every arm, so it takes no side, but it makes outcomes less noisy
         ("bias", "always"),
-        ("recency", "always"),
         ("engagement", "always"),
-        ("churn_risk", "always"),
-        ("value", "always"),
         # what any message does to such a customer
         ("bias", "message"),
-        ("engagement", "message"),
-        ("churn_risk", "message"),
         ("fatigue", "message"),
-        ("value", "message"),
         ("intent", "message"),
-        # the channel, and the channel that the customer answers on
+        # the channel (those without a weight of their own are measured by that of any message), and who likes it
         ("bias", "email"),
         ("bias", "sms"),
         ("bias", "push"),
-        ("bias", "in_app"),
+        ("engagement", "in_app"),
+        ("frequency", "in_app"),
         ("likes_email", "email"),
-        ("likes_sms", "sms"),
-        ("likes_push", "push"),
         ("likes_in_app", "in_app"),
-        # the time
+        # the time, and whom it fits
+        ("bias", "morning"),
+        ("bias", "evening"),
         ("fits_now", "now"),
         ("fits_morning", "morning"),
         ("fits_midday", "midday"),
@@ -81,13 +76,19 @@ FEATURES: tuple[tuple[str, int, int], ...] = tuple(
         # what is given away
         ("bias", "offer"),
         ("churn_risk", "offer"),
-        ("value", "offer"),
-        # what it is about, where the customer stands
+        # what it is about, and whom that concerns
+        ("bias", "onboard"),
+        ("bias", "activate"),
+        ("bias", "retain"),
+        ("bias", "upsell"),
+        ("bias", "win_back"),
+        ("bias", "support"),
         ("new", "onboard"),
-        ("active", "activate"),
-        ("loyal", "upsell"),
-        ("at_risk", "retain"),
-        ("lapsed", "win_back"),
+        ("engagement", "activate"),
+        ("churn_risk", "retain"),
+        ("engagement", "upsell"),
+        ("churn_risk", "win_back"),
+        # what tells two messages apart that are alike in all else
         ("bias", "mark"),
     )
 )

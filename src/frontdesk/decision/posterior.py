@@ -23,23 +23,23 @@ USUAL_RATE = 0.10  # the learning rate at which an outcome counts once
 NOISE = 0.05  # variance of one outcome before any was seen: rewards of 0 to 1, one in twenty converts
 NOISE_OUTCOMES = 100.0  # how many outcomes that guess is worth
 HARM_NOISE = 0.01
-HARM_SCALE = 0.1
+HARM_SCALE = 0.01  # standard deviation of a weight
 
 
 def prior(genes: Genes) -> Posterior:
     """What a strategy believes before any outcome: that messages cost what they cost, and weights are small.
 
-    `prior_scale` is the standard deviation of a weight, in standard deviations of one outcome.
+    `prior_scale` is the standard deviation of a weight, in tenths of a conversion.
     """
-    known = ("email", "sms", "push", "in_app")
-    other = (channel_cost(genes, "telegram") + channel_cost(genes, "webhook")) / 2
+    known = ("email", "sms", "push")
+    other = (genes.cost_in_app + genes.cost_telegram + genes.cost_webhook) / 3
     means = {f"bias × {channel}": other - channel_cost(genes, channel) for channel in known}
     means |= {
         "bias × message": -other,
         "fatigue × message": -genes.fatigue_cost,
         "bias × offer": -genes.cost_offer,
     }
-    return _prior(means, genes.prior_scale, NOISE)
+    return _prior(means, genes.prior_scale / 10, NOISE)
 
 
 def harm_prior() -> Posterior:
@@ -150,7 +150,7 @@ def _cholesky(matrix: Floats) -> Floats:
 
 def _prior(means: Mapping[str, float], scale: float, noise: float) -> Posterior:
     mean = tuple(means.get(name, 0.0) for name in FEATURE_NAMES)
-    precision = (1.0 / scale**2,) * len(FEATURE_NAMES)
+    precision = (noise / scale**2,) * len(FEATURE_NAMES)
     return Posterior(
         mean=mean,
         precision=tuple(np.diag(precision).ravel().tolist()),
