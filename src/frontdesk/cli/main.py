@@ -28,6 +28,7 @@ VERBS = {
         "customers": "List, import, export and erase those whom the desk may write to.",
         "events": "Take in what customers did, and build their profiles anew.",
         "decisions": "See what was decided about customers, why, and make it again.",
+        "policies": "List, read and compare the policies by which customers are decided about.",
         "evolution": "Have strategies evolve, watch their trials, take them back.",
         "approvals": "Read messages that wait for a person, and approve or reject them.",
     },
