@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontdesk.decision.policies import PolicySource, born, first, held_out, seed_of, share_of
+from frontdesk.decision.features import FEATURE_NAMES
+from frontdesk.decision.policies import PolicySource, begin, born, first, held_out, seed_of, share_of
 from frontdesk.engagement import Genes
 from frontdesk.store.database import Database
 from frontdesk.store.policies import Policies
@@ -48,6 +49,20 @@ async def test_a_cached_pointer_is_looked_at_once_a_second(policies: Policies, c
 async def test_snapshots_stay_at_hand_for_replays(policies: Policies, clock: FakeClock) -> None:
     source = PolicySource(policies, clock)
     assert await source.policy("p1") is await source.policy("p1")
+
+
+async def test_a_policy_of_other_features_begins_anew_and_its_place_is_kept(
+    database: Database, clock: FakeClock, ids: CountingIds
+) -> None:
+    store = Policies(database, clock, ids)
+    old = msgspec.structs.replace(first("p1", Genes(margin=0.02), clock.now()), features=("bias",))
+    await store.start(old)
+    await begin(store, ids, clock.now())
+    champion = (await PolicySource(store, clock).serving()).champion
+    assert (champion.parent_id, champion.strategy, champion.features) == ("p1", "p1", FEATURE_NAMES)
+    assert champion.genes == old.genes
+    await begin(store, ids, clock.now())
+    assert (await store.serving()).champion_id == champion.id
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, unique=True), st.floats(0, 1))

@@ -20,7 +20,7 @@ from frontdesk.decision.logs import Log, log_of, read_log
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.patterns import find
 from frontdesk.decision.policies import seed_of
-from frontdesk.decision.posterior import learn, learn_harm
+from frontdesk.decision.posterior import harm_prior, learn, learn_harm, prior
 from frontdesk.decision.rewards import STANDARD, harmed, rewards
 from frontdesk.engagement import NOTHING, OUTCOMES, Policy, Posterior
 from frontdesk.ports import Clock, Ids
@@ -138,15 +138,7 @@ class Learner:
         """What the strategy has learned from settled decisions, and whether that is more than the last time."""
         learned = await self._learners.get(policy.strategy)
         if learned is None or learned.features != policy.features:
-            born = await self._policies.get(policy.strategy)  # a strategy is called as its first snapshot
-            learned = Learned(
-                strategy=born.strategy,
-                through_at=born.created_at if born.reward.n > 0 else LONG_AGO,  # it was born with the log learned
-                through_id="",
-                features=born.features,
-                reward=born.reward,
-                harm=born.harm,
-            )
+            learned = _beginning(policy, await self._policies.get(policy.strategy))
         more = False
         while found := await self._decisions.settled(learned.through_at, learned.through_id):
             last, more = found[-1], True
@@ -184,6 +176,19 @@ class Learner:
         seen = await read_log(self._decisions, arms, now - KEPT, holdout_share=options.learning.holdout_share)
         for pattern in await self._patterns.put(await asyncio.to_thread(find, seen, arms, now)):
             metrics.pattern_discoveries.labels(pattern.kind, pattern.confidence).inc()
+
+
+def _beginning(policy: Policy, born: Policy) -> Learned:
+    """What the strategy of a policy knew at first; `born` is its first snapshot, by whose id it is called."""
+    known = born.features == policy.features
+    return Learned(
+        strategy=policy.strategy,
+        through_at=born.created_at if known and born.reward.n > 0 else LONG_AGO,  # it was born with the log learned
+        through_id="",
+        features=policy.features,
+        reward=born.reward if known else prior(policy.genes),
+        harm=born.harm if known else harm_prior(),
+    )
 
 
 def _judged(found: Sequence[Logged], costs: dict[str, float]) -> list[float]:

@@ -8,8 +8,8 @@ import msgspec
 
 from frontdesk.decision.features import FEATURE_NAMES
 from frontdesk.decision.posterior import harm_prior, prior
-from frontdesk.engagement import Genes, Policy, PolicyOrigin, Serving
-from frontdesk.ports import Clock
+from frontdesk.engagement import Calibration, Genes, Policy, PolicyOrigin, Serving
+from frontdesk.ports import Clock, Ids
 from frontdesk.store.policies import Policies
 
 LOOKED = 1.0  # seconds for which the pointer is believed
@@ -55,6 +55,33 @@ def born(
         harm=harm_prior(),
         draws_seed=seed_of(policy_id),
         note=note,
+    )
+
+
+async def begin(policies: Policies, ids: Ids, now: datetime) -> None:
+    """Have a policy that serves, and only such as weigh the features that this version makes.
+
+    One of other features serves on as a snapshot that knows nothing yet; learning then reads the whole log again.
+    """
+    await policies.start(first(ids.new("policy"), Genes(), now))
+    for policy_id in await policies.served():
+        policy = await policies.get(policy_id)
+        if policy.features != FEATURE_NAMES:
+            await policies.advance(_anew(policy, ids.new("policy"), now))
+
+
+def _anew(policy: Policy, policy_id: str, now: datetime) -> Policy:
+    return msgspec.structs.replace(
+        policy,
+        id=policy_id,
+        parent_id=policy.id,
+        created_at=now,
+        features=FEATURE_NAMES,
+        reward=prior(policy.genes),
+        harm=harm_prior(),
+        calibration=Calibration(),
+        draws_seed=seed_of(policy_id),
+        note="policies weigh other features now, so it begins anew",
     )
 
 
