@@ -22,6 +22,7 @@ from frontdesk.channels.pages import Pages
 from frontdesk.gate.origins import security_headers
 from tests.browser import fake_console
 from tests.browser.fake_answers import CALL, PASSAGE, SCRIPTS, Event, done, said
+from tests.browser.fake_engagement import FakeEngagement
 from tests.browser.fake_inbox import FakeInbox
 from tests.browser.fake_lines import Lines, frame
 from tests.browser.fake_values import message, problem
@@ -65,6 +66,7 @@ class FakeDesk:
         self.memories = [{"id": "mem_1", "text": "Works in the garden house", "created_at": NOW.isoformat()}]
         self.approved = asyncio.Event()
         self.inbox = FakeInbox()
+        self.engagement = FakeEngagement()
         self.lines = Lines()
         self.typed = 0
         self.links: list[dict[str, str]] = []
@@ -111,7 +113,15 @@ class FakeDesk:
                 ("POST", "/api/v1/approvals/{id}"): self.approve,
             }.items()
         ]
-        return Starlette(routes=[*routes, *self.inbox.routes(), *fake_console.ROUTES, *Pages(PAGES).routes()])
+        return Starlette(
+            routes=[
+                *routes,
+                *self.inbox.routes(),
+                *self.engagement.routes(),
+                *fake_console.ROUTES,
+                *Pages(PAGES).routes(),
+            ]
+        )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -138,6 +148,7 @@ class FakeDesk:
                 "suggestions": ["When do you open?", "Book a table", "Who is your barber?"],
                 "version": "0.1.0",
                 "sign_in": "required",
+                "engagement": True,
                 "providers": [{"id": "example", "name": "Example"}],
                 "local_sign_in": True,
                 "model": {"name": "scripted", "strength": "small"},

@@ -10,6 +10,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 CONSOLE = ["", "inbox", "messages", "conversations", "satisfaction", "canned", "knowledge", "people", "keys"]
 CONSOLE += ["tools", "work", "models", "usage", "audit"]
+CONSOLE += ["decisions", "decisions/dec_1", "approvals", "customers", "customers/ann", "outbox"]
+CONSOLE += ["policies", "policies/pol_champion", "evolution", "evaluation", "fairness"]
 
 
 OUTSIDE = """

@@ -90,7 +90,7 @@ const OF_ENGAGEMENT: readonly PageName[] = [
   "evaluation",
   "fairness",
 ];
-const OF_THE_DESK = (Object.keys(SCREENS) as PageName[]).filter((page) => !OF_ENGAGEMENT.includes(page));
+const OF_THE_DESK = (Object.keys(SCREENS) as PageName[]).filter((page) => page !== "overview" && !OF_ENGAGEMENT.includes(page));
 
 export function App() {
   const route = useRoute();
@@ -125,9 +125,7 @@ export function App() {
           </button>
         </div>
         <ul className="plain" data-open={isMenuOpen}>
-          {OF_THE_DESK.map((page) => (
-            <PageLink key={page} page={page} isHere={page === route.page} />
-          ))}
+          <PageLink page="overview" isHere={route.page === "overview"} />
           {desk.value?.engagement && (
             <li className="group">
               <p className="label" id="pages-engagement">
@@ -140,6 +138,9 @@ export function App() {
               </ul>
             </li>
           )}
+          {OF_THE_DESK.map((page) => (
+            <PageLink key={page} page={page} isHere={page === route.page} />
+          ))}
           <li className="to-chat">
             <a href="/">{words.toChat}</a>
           </li>
