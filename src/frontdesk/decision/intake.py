@@ -1,8 +1,8 @@
 """Taking in what customers did: each event once, with what it changes of the profile, in one transaction."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Literal, Protocol, cast
 
 import msgspec
@@ -10,13 +10,14 @@ from sqlalchemy.exc import IntegrityError
 
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.profiles import MESSAGE, OUTCOME_TYPES, fold
-from frontdesk.engagement import CustomerEvent, Outcome, OutcomeKind, Profile
+from frontdesk.engagement import Customer, CustomerEvent, Outcome, OutcomeKind, Profile
 from frontdesk.errors import Conflict, FrontdeskError, FutureEvent, TooLarge, UnknownCustomer
 from frontdesk.ports import Clock, Dispatcher
 from frontdesk.store import customer_events
 from frontdesk.store.customer_events import NewEvent
 from frontdesk.store.customers import ensure, locked, set_profiles
 from frontdesk.store.database import Database
+from frontdesk.store.gathered import Gathered
 from frontdesk.store.prepared import Connection
 
 AHEAD = timedelta(minutes=5)  # by which a sender's clock may be before ours
@@ -61,7 +62,18 @@ async def note(
     if unknown := next((event for event in events if event.customer_id not in found), None):
         raise UnknownCustomer("There is no such customer", where=unknown.customer_id)
     known = await customer_events.known(connection, {event.id for event in events})
-    fresh = {event.id: event for event in reversed(events) if event.id not in known}
+    return await _write(connection, [event for event in events if event.id not in known], found, now, asking)
+
+
+async def _write(
+    connection: Connection,
+    events: Sequence[CustomerEvent],
+    found: Mapping[str, Customer],
+    now: datetime,
+    asking: Collection[str],
+) -> frozenset[str]:
+    """Write events that are not known, of which the first of an id counts."""
+    fresh = {event.id: event for event in reversed(events)}
     rows = [NewEvent(event=each, received_at=now, decided=each.id not in asking) for each in fresh.values()]
     await customer_events.write(connection, rows)
     in_turn = sorted(fresh.values(), key=lambda event: event.customer_id)
@@ -91,6 +103,7 @@ class Intake:
         self._work = work
         self._settings = settings
         self._feedback = feedback
+        self._together: Gathered[list[CustomerEvent], list[Accepted]] = Gathered(self._store_together)
 
     async def accept(self, events: Sequence[CustomerEvent]) -> list[Accepted]:
         """What became of each, in their order. All that are accepted are durable, and decided about soon.
@@ -108,7 +121,7 @@ class Intake:
                 results[place] = await self._join(self._feedback, outcome)
             else:
                 plain.append((place, event))
-        stored = await self._store([event for _, event in plain], now)
+        stored = await self._together.put([event for _, event in plain]) if plain else []
         results |= {place: result for (place, _), result in zip(plain, stored, strict=True)}
         for (_, event), result in zip(plain, stored, strict=True):
             if result.decides:
@@ -138,20 +151,24 @@ class Intake:
             return Accepted(id=outcome.id, state="refused", problem=problem)
         return Accepted(id=outcome.id, state="accepted")
 
+    async def _store_together(self, batches: list[list[CustomerEvent]]) -> list[list[Accepted] | Exception]:
+        """What comes while a transaction is under way shares the next one."""
+        results = iter(await self._store([event for batch in batches for event in batch], self._clock.now()))
+        return [list(islice(results, len(batch))) for batch in batches]
+
     async def _store(self, events: Sequence[CustomerEvent], now: datetime) -> list[Accepted]:
-        if not events:
-            return []
         asking = {event.id for event in events if event.type not in NO_QUESTION and now - event.at < FRESH}
 
         async def work(connection: Connection) -> list[Accepted]:
-            owners = await customer_events.known(connection, {event.id for event in events})
-            for event in events:
-                owners.setdefault(event.id, event.customer_id)
-            mine = [event for event in events if owners[event.id] == event.customer_id]
-            wanted = {event.customer_id for event in mine}
-            if missing := wanted - (await locked(connection, wanted)).keys():
+            wanted = {event.customer_id for event in events}
+            found = await locked(connection, wanted)
+            known = await customer_events.known(connection, {event.id for event in events})
+            owners = {event.id: event.customer_id for event in reversed(events)} | known
+            new = [each for each in events if each.id not in known and owners[each.id] == each.customer_id]
+            if missing := {event.customer_id for event in new} - found.keys():
                 await ensure(connection, now, missing, self._settings().default_segment)
-            fresh = set(await note(connection, mine, now, asking=asking))
+                found = await locked(connection, wanted)
+            fresh = set(await _write(connection, new, found, now, asking))
             return [_result(event, owners[event.id], fresh, asking) for event in events]
 
         try:
