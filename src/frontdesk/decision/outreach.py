@@ -15,7 +15,7 @@ from frontdesk.decision.profiles import signals
 from frontdesk.decision.release import Release
 from frontdesk.decision.settings import Settings
 from frontdesk.engagement import Customer
-from frontdesk.errors import ModelUnavailable
+from frontdesk.errors import FrontdeskError, ModelUnavailable, NotFound
 from frontdesk.ports import Clock, Dispatcher
 from frontdesk.store.audit import Act, Audit
 from frontdesk.store.customers import Customers
@@ -55,7 +55,17 @@ class Outreach:
         self._work = work
 
     async def run(self, outreach_id: str) -> None:
-        """Do what is due. Raises `NotFound` for a message that is gone with its customer."""
+        """Do what is due. Bears a message that is gone with its customer."""
+        try:
+            await self._step(outreach_id)
+        except NotFound:
+            return
+        except Exception as error:
+            kind = error.code if isinstance(error, FrontdeskError) else type(error).__name__
+            metrics.orchestration_errors.labels("outreach", kind).inc()
+            raise
+
+    async def _step(self, outreach_id: str) -> None:
         claimed = await self._rows.claim(outreach_id, LEASE)
         if claimed is not None:
             await self._write(claimed)
@@ -76,6 +86,7 @@ class Outreach:
         except ModelUnavailable as error:
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (row.attempts - 1))
             await self._rows.again(row, wait, error.code)
+            metrics.orchestration_errors.labels("content", error.code).inc()
             log.warning("text_waits", outreach=row.id, code=error.code)
             return
         await self._keep(row, customer, content)

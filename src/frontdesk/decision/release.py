@@ -88,6 +88,7 @@ class Release:
         digest: str,
         now: datetime,
     ) -> tuple[str, ...]:
+        not_after = _closing(customer, now, _segments(row, customer, self._settings()))
         letters = [
             await put(
                 connection,
@@ -99,12 +100,12 @@ class Release:
                     customer_id=row.customer_id,
                     body=body,
                     proactive=True,
-                    not_after=_closing(customer, now, _segments(row, customer, self._settings())),
+                    not_after=not_after,
                 ),
             )
             for number, body in enumerate(bodies)
         ]
-        await released(connection, row, customer, letters[0], digest, now)
+        await released(connection, row, customer, letter_id=letters[0], digest=digest, not_after=not_after, now=now)
         sent = CustomerEvent(
             id=row.id, customer_id=row.customer_id, type=MESSAGE, at=now, properties={"channel": row.channel}
         )

@@ -317,11 +317,19 @@ async def defer(
 
 
 async def released(
-    connection: Connection, row: OutreachRow, customer: Customer, letter_id: str, digest: str, now: datetime
+    connection: Connection,
+    row: OutreachRow,
+    customer: Customer,
+    *,
+    letter_id: str,
+    digest: str,
+    not_after: datetime,
+    now: datetime,
 ) -> None:
-    """It left as this letter, and is counted as of now. The caller holds the customer's lock."""
+    """It left as this letter. It is counted as of the last moment at which it may arrive, so that no window of days
+    ever holds more than its cap. The caller holds the customer's lock."""
     await _RELEASED(connection, {"outreach": row.id, "letter": letter_id, "sent_digest": digest, "now": now})
-    await _move(connection, row, customer, now)
+    await _move(connection, row, customer, not_after)
 
 
 async def _move(connection: Connection, row: OutreachRow, customer: Customer, at: datetime) -> None:
