@@ -27,12 +27,12 @@ LAPSING = 0.004  # chance a day that somebody loses interest at once
 ANSWERED = {"open": 0.25, "click": 0.5, "reply": 1.0, "conversion": 1.0, "unsubscribe": -4.0, "complaint": -4.0}
 DRIFT_DAYS = 7.0  # from the old taste to the new
 LIKED = np.array([0.2, -0.9, -0.6, 0.2, -0.6, -2.0])  # log-odds of opening, by `CHANNELS` …
-LEANING = np.array([-0.6, 0.0, 0.8, 1.8, 0.5, 0.0])  # … and how they change from no interest to full
+LEANING = np.array([0.0, 0.0, 0.4, 1.6, 0.5, 0.0])  # … and how they change from no interest to full
 INTRUSIVE = np.array([0.0, 0.8, 0.5, -0.6, 0.5, 0.0])  # log-odds of leaving, by `CHANNELS`
 BOUNCING = np.array([0.01, 0.01, 0.03, 0.0, 0.01, 0.01])
 COMPLAINING = 0.12  # of those who unsubscribe
 REPLYING = 0.08  # of those who click
-OPENING, CLICKING, BUYING = -1.2, -1.1, -1.5  # log-odds before anything is known of the two
+OPENING, CLICKING, BUYING = -0.6, -0.9, -1.2  # log-odds before anything is known of the two
 
 
 class World:
@@ -126,13 +126,13 @@ class World:
         """The truth: [B, A, 7], how likely each of `OUTCOMES` is if the person got the arm now."""
         folk, arms = self.population, self.arms
         sent = np.where(np.isnan(arms.hour), self.local_hours(people)[:, None], arms.hour)  # [B, A]
-        timely = 0.6 * np.cos((sent - folk.hour[people, None]) * math.pi / 12) + 0.3 * arms.present
+        timely = 0.8 * np.cos((sent - folk.hour[people, None]) * math.pi / 12) + 0.3 * arms.present
         tired = (self._tiredness(people) / folk.patience[people])[:, None]
         liked = self._tastes(people)[:, arms.channel]
         tempting = self._temptation(people)[:, None] * arms.offer
         needed = self._needs(people)[:, arms.objective] + arms.charm + tempting
         delivered = 1 - BOUNCING[arms.channel]
-        opened = delivered * _logistic(OPENING + liked + timely - 2.0 * tired + 0.3 * needed)
+        opened = delivered * _logistic(OPENING + liked + timely - 1.6 * tired + 0.3 * needed)
         clicked = opened * _logistic(CLICKING + needed - 1.0 * tired)
         caused = clicked * _logistic(BUYING + 0.5 * needed + 0.4 * tempting)
         bought = 1 - (1 - caused) * np.exp(-self._organic(people) * WINDOW_DAYS)[:, None]
@@ -216,14 +216,14 @@ class World:
         self.interest[lost] = 0.02
 
     def _tastes(self, people: Indices) -> Numbers:
-        """How each person likes each channel now, in log-odds: who comes often reads in the app, others by mail."""
+        """How each person likes each channel now, in log-odds: who comes often reads in the app."""
         folk = self.population
         leaning = LEANING * (self.keenness(people)[:, None] - 0.5)
         return LIKED + leaning + folk.channels[people] + self._drifted() * folk.drifted[people]
 
     def _temptation(self, people: Indices) -> Numbers:
         """What a full offer does, in log-odds: less for those who spend much."""
-        return self.population.offer[people] + 1.2 - 1.2 * self._wealth(people)
+        return self.population.offer[people] + 0.9 - 0.6 * self._wealth(people)
 
     def keenness(self, people: Indices) -> Numbers:
         """0 to 1, by how often they came of late."""
@@ -250,12 +250,12 @@ class World:
         new = 1 / (1 + np.exp((folk.age[people] + self.hours / 24 - 14) / 2))
         keen, quiet, wealth = self.keenness(people), self.quietness(people), self._wealth(people)
         now = {
-            "onboard": 2.4 * new - 1.4,
-            "activate": 1.4 * (1 - new) * (1 - keen) - 0.4,
-            "retain": 1.6 * np.clip(2 * quiet, 0, 1) - 0.5,
-            "upsell": 1.4 * keen + 0.5 * wealth - 1.1,
-            "win_back": 2.0 * quiet - 0.8,
-            "support": 1.5 * self.trouble[people] - 1.2,
+            "onboard": 3.4 * new - 1.6,
+            "activate": 2.2 * (1 - new) * (1 - keen) - 0.6,
+            "retain": 2.2 * quiet - 0.6,
+            "upsell": 2.4 * keen + 0.2 * wealth - 1.5,
+            "win_back": 2.8 * quiet - 1.0,
+            "support": 2.0 * self.trouble[people] - 1.3,
         }
         return folk.needs[people] + np.stack([now[objective] for objective in OBJECTIVES], axis=1)
 
