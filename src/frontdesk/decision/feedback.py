@@ -36,6 +36,8 @@ SIGNIFICANCE: dict[OutcomeKind, str] = {
     "unsubscribe": "high",
     "complaint": "high",
 }
+for _kind, _significance in SIGNIFICANCE.items():
+    metrics.learning_events.labels(_kind, _significance)  # at 0, so that a rate sees the first one
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
