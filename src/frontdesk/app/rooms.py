@@ -152,7 +152,7 @@ async def open_desk(
             kinds += engagement.kinds
         converse, work = await _work(system, role, parts, outlets, kinds, chores, nerves, store, clock, stack)
         if engagement is not None:
-            await engagement.begin(work.local, stack)
+            await engagement.begin(work.local, role, stack)
         await work.local.start()
         if telegram is not None:
             await telegram.begin(converse, work.local, role, stack)

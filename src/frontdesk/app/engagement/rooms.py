@@ -10,8 +10,9 @@ import numpy as np
 from frontdesk.app.engagement.rows import rows_of
 from frontdesk.app.reload import SECONDS as RELOAD_SECONDS
 from frontdesk.app.reload import Reload
-from frontdesk.app.work import Chores, in_rounds
+from frontdesk.app.work import Chores, Role, in_rounds
 from frontdesk.channels.engagement.deciding import Deciding
+from frontdesk.decision import policies as snapshots
 from frontdesk.decision.approvals import Approvals
 from frontdesk.decision.comparing import Comparing
 from frontdesk.decision.content.writer import Writer
@@ -25,11 +26,11 @@ from frontdesk.decision.learning import Learner
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.outreach import Outreach
 from frontdesk.decision.pacing import Pacing
-from frontdesk.decision.policies import PolicySource, first
+from frontdesk.decision.policies import PolicySource
 from frontdesk.decision.release import Release
 from frontdesk.decision.settings import Effective, Settings
+from frontdesk.decision.simulation.demo import Demo
 from frontdesk.delivery.options import DeliveryOptions
-from frontdesk.engagement import Genes
 from frontdesk.ports import Clock, Dispatcher, Ids, Job, Models, Outlet, Search
 from frontdesk.store.audit import Audit
 from frontdesk.store.database import Database
@@ -39,6 +40,7 @@ from frontdesk.work.kinds import Kind
 
 SETTINGS_SECONDS = 1.0  # between two looks at what was set for a while
 GUARD_SECONDS = 10.0
+DEMO_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ class Engagement:
         self._release = Release(database, self.settings, clock, ids, _written(system, outlets))
         self._writer = Writer(models, search, self.settings)
         self._reload = Reload(system, self.effective.replace, audit)
+        self._shows = options.demo and system.environment == "development"
         self._audit = audit
         self._clock = clock
         self._ids = ids
@@ -148,12 +151,12 @@ class Engagement:
         chores.add("engagement.update", update, "every 1h")
         chores.add(EVOLVE, evolve)
         chores.add("engagement.evolution", ask_to_evolve, "daily 05:00")
-        chores.add("engagement.bias", compare_groups, "daily 04:30")
+        chores.add("engagement.bias", compare_groups, "every 1h")
 
-    async def begin(self, work: Dispatcher, stack: AsyncExitStack) -> None:
+    async def begin(self, work: Dispatcher, role: Role, stack: AsyncExitStack) -> None:
         """Decide and send from now on."""
         rows, clock, ids, settings = self.rows, self._clock, self._ids, self.settings
-        await rows.policies.start(first(ids.new("pol"), Genes(), clock.now()))
+        await snapshots.begin(rows.policies, ids, clock.now())
         await self.effective.refresh()
         chance = np.random.default_rng(secrets.randbits(128))
         engine = Engine(
@@ -182,10 +185,27 @@ class Engagement:
         async def watch_over() -> None:  # each process counts the failures of its own decisions
             await self.guard.look()
             await evolving.publish()
+            await self.fairness.publish()
 
         await in_rounds(SETTINGS_SECONDS, self.effective.refresh, clock, stack)
         await in_rounds(RELOAD_SECONDS, self._reload.look, clock, stack)
         await in_rounds(GUARD_SECONDS, watch_over, clock, stack)
+        if self._shows and role.name == "all":
+            await self._show(self._at_work.intake, stack)
+
+    async def _show(self, intake: Intake, stack: AsyncExitStack) -> None:
+        """Let customers who do not exist live with an empty desk, in its only process."""
+        demo = Demo(self.rows.database, intake, self.feedback, self.settings, self._clock, self._ids)
+        is_filled = False
+
+        async def live() -> None:
+            nonlocal is_filled
+            if not is_filled:
+                await demo.fill()
+                is_filled = True
+            await demo.step()
+
+        await in_rounds(DEMO_SECONDS, live, self._clock, stack)
 
 
 def open_engagement(
