@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -69,11 +69,12 @@ MESSAGE = """\
 
 @dataclass(frozen=True, slots=True)
 class Deciding:
-    """Where it listens, with which key it is asked, and where its rows are."""
+    """Where it listens, with which key it is asked, where its rows are, and the sessions of its parts by name."""
 
     port: int
     key: str
     url: str
+    sessions: Mapping[str, int]
 
 
 @contextmanager
@@ -82,7 +83,9 @@ def deciding_desk() -> Generator[Deciding]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="frontdesk-bench-")))
         folder.chmod(0o755)  # as root, PostgreSQL runs as another user
-        environment = {"DATABASE_URL": _postgres(folder, stack), "REDIS_URL": _valkey(folder, stack)}
+        postgres, database = _postgres(folder, stack)
+        valkey, redis = _valkey(folder, stack)
+        environment = {"DATABASE_URL": database, "REDIS_URL": redis}
         environment |= {"PYTHONWARNINGS": "ignore", "ENVIRONMENT": "development"}
         home = folder / "home"
         home.mkdir()
@@ -95,9 +98,9 @@ def deciding_desk() -> Generator[Deciding]:
         key = subprocess.run(create, check=True, capture_output=True, text=True).stdout.strip()
         port = free_port()
         up = [FRONTDESK, "up", *place, "--role", "web", "--port", str(port), "--workers", str(WORKERS)]
-        stack.enter_context(running(up, environment, log=folder / "up.log"))
+        web = stack.enter_context(running(up, environment, log=folder / "up.log"))
         wait_until_ready(f"http://127.0.0.1:{port}/ready", seconds=60)
-        yield Deciding(port, key, environment["DATABASE_URL"])
+        yield Deciding(port, key, database, {"desk": web, "PostgreSQL": postgres, "Valkey": valkey})
 
 
 async def fill(desk: Local) -> None:
@@ -157,23 +160,23 @@ def logged(url: str) -> dict[str, int]:
     return asyncio.run(count())
 
 
-def _postgres(folder: Path, stack: ExitStack) -> str:
+def _postgres(folder: Path, stack: ExitStack) -> tuple[int, str]:
     server = Postgres(folder=folder / "postgres", port=free_port(), password=PASSWORD)
     server.prepare()
-    _start("postgres", server.folder, server.port, stack)
+    session = _start("postgres", server.folder, server.port, stack)
     while not server.answers():
         time.sleep(0.05)
-    return server.url
+    return session, server.url
 
 
-def _valkey(folder: Path, stack: ExitStack) -> str:
+def _valkey(folder: Path, stack: ExitStack) -> tuple[int, str]:
     server = Valkey(folder=folder / "valkey", port=free_port(), password=PASSWORD)
     server.prepare()
-    _start("valkey", server.folder, server.port, stack)
+    session = _start("valkey", server.folder, server.port, stack)
     wait_for(server.port, seconds=20)
-    return server.url
+    return session, server.url
 
 
-def _start(name: str, folder: Path, port: int, stack: ExitStack) -> None:
+def _start(name: str, folder: Path, port: int, stack: ExitStack) -> int:
     command = [sys.executable, "-m", "benchmarks.scaled", name, folder, str(port)]
-    stack.enter_context(running(command, {}, log=folder.with_suffix(".log")))
+    return stack.enter_context(running(command, {}, log=folder.with_suffix(".log")))

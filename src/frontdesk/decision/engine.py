@@ -25,6 +25,8 @@ from frontdesk.telemetry import metrics
 
 log = structlog.get_logger("frontdesk.decision")
 
+MOST_TOGETHER = 512  # decisions in one transaction: bounds how long others wait for its customers
+
 Watch = Callable[[PolicyRole, float, bool], None]
 
 
@@ -62,7 +64,7 @@ class Engine:
         self._chance = chance
         self._watch = watch
         self._choosers = Choosers()
-        self._gathered: Gathered[Sequence[Asked], list[Result]] = Gathered(self._each)
+        self._gathered: Gathered[Sequence[Asked], list[Result]] = Gathered(self._each, most=MOST_TOGETHER, weight=len)
 
     async def decide(self, asks: Sequence[Ask]) -> list[Decision | FrontdeskError]:
         """A durable decision for each question, or why there is none: `UnknownCustomer`, `BadFeature`, `Conflict`.

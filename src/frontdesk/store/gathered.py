@@ -1,7 +1,9 @@
 """Things that wait while a transaction is under way share the next one."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
+from itertools import accumulate, takewhile
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -9,10 +11,21 @@ R = TypeVar("R")
 
 
 class Gathered(Generic[T, R]):
-    """`put` hands an item over; `write` gets all that came together and gives a result for each, or what it met."""
+    """`put` hands an item over; `write` gets all that came together and gives a result for each, or what it met.
 
-    def __init__(self, write: Callable[[list[T]], Awaitable[list[R | Exception]]]) -> None:
+    Items that together weigh more than `most` are written in turn, the first who came first.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[list[T]], Awaitable[list[R | Exception]]],
+        *,
+        most: int = sys.maxsize,
+        weight: Callable[[T], int] = lambda _: 1,
+    ) -> None:
         self._write = write
+        self._most = most
+        self._weight = weight
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -27,7 +40,7 @@ class Gathered(Generic[T, R]):
     async def _write_all(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting, []
+                batch = self._batch()
                 try:
                     results = await self._write([item for item, _ in batch])
                 except Exception as error:
@@ -36,6 +49,13 @@ class Gathered(Generic[T, R]):
                     _settle(done, result)
         finally:
             self._writing = None
+
+    def _batch(self) -> list[tuple[T, asyncio.Future[R]]]:
+        """The next that are written together: one at least."""
+        weights = accumulate(self._weight(item) for item, _ in self._waiting)
+        count = max(1, sum(1 for _ in takewhile(lambda weight: weight <= self._most, weights)))
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return batch
 
 
 def _settle(done: asyncio.Future[R], result: R | Exception) -> None:
