@@ -58,13 +58,11 @@ async def test_a_reader_that_is_slow_misses_the_oldest_news_and_still_hears_the_
 
 async def test_another_process_hears_what_happened_within_a_moment_in_one_message_and_nothing_twice() -> None:
     wire = Wire()
-    here, there, heard = LiveNews(wire), LiveNews(wire), list[str]()
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
-        group.create_task(hears(there, None, heard))
+    here, there = LiveNews(wire), LiveNews(wire)
+    async with asyncio.timeout(30), aclosing(there.follow(None)) as signals:
+        first = asyncio.ensure_future(anext(signals))
         await asyncio.sleep(0)
         for conversation in ("conv_1", "conv_2", "conv_1"):
             await here.tell(changed(conversation))
-        while not heard:
-            await asyncio.sleep(0.01)
-        there.end()
-    assert (wire.messages, heard) == (1, ["conv_1", "conv_2"])
+        heard = [await first, await anext(signals)]
+    assert (wire.messages, heard) == (1, [changed("conv_1"), changed("conv_2")])
