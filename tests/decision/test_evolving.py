@@ -78,6 +78,8 @@ def wins(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.proves("engagement-7")
 async def test_a_step_raises_the_generation_by_one_and_its_winner_serves_nobody(desk: Desk, wins: None) -> None:
     await desk.start()
+    await desk.evolving.publish()
+    assert metrics.evolution_generation.labels(STRATEGY)._value.get() == 0
     for generation in (1, 2):
         step = await desk.evolving.ask(actor="per_1")
         assert desk.bell.rung[-1] == ("job", step.job_id)

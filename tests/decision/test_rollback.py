@@ -32,7 +32,7 @@ def test_a_challenger_that_surely_fell_too_far_is_rolled_back_with_its_numbers()
     found = verdict(evidence(9000, 1800), evidence(1000, 120))
     assert (found.act, found.rule) == ("roll_back", "drop")
     assert found.drop == pytest.approx(0.4)
-    assert found.words == "12.00% against 20.00%: 40% worse, and at least 25.2%"
+    assert found.words == "12.00% against 20.00%: 40% worse, and at least 20.8%"
 
 
 def test_a_challenger_that_is_surely_a_little_worse_ends_without_an_alarm() -> None:

@@ -108,10 +108,10 @@ class Evolving:
     async def publish(self) -> None:
         """Show the latest step in the metrics of this process; earlier generations go."""
         latest = await self._evolutions.latest()
-        if latest is not None:
-            metrics.evolution_generation.labels(STRATEGY).set(latest.generation)
-            metrics.strategy_fitness.clear()
-            metrics.strategy_fitness.labels(STRATEGY, str(latest.generation)).set(latest.found.fitness)
+        generation, fitness = (0, 0.0) if latest is None else (latest.generation, latest.found.fitness)
+        metrics.evolution_generation.labels(STRATEGY).set(generation)
+        metrics.strategy_fitness.clear()
+        metrics.strategy_fitness.labels(STRATEGY, str(generation)).set(fitness)
 
     async def _search(self, step: Evolution, parent: Policy) -> Result:
         options, now = self._settings(), self._clock.now()
