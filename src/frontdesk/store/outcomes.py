@@ -1,6 +1,5 @@
 """Outcomes: what customers did with messages, each joined to the decision that caused it."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -8,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from frontdesk.engagement import Outcome, OutcomeKind
-from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.database import UtcDateTime, metadata
 from frontdesk.store.prepared import Connection, Prepared
 
 outcomes = sa.Table(
@@ -51,23 +50,3 @@ async def put(connection: Connection, outcome: Outcome, customer_id: str, now: d
     """Write it in the caller's transaction; False when it was there already."""
     row = OutcomeRow(customer_id=customer_id, received_at=now, counted=counted, **msgspec.structs.asdict(outcome))
     return bool(await _PUT(connection, msgspec.structs.asdict(row)))
-
-
-class Outcomes:
-    """Reading them."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def of_decision(self, decision_id: str) -> Sequence[OutcomeRow]:
-        """In the order in which they happened."""
-        return await self._found(outcomes.c.decision_id == decision_id, 1000)
-
-    async def of_customer(self, customer_id: str, limit: int = 200) -> Sequence[OutcomeRow]:
-        """The latest ones, in the order in which they happened."""
-        return await self._found(outcomes.c.customer_id == customer_id, limit)
-
-    async def _found(self, which: sa.ColumnElement[bool], limit: int) -> Sequence[OutcomeRow]:
-        query = sa.select(outcomes).where(which).order_by(outcomes.c.at.desc(), outcomes.c.id.desc()).limit(limit)
-        async with self._database.read() as connection:
-            return [OutcomeRow(**row) for row in (await connection.execute(query)).mappings()][::-1]
