@@ -174,6 +174,11 @@ class Observed(Collector):
             self._counts[bisect_left(self._bounds, value)] += count
             self._sum += value * count
 
+    @property
+    def count(self) -> int:
+        """How many values there were."""
+        return sum(self._counts)
+
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """For the registry."""
         names = [*(str(bound) for bound in self._bounds[:-1]), "+Inf"]
@@ -201,6 +206,11 @@ decision_confidence = Observed(
     "ai_decision_confidence",
     "Calibrated probability that a decision was better than doing nothing, by the margin",
     buckets=(0.1, 0.3, 0.5, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
+    registry=registry,
+)
+decisions_per_second = Gauge(
+    "ai_decisions_per_second",
+    "Decisions of this process a second, over the last 10 seconds: what its replicas are scaled by",
     registry=registry,
 )
 orchestration_errors = Counter(

@@ -36,6 +36,7 @@ from frontdesk.store.audit import Audit
 from frontdesk.store.database import Database
 from frontdesk.store.evolutions import JOB as EVOLVE
 from frontdesk.system.system import System
+from frontdesk.telemetry import metrics
 from frontdesk.work.kinds import Kind
 
 SETTINGS_SECONDS = 1.0  # between two looks at what was set for a while
@@ -182,10 +183,16 @@ class Engagement:
             evolving=evolving,
         )
 
-        async def watch_over() -> None:  # each process counts the failures of its own decisions
+        made = metrics.decision_confidence.count
+
+        async def watch_over() -> None:  # each process counts its own decisions, and their failures
+            nonlocal made
+            before, made = made, metrics.decision_confidence.count
+            metrics.decisions_per_second.set((made - before) / GUARD_SECONDS)
             await self.guard.look()
             await evolving.publish()
             await self.fairness.publish()
+            await self.learner.publish()
 
         await in_rounds(SETTINGS_SECONDS, self.effective.refresh, clock, stack)
         await in_rounds(RELOAD_SECONDS, self._reload.look, clock, stack)
