@@ -1,5 +1,7 @@
 """No text goes out that the rules forbid, whoever wrote it."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,6 +147,16 @@ def test_enterprise_never_gets_an_emoji_wherever_it_stands(before: str, emoji: s
 @given(st.text(max_size=500), st.text(max_size=100))
 def test_any_text_can_be_checked(body: str, subject: str) -> None:
     check(Draft(subject=subject, body=body), KNOWN, STRICT, ENTERPRISE, channel="sms", of="model")
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "\n", "a.", "1 ", "<a ", "{", "[a ", "Hi A", "(at)", "ABCD1234 ", "🎉\u200d", "😀"]
+)
+def test_no_text_takes_long_to_check(part: str) -> None:
+    body = part * (20_000 // len(part))
+    before = time.process_time()
+    check(Draft(subject="", body=body), KNOWN, STRICT, ENTERPRISE, channel="email", of="person")
+    assert time.process_time() - before < 1
 
 
 # --- templates --------------------------------------------------------------------------

@@ -21,20 +21,20 @@ Author = Literal["model", "template", "person"]
 WORDS = {"brief": 60, "medium": 120, "comprehensive": 250}
 SMS = 320  # characters of two linked short messages, in the alphabet of GSM
 
-EMAIL = re.compile(r"[\w.%+-]+@[\w-]+(?:\.[\w-]+)+")
-VEILED_EMAIL = re.compile(r"\b[\w.%+-]+\s*[\[(]\s*at\s*[\])]\s*[\w-]+", re.IGNORECASE)
+EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]+@[\w-]+(?:\.[\w-]+)+")
+VEILED_EMAIL = re.compile(r"[\w.%+-]\s{0,3}[\[(]\s{0,3}at\s{0,3}[\])]\s{0,3}\w", re.IGNORECASE)
 PHONE = re.compile(r"(?<![\w.,])(?:\+|00)?\(?\d(?:[ ()./-]{0,2}\d){6,18}(?!\w)")
 DATES = re.compile(r"(?:19|20)\d\d[-./](?:\d\d?[-./]\d\d?|(?:19|20)\d\d)|\d\d?[-./]\d\d?[-./](?:19|20)\d\d")
 ACCOUNT = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 LINK = re.compile(r"(?:https?://|www\.)([^\s/<>()\"']+)", re.IGNORECASE)
 GREETING = re.compile(
-    r"^\W*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|hallo|liebe[rs]?|guten (?:tag|morgen|abend)|"
-    r"hola|estimad[oa]|bonjour|ch(?:er|ère))[ ,]+([^\W\d_][\w'’-]*(?: [^\W\d_][\w'’-]*){0,2})\s*(?:[,!.:–-]|$)",
+    r"^[^\w\n]{0,5}(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|hallo|liebe[rs]?|"
+    r"guten (?:tag|morgen|abend)|hola|estimad[oa]|bonjour|ch(?:er|ère))[ ,]+([^\W\d_][\w'’-]*(?: [^\W\d_][\w'’-]*){0,2})\s*(?:[,!.:–-]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 ANYBODY = frozenset(
-    ("there", "all", "team", "everyone", "everybody", "folks", "friend", "friends", "customer", "customers", "valued")
-    + ("sir", "madam", "or", "and", "again", "zusammen", "alle", "kunde", "kundin", "kunden", "todos", "tous")
+    {"there", "all", "team", "everyone", "everybody", "folks", "friend", "friends", "customer", "customers", "valued"}
+    | {"sir", "madam", "or", "and", "again", "zusammen", "alle", "kunde", "kundin", "kunden", "todos", "tous"}
 )
 EMOJI = re.compile(
     "[\U0001f000-\U0001faff\U0001fb00-\U0001fbff\U000e0020-\U000e007f\u2600-\u27bf\u2b05-\u2b55\u231a-\u23ff\u25aa-\u25fe"
