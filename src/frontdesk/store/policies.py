@@ -7,6 +7,7 @@ snapshots serve. It carries a version, and a move names the version that it was 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
+from zlib import compress, decompress
 
 import msgspec
 import sqlalchemy as sa
@@ -165,7 +166,7 @@ class Policies:
         rows = await self._database.run(_POLICY, {"policy": policy_id})
         if not rows:
             raise NotFound("There is no such policy", where=policy_id, hint="frontdesk policies list")
-        return msgspec.msgpack.decode(rows[0]["record"], type=Policy)
+        return msgspec.msgpack.decode(decompress(rows[0]["record"]), type=Policy)
 
     async def add(self, policy: Policy) -> None:
         """Keep a new snapshot, which serves nobody yet."""
@@ -274,6 +275,6 @@ def _row(policy: Policy) -> dict[str, object]:
     return {
         "outcomes": policy.reward.n,
         "calibration_error": policy.calibration.error,
-        "record": msgspec.msgpack.encode(policy),
+        "record": compress(msgspec.msgpack.encode(policy)),  # beliefs are large matrices, and each half minute has one
         **{name: getattr(policy, name) for name in PolicyLine.__struct_fields__ if name in Policy.__struct_fields__},
     }
