@@ -29,7 +29,8 @@ ACCOUNT = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?
 LINK = re.compile(r"(?:https?://|www\.)([^\s/<>()\"']+)", re.IGNORECASE)
 GREETING = re.compile(
     r"^[^\w\n]{0,5}(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|hallo|liebe[rs]?|"
-    r"guten (?:tag|morgen|abend)|hola|estimad[oa]|bonjour|ch(?:er|ère))[ ,]+([^\W\d_][\w'’-]*(?: [^\W\d_][\w'’-]*){0,2})\s*(?:[,!.:–-]|$)",
+    r"guten (?:tag|morgen|abend)|hola|estimad[oa]|bonjour|ch(?:er|ère))"
+    r"[ ,]+([^\W\d_][\w'’-]*(?: [^\W\d_][\w'’-]*){0,2})\s*(?:[,!.:–-]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 ANYBODY = frozenset(
