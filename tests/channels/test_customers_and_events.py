@@ -68,8 +68,10 @@ async def test_an_event_is_taken_once_however_often_it_is_sent(http: httpx2.Asyn
         202,
         {"id": "e1", "state": "accepted", "decides": True, "error": None},
     )
-    again = await http.post(EVENTS, json=event("e1"))
+    again = await http.post(EVENTS, json=event("e1", properties={"page": "prices"}))
     assert (again.status_code, again.json()["state"]) == (202, "known")
+    changed = await http.post(EVENTS, json=event("e1", properties={"page": "jobs"}))
+    assert (changed.status_code, changed.json()["error"]["code"]) == (409, "conflict")
     seen = (await http.get(f"{CUSTOMERS}/ann")).json()
     assert (seen["events"], seen["last_at"], seen["consents"]) == (1, "2026-01-05T12:00:00Z", [])
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -101,6 +101,33 @@ async def test_an_event_that_many_send_at_once_counts_once(intake: Intake, custo
     assert sorted(bells.rung) == [("event", "e1"), ("event", "e2")]
     assert (await customers.get("ann")).profile.events == 1
     assert (await customers.get("ben")).profile.events == 1
+
+
+@pytest.mark.proves("promise-10")
+async def test_of_many_calls_with_one_id_one_has_an_effect_and_a_changed_body_is_refused(
+    database: Database,
+    customers: Customers,
+    clock: FakeClock,
+    bells: Bells,
+    size: Callable[[int, int], int],
+    chance: random.Random,
+) -> None:
+    keys = size(40, 1000)
+    processes = [Intake(database, clock, bells, EngagementOptions) for _ in range(3)]
+    calls = [event(f"e{key}", f"c{key % 7}") for key in range(keys) for _ in range(20)]
+    chance.shuffle(calls)
+    for start in range(0, len(calls), 400):
+        await asyncio.gather(*(chance.choice(processes).accept([call]) for call in calls[start : start + 400]))
+    assert sorted(bells.rung) == sorted(("event", f"e{key}") for key in range(keys))
+    assert sum(customer.profile.events for customer in await customers.page()) == keys
+    changed = [
+        event("e0", "c0", page="other"),
+        event("e0", "c0", kind="purchase"),
+        event("e0", "c1"),
+        event("e0", "c0"),
+    ]
+    assert states(await processes[0].accept(changed)) == ["conflict", "conflict", "conflict", "known"]
+    assert states(await processes[0].accept([event("new"), event("new", page="other")])) == ["accepted", "conflict"]
 
 
 async def test_a_customer_who_comes_with_an_event_agreed_to_nothing(intake: Intake, customers: Customers) -> None:

@@ -62,7 +62,9 @@ async def note(
     if unknown := next((event for event in events if event.customer_id not in found), None):
         raise UnknownCustomer("There is no such customer", where=unknown.customer_id)
     known = await customer_events.known(connection, {event.id for event in events})
-    return await _write(connection, [event for event in events if event.id not in known], found, now, asking)
+    new = {event.id: event for event in events if event.id not in known}
+    await _write(connection, list(new.values()), found, now, asking)
+    return frozenset(new)
 
 
 async def _write(
@@ -71,18 +73,16 @@ async def _write(
     found: Mapping[str, Customer],
     now: datetime,
     asking: Collection[str],
-) -> frozenset[str]:
-    """Write events that are not known, of which the first of an id counts."""
-    fresh = {event.id: event for event in reversed(events)}
-    rows = [NewEvent(event=each, received_at=now, decided=each.id not in asking) for each in fresh.values()]
+) -> None:
+    """Write events of which none is known."""
+    rows = [NewEvent(event=each, received_at=now, decided=each.id not in asking) for each in events]
     await customer_events.write(connection, rows)
-    in_turn = sorted(fresh.values(), key=lambda event: event.customer_id)
+    in_turn = sorted(events, key=lambda event: event.customer_id)
     profiles = [
         (customer_id, fold(theirs, found[customer_id].profile))
         for customer_id, theirs in groupby(in_turn, key=lambda event: event.customer_id)
     ]
     await set_profiles(connection, profiles)
-    return frozenset(fresh)
 
 
 class Intake:
@@ -108,8 +108,9 @@ class Intake:
     async def accept(self, events: Sequence[CustomerEvent]) -> list[Accepted]:
         """What became of each, in their order. All that are accepted are durable, and decided about soon.
 
-        Refused alone are: one from the future, one with a huge payload (`TooLarge`), one whose id another customer's
-        event has (`Conflict`), and an outcome that cannot be joined to its decision.
+        The same event again is `known`, and changes nothing. Refused alone are: one from the future, one with a huge
+        payload (`TooLarge`), one with the id of another event (`Conflict`: of another customer, type or properties),
+        and an outcome that cannot be joined to its decision.
         """
         now = self._clock.now()
         results: dict[int, Accepted] = {}
@@ -162,14 +163,14 @@ class Intake:
         async def work(connection: Connection) -> list[Accepted]:
             wanted = {event.customer_id for event in events}
             found = await locked(connection, wanted)
-            known = await customer_events.known(connection, {event.id for event in events})
-            owners = {event.id: event.customer_id for event in reversed(events)} | known
-            new = [each for each in events if each.id not in known and owners[each.id] == each.customer_id]
+            stored = await customer_events.read(connection, {event.id for event in events})
+            first = {event.id: event for event in reversed(events)} | stored
+            new = [event for event in events if first[event.id] is event]
             if missing := {event.customer_id for event in new} - found.keys():
                 await ensure(connection, now, missing, self._settings().default_segment)
                 found = await locked(connection, wanted)
-            fresh = set(await _write(connection, new, found, now, asking))
-            return [_result(event, owners[event.id], fresh, asking) for event in events]
+            await _write(connection, new, found, now, asking)
+            return [_result(event, first[event.id], asking) for event in events]
 
         try:
             return await self._database.act(work)
@@ -203,11 +204,11 @@ def _problem(event: CustomerEvent, now: datetime) -> FrontdeskError | None:
     return None
 
 
-def _result(event: CustomerEvent, owner: str, fresh: set[str], asking: set[str]) -> Accepted:
-    if owner != event.customer_id:
-        problem = Conflict("Another customer's event has this id", where=event.id, hint="Give each event its own id.")
+def _result(event: CustomerEvent, first: CustomerEvent, asking: Collection[str]) -> Accepted:
+    """What became of an event, `first` being the one that came first of its id."""
+    if event is first:
+        return Accepted(id=event.id, state="accepted", decides=event.id in asking)
+    if (event.customer_id, event.type, event.properties) != (first.customer_id, first.type, first.properties):
+        problem = Conflict("Another event has this id", where=event.id, hint="Give each event an id of its own.")
         return Accepted(id=event.id, state="refused", problem=problem)
-    if event.id not in fresh:
-        return Accepted(id=event.id, state="known")
-    fresh.discard(event.id)  # the same id once more in these events is known
-    return Accepted(id=event.id, state="accepted", decides=event.id in asking)
+    return Accepted(id=event.id, state="known")
