@@ -84,9 +84,9 @@ FEATURES: tuple[tuple[str, int, int], ...] = tuple(
         ("bias", "win_back"),
         ("bias", "support"),
         ("new", "onboard"),
-        ("engagement", "activate"),
+        ("frequency", "activate"),
         ("churn_risk", "retain"),
-        ("engagement", "upsell"),
+        ("frequency", "upsell"),
         ("churn_risk", "win_back"),
         # what tells two messages apart that are alike in all else
         ("bias", "mark"),

@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frontdesk.decision.arms import Arms
-from frontdesk.decision.calibration import apply
-from frontdesk.decision.features import EFFECTS, FEATURE_NAMES, Floats, design
-from frontdesk.decision.posterior import draws, mean_of, quantised_weights
+from frontdesk.decision.calibration import Held, apply
+from frontdesk.decision.features import EFFECTS, FEATURE_NAMES, Floats, design, rows
+from frontdesk.decision.posterior import covariance, draws, mean_of, quantised_weights
 from frontdesk.engagement import Policy
 from frontdesk.errors import UnknownPolicy
 
 CHOOSING = 128  # draws by which arms are chosen …
 JUDGING = 1024  # … and by which the chosen one is held against doing nothing
+PART = 2048  # decisions of a log that are looked at together: bounds the memory for their features
 
 Bools = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -108,6 +109,35 @@ class Scorer:
         allowed = eligible.copy()
         allowed[:, 0] = True
         return self._probabilities(design(numbers, self.arms), allowed)
+
+    def held(self, numbers: Floats, eligible: Bools, done: Places, rewards: Floats, person: Places) -> Held:
+        """Decisions of the holdout as this policy sees them, to calibrate it by.
+
+        Args:
+            numbers: of the customers [N, C].
+            eligible: what the rules allowed [N, A].
+            done: the arm that was really carried out [N].
+            rewards: what came of it under the strategy's genes, costs taken off [N].
+            person: numbers the customers [N].
+        """
+        parts = np.array_split(np.arange(len(done)), len(done) // PART + 1)
+        judged = np.concatenate([self._judged(numbers[part], eligible[part], done[part]) for part in parts])
+        gains = rows(numbers, self.arms, judged) - rows(numbers, self.arms, np.zeros_like(judged))
+        residual = rewards - rows(numbers, self.arms, done) @ self.weights
+        some = judged > 0
+        spread = np.sqrt(np.einsum("nd,de,ne->n", gains, covariance(self.policy.reward), gains, optimize=True))
+        return Held(
+            sent=done[some] > 0,
+            residual=residual[some],
+            gain=(gains @ self.weights)[some],
+            spread=spread[some],
+            person=person[some],
+            noise=self.policy.reward.noise,
+        )
+
+    def _judged(self, numbers: Floats, eligible: Bools, done: Places) -> Places:
+        best = _runners_up(design(numbers, self.arms) @ self.weights, eligible, np.zeros_like(done))
+        return np.where(done > 0, done, np.maximum(best, 0))
 
     def _probabilities(self, x: Floats, allowed: Bools) -> Floats:
         scores = np.matmul(x, self._few)  # [B, A, draws]: small products, which BLAS keeps in one thread
