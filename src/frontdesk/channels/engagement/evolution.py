@@ -46,7 +46,7 @@ class FoundView(View):
     parent_fitness: float
     parent_held_out: float
     gain: float = Field(description="The winner's advantage a decision over its parent on the second slice …")
-    gain_low: float = Field(description="… at least, with 95 % confidence …")
+    gain_low: float = Field(description="… at least, with 90 % confidence …")
     gain_high: float = Field(description="… and at most.")
     load: float = Field(description="Share of decisions that would send a message, by the winner.")
     parent_load: float
