@@ -1,5 +1,6 @@
 """Events and customers over HTTP, on both databases."""
 
+import contextlib
 import json
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
@@ -7,15 +8,19 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
 
 from frontdesk.api import errors
 from frontdesk.channels.engagement import customers as customers_face
 from frontdesk.channels.engagement import events as events_face
+from frontdesk.channels.engagement.event_lines import read_events
 from frontdesk.clock import RandomIds
 from frontdesk.decision.feedback import Feedback
 from frontdesk.decision.intake import MOST_BYTES, Intake
 from frontdesk.decision.options import EngagementOptions, SegmentOptions
 from frontdesk.engagement import Decision, DecisionState, Outcome
+from frontdesk.errors import BadRequest, TooLarge, Unprocessable
 from frontdesk.store import decisions, outreach
 from frontdesk.store.customers import Customers
 from frontdesk.store.database import Database
@@ -81,6 +86,8 @@ async def test_an_event_is_taken_once_however_often_it_is_sent(http: httpx2.Asyn
     [
         (event("e1", at="2026-01-05T12:06:00Z"), 422, "event_in_the_future", "e1"),
         (event("e1", at="2026-01-05T12:00:00"), 422, "unprocessable", "e1.at"),
+        (event("e1", at="0001-01-01T00:00:00+14:00"), 422, "unprocessable", "e1.at"),
+        (event("e1", at="9999-12-31T23:00:00-14:00"), 422, "unprocessable", "e1.at"),
         (event("e 1"), 422, "unprocessable", "e 1.id"),
         (event("e1", type="A Visit"), 422, "unprocessable", "e1.type"),
         (event("e1", customer_id="../x"), 422, "unprocessable", "e1.customer_id"),
@@ -119,6 +126,15 @@ async def test_of_many_events_each_has_its_own_result(http: httpx2.AsyncClient) 
     assert (answer["accepted"], answer["known"], answer["refused"]) == (1, 1, 3)
     listed = await http.post(EVENTS, json=[event("e4"), event("e5", "cleo")])
     assert listed.json()["accepted"] == 2
+
+
+BODIES = st.binary(max_size=60) | st.text(alphabet='{}[]:,"\\\n aeidtnsu0129-', max_size=60).map(str.encode)
+
+
+@given(BODIES, st.sampled_from(["application/json", "application/x-ndjson", ""]))
+def test_whatever_comes_is_events_or_a_designed_error(body: bytes, media_type: str) -> None:
+    with contextlib.suppress(BadRequest, Unprocessable, TooLarge):
+        read_events(body, media_type, NOW)
 
 
 async def test_events_come_as_lines_too(http: httpx2.AsyncClient) -> None:
@@ -183,6 +199,21 @@ async def test_customers_are_listed_by_pages_and_segments(http: httpx2.AsyncClie
     assert ([each["id"] for each in rest["items"]], rest["next"]) == (["c3", "c4"], None)
     smb = (await http.get(CUSTOMERS, params={"segment": "smb"})).json()
     assert [each["id"] for each in smb["items"]] == ["c1", "c3"]
+
+
+async def test_an_event_of_the_year_one_is_no_trouble(http: httpx2.AsyncClient) -> None:
+    assert (await http.post(EVENTS, json=event("old", at="0001-01-01T00:00:00Z"))).json()["state"] == "accepted"
+    assert (await http.post(EVENTS, json=event("new"))).json()["state"] == "accepted"
+    assert (await http.get(f"{CUSTOMERS}/ann")).json()["first_at"] == "0001-01-01T00:00:00Z"
+
+
+async def test_a_list_bears_words_that_cannot_be_stored(http: httpx2.AsyncClient) -> None:
+    for name in ("prefix", "segment", "cursor"):
+        assert (await http.get(CUSTOMERS, params={name: "\0"})).status_code == 422
+    await http.put(f"{CUSTOMERS}/ann", json=ANN)
+    for bad in ("x", "2026-99-99T00:00:00+00:00~e1"):
+        answer = await http.get(f"{CUSTOMERS}/ann/timeline", params={"cursor": bad})
+        assert answer.status_code in (404, 422)
 
 
 @pytest.mark.proves("engagement-20")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field, JsonValue
 
 from frontdesk.api.errors import COMMON, described
-from frontdesk.api.fields import Limit, PathId, View
+from frontdesk.api.fields import Limit, PathId, Text, View
 from frontdesk.channels.engagement.customer_lines import CustomerBody
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.profiles import signals
@@ -19,9 +19,9 @@ from frontdesk.store.cursors import cursor
 from frontdesk.store.customers import Customers
 from frontdesk.store.timeline import Entry, Kind, Timeline
 
-AfterCustomer = Annotated[str | None, Query(max_length=100, description="`next` of the page before.")]
-Segment = Annotated[str | None, Query(max_length=100, description="Of this segment alone.")]
-Prefix = Annotated[str, Query(max_length=100, description="Ids that begin so.")]
+AfterCustomer = Annotated[Text | None, Query(max_length=100, description="`next` of the page before.")]
+Segment = Annotated[Text | None, Query(max_length=100, description="Of this segment alone.")]
+Prefix = Annotated[Text, Query(max_length=100, description="Ids that begin so.")]
 BeforeEntry = Annotated[
     str | None,
     Query(

@@ -1,7 +1,7 @@
 """Events as their senders write them: one as JSON, many as a JSON document or as a line each."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -91,9 +91,11 @@ def read_event(text: bytes | msgspec.Raw, now: datetime, *, where: str) -> Read:
         return Unprocessable(what, where=".".join(part for part in (_id_of(text) or where, field) if part))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return BadRequest("This is not valid JSON", where=where)
-    return CustomerEvent(
-        id=body.id, customer_id=body.customer_id, type=body.type, at=body.at or now, properties=body.properties
-    )
+    try:
+        at = now if body.at is None else body.at.astimezone(UTC)
+    except OverflowError:  # the first or the last hours of the calendar
+        return Unprocessable("There is no such moment in UTC", where=f"{body.id}.at")
+    return CustomerEvent(id=body.id, customer_id=body.customer_id, type=body.type, at=at, properties=body.properties)
 
 
 def _each(found: list[msgspec.Raw] | list[bytes], now: datetime) -> ManyEvents:
