@@ -1,6 +1,7 @@
 """The guard takes back what does worse, by the numbers in the database, and lets what does better take over."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from frontdesk.store import decisions, outcomes
 from frontdesk.store.audit import Audit
 from frontdesk.store.database import Database
 from frontdesk.store.decisions import decisions as table
-from frontdesk.store.evidence import EvidenceRows
+from frontdesk.store.evidence import Brought, EvidenceRows
 from frontdesk.store.evolutions import Evolutions, Found
 from frontdesk.store.policies import MoveKind, Policies
 from frontdesk.store.prepared import Connection
@@ -152,6 +153,33 @@ async def test_what_was_seen_of_one_trial_does_not_count_in_the_next(trial: Tria
     verdict = await trial.guard.look()
     assert verdict is not None
     assert (verdict.act, verdict.challenger.failed) == ("wait", 0)
+
+
+async def test_evidence_that_takes_long_to_read_is_believed_for_a_while(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await trial.begin("challenger_id")
+    rows = EvidenceRows(trial.database)
+    brought = rows.brought
+
+    async def slow(since: datetime) -> dict[PolicyRole, Brought]:
+        found = await brought(since)
+        trial.clock.advance(3)
+        return found
+
+    monkeypatch.setattr(rows, "brought", slow)
+    guard = Guard(rows, trial.policies, trial.evolutions, lambda: trial.options, trial.audit, trial.clock)
+
+    async def outcomes_seen() -> int:
+        verdict = await guard.trial()
+        assert verdict is not None
+        return verdict.challenger.success.trials
+
+    assert await outcomes_seen() == 0
+    await trial.brings("challenger", 5, 1)
+    assert await outcomes_seen() == 0
+    trial.clock.advance(60)
+    assert await outcomes_seen() == 5
 
 
 async def test_a_strategy_that_does_better_takes_over(trial: Trial) -> None:

@@ -16,6 +16,7 @@ from frontdesk.decision.sequential import Tally
 from frontdesk.decision.settings import Settings
 from frontdesk.engagement import PolicyRole, Serving
 from frontdesk.errors import Conflict
+from frontdesk.ports import Clock
 from frontdesk.store.audit import Act, Audit
 from frontdesk.store.evidence import Brought, EvidenceRows
 from frontdesk.store.evolutions import Evolutions, EvolutionState
@@ -27,6 +28,7 @@ log = structlog.get_logger("frontdesk.decision")
 SHADOW_LEAST = 200  # decisions that a shadow must have scored
 SHADOW_LOAD = 1.5  # times as many messages as the champion sends are too many for a shadow …
 SHADOW_MORE = 0.05  # … beyond this share of decisions
+REST = 20.0  # times as long as reading the evidence took, it is believed: the guard takes a twentieth of a connection
 MOVES = 50  # of the pointer, among which the beginning of a trial is looked for
 
 KINDS: Mapping[str, MoveKind] = {"roll_back": "rolled_back", "end": "ended", "promote": "promoted"}
@@ -41,11 +43,18 @@ STATES: Mapping[MoveKind, EvolutionState] = {
 class Guard:
     """Watches over challenger and shadow. `settings` gives the options in effect.
 
-    `note` counts what this process sees; `look` reads what all have brought, and acts.
+    `note` counts what this process sees; `look` reads what all have brought, and acts. With a `clock` it rests between
+    two readings that take long.
     """
 
     def __init__(
-        self, evidence: EvidenceRows, policies: Policies, evolutions: Evolutions, settings: Settings, audit: Audit
+        self,
+        evidence: EvidenceRows,
+        policies: Policies,
+        evolutions: Evolutions,
+        settings: Settings,
+        audit: Audit,
+        clock: Clock | None = None,
     ) -> None:
         self._evidence = evidence
         self._policies = policies
@@ -54,6 +63,9 @@ class Guard:
         self._audit = audit
         self._counts: Counter[tuple[PolicyRole, str]] = Counter()
         self._counted_since: datetime | None = None
+        self._clock = clock
+        self._brought: Mapping[PolicyRole, Brought] = {}
+        self._rests_until = 0.0
 
     def note(self, role: PolicyRole, seconds: float, failed: bool) -> None:
         """A decision was made, or failed, in so many seconds."""
@@ -90,8 +102,8 @@ class Guard:
         since = await self._since(pointer, "challenger_id")
         if since != self._counted_since:
             self._counts.clear()
-            self._counted_since = since
-        brought, options = await self._evidence.brought(since), self._settings()
+            self._counted_since, self._rests_until = since, 0.0
+        brought, options = await self._brought_since(since), self._settings()
         champion, challenger = (
             self._evidence_of(role, brought.get(role, Brought())) for role in ("champion", "challenger")
         )
@@ -113,6 +125,15 @@ class Guard:
                 raise Conflict("This snapshot serves already", where=champion)
             after = msgspec.structs.replace(pointer, champion_id=champion, challenger_id=None, share=0.0)
         return await self._move("rolled_back", pointer, after, gone, "person", reason, {}, actor)
+
+    async def _brought_since(self, since: datetime) -> Mapping[PolicyRole, Brought]:
+        if self._clock is None:
+            return await self._evidence.brought(since)
+        began = self._clock.monotonic()
+        if began >= self._rests_until:
+            self._brought = await self._evidence.brought(since)
+            self._rests_until = began + REST * (self._clock.monotonic() - began)
+        return self._brought
 
     async def _see_to_the_shadow(self, pointer: Serving, shadow_id: str) -> None:
         strategy = (await self._policies.get(shadow_id)).strategy
