@@ -69,11 +69,13 @@ MESSAGE = """\
 
 @dataclass(frozen=True, slots=True)
 class Deciding:
-    """Where it listens, with which key it is asked, where its rows are, and the sessions of its parts by name."""
+    """Where it listens, with which key it is asked, where its rows and PostgreSQL's files are, and the sessions of its
+    other parts by name."""
 
     port: int
     key: str
     url: str
+    postgres: Path
     sessions: Mapping[str, int]
 
 
@@ -83,7 +85,7 @@ def deciding_desk() -> Generator[Deciding]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="frontdesk-bench-")))
         folder.chmod(0o755)  # as root, PostgreSQL runs as another user
-        postgres, database = _postgres(folder, stack)
+        database = _postgres(folder, stack)
         valkey, redis = _valkey(folder, stack)
         environment = {"DATABASE_URL": database, "REDIS_URL": redis}
         environment |= {"PYTHONWARNINGS": "ignore", "ENVIRONMENT": "development"}
@@ -100,7 +102,7 @@ def deciding_desk() -> Generator[Deciding]:
         up = [FRONTDESK, "up", *place, "--role", "web", "--port", str(port), "--workers", str(WORKERS)]
         web = stack.enter_context(running(up, environment, log=folder / "up.log"))
         wait_until_ready(f"http://127.0.0.1:{port}/ready", seconds=60)
-        yield Deciding(port, key, database, {"desk": web, "PostgreSQL": postgres, "Valkey": valkey})
+        yield Deciding(port, key, database, folder / "postgres", {"desk": web, "Valkey": valkey})
 
 
 async def fill(desk: Local) -> None:
@@ -160,13 +162,13 @@ def logged(url: str) -> dict[str, int]:
     return asyncio.run(count())
 
 
-def _postgres(folder: Path, stack: ExitStack) -> tuple[int, str]:
+def _postgres(folder: Path, stack: ExitStack) -> str:
     server = Postgres(folder=folder / "postgres", port=free_port(), password=PASSWORD)
     server.prepare()
-    session = _start("postgres", server.folder, server.port, stack)
+    _start("postgres", server.folder, server.port, stack)
     while not server.answers():
         time.sleep(0.05)
-    return session, server.url
+    return server.url
 
 
 def _valkey(folder: Path, stack: ExitStack) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 Beside the rate stands whose processor time it took, and how much of the machine others had meanwhile.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -70,7 +71,19 @@ def _processor(desk: Deciding) -> dict[str, float]:
     """Processor seconds so far of the desk's parts, and of this process with all that it has started and awaited."""
     own = os.times()
     used = {name: cpu_seconds(session) for name, session in desk.sessions.items()}
+    used["PostgreSQL"] = _at_home(desk.postgres)
     return used | {"load generator": own.children_user + own.children_system}
+
+
+def _at_home(folder: Path) -> float:
+    """Processor seconds of the processes that live in this folder: each of PostgreSQL's has a session of its own."""
+    ticks = 0
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if place.joinpath("cwd").readlink().is_relative_to(folder):
+                fields = place.joinpath("stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _machine() -> tuple[float, float]:
