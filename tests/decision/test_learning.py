@@ -21,6 +21,7 @@ from frontdesk.store.learners import Learners
 from frontdesk.store.logged import DecisionLog
 from frontdesk.store.patterns import Patterns
 from frontdesk.store.policies import Policies
+from frontdesk.telemetry import metrics
 from frontdesk.testing.clock import CountingIds, FakeClock
 from tests.decision.examples import OPTIONS
 from tests.decision.logged import WINDOW, Desk
@@ -236,6 +237,27 @@ async def test_when_features_change_the_whole_log_is_learned_again(room: Room) -
     await begin(room.policies, room.ids, room.clock.now())
     await room.learner.round()
     assert (await room.champion()).reward.n == 3
+
+
+async def test_a_model_update_calibrates_by_the_holdout_and_shows_the_error(room: Room) -> None:
+    room.learn_by(holdout_share=1.0)
+    rng = np.random.default_rng(1)
+    for number in range(220):
+        name = f"person-{number % 40}"
+        await room.desk.customer(name)
+        arm = "welcome/email/now" if number % 2 else "nothing"
+        kinds: tuple[OutcomeKind, ...] = ("conversion",) if rng.random() < (0.3 if number % 2 else 0.1) else ()
+        await room.decide(*kinds, arm=arm, customer_id=name)
+    room.clock.advance(SECONDS)
+    assert (await room.champion()).calibration.n == 0
+    [made] = await room.learner.refit()
+    assert made.calibration.n == 220
+    assert made.reward.n == 0, "the holdout teaches nothing"
+    [line] = await room.policies.calibrations()
+    assert (line.id, line.calibration_error) == (made.id, made.calibration.error)
+    await room.learner.publish()
+    assert metrics.calibration_error._value.get() == made.calibration.error
+    assert sum(each.count for each in await room.learner.trust(made)) == 220
 
 
 # --- delays -------------------------------------------------------------------

@@ -16,6 +16,7 @@ import structlog
 from frontdesk.decision.arms import Arms
 from frontdesk.decision.delays import LEAST_SHARE, Delays
 from frontdesk.decision.features import Floats, rows
+from frontdesk.decision.holdout import Bin, bins, calibrated, held
 from frontdesk.decision.logs import Log, log_of, read_log
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.patterns import find
@@ -92,29 +93,51 @@ class Learner:
             total += closed
         return total
 
-    async def learn(self) -> list[Policy]:
-        """New snapshots of the strategies that serve, where there was something to learn; they serve from now on."""
+    async def learn(self, seen: Log | None = None) -> list[Policy]:
+        """New snapshots of the strategies that serve, where there was something to learn; they serve from now on.
+
+        With what was `seen` of late, their calibration is measured and mended by its holdout.
+        """
         options = self._settings()
         made = [
-            await self._learned(await self._policies.get(policy_id), options)
+            await self._learned(await self._policies.get(policy_id), options, seen)
             for policy_id in await self._policies.served()
         ]
         return [policy for policy in made if policy is not None]
 
     async def refit(self) -> list[Policy]:
-        """Settle, learn what is final, and look for patterns."""
+        """Settle, learn, calibrate, and look for patterns."""
         await self.settle()
-        made = await self.learn()
-        await self._look_for_patterns()
+        seen, now = await self._seen_of_late(), self._clock.now()
+        made = await self.learn(seen)
+        arms = Arms.of(self._settings(), STANDARD)
+        for pattern in await self._patterns.put(await asyncio.to_thread(find, seen, arms, now)):
+            metrics.pattern_discoveries.labels(pattern.kind, pattern.confidence).inc()
         return made
 
-    async def _learned(self, policy: Policy, options: EngagementOptions) -> Policy | None:
+    async def trust(self, policy: Policy) -> list[Bin]:
+        """What a policy says of its confidence beside what is true of it, by the holdout of late."""
+        seen, arms = await self._seen_of_late(), Arms.of(self._settings(), policy.genes)
+        return await asyncio.to_thread(lambda: bins(policy, held(policy, seen, arms)))
+
+    async def publish(self) -> None:
+        """Show how far the champion's confidence can be trusted. Each process that is scraped does so."""
+        champion = await self._policies.get((await self._policies.serving()).champion_id)
+        if champion.calibration.error is not None:
+            metrics.calibration_error.set(champion.calibration.error)
+
+    async def _seen_of_late(self) -> Log:
+        options = self._settings()
+        share, since = options.learning.holdout_share, self._clock.now() - KEPT
+        return await read_log(self._decisions, Arms.of(options, STANDARD), since, holdout_share=share)
+
+    async def _learned(self, policy: Policy, options: EngagementOptions, seen: Log | None) -> Policy | None:
         arms = Arms.of(options, policy.genes)
         final, more = await self._final(policy, arms, options)
         beliefs, happened = Beliefs(reward=final.reward, harm=final.harm), 0
         if options.learning.feedback_integration == "real_time":
             beliefs, happened = await self._with_open(beliefs, policy, arms, options)
-        if not more and happened == self._open.get(policy.strategy, 0):
+        if not more and seen is None and happened == self._open.get(policy.strategy, 0):
             return None
         new_id, now = self._ids.new("policy"), self._clock.now()
         made = msgspec.structs.replace(
@@ -128,6 +151,9 @@ class Learner:
             draws_seed=seed_of(new_id),
             note="",
         )
+        if seen is not None:
+            calibration = await asyncio.to_thread(calibrated, made, seen, arms)
+            made = msgspec.structs.replace(made, calibration=calibration)
         if not await self._policies.advance(made):
             return None
         self._open[policy.strategy] = happened
@@ -169,13 +195,6 @@ class Learner:
         if not happened:
             return beliefs, 0
         return await asyncio.to_thread(_taught_early, beliefs, old_enough, shares, policy, arms, options), happened
-
-    async def _look_for_patterns(self) -> None:
-        options, now = self._settings(), self._clock.now()
-        arms = Arms.of(options, STANDARD)
-        seen = await read_log(self._decisions, arms, now - KEPT, holdout_share=options.learning.holdout_share)
-        for pattern in await self._patterns.put(await asyncio.to_thread(find, seen, arms, now)):
-            metrics.pattern_discoveries.labels(pattern.kind, pattern.confidence).inc()
 
 
 def _beginning(policy: Policy, born: Policy) -> Learned:

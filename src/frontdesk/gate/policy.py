@@ -143,7 +143,7 @@ GET            /api/v1/policies/moves                 operator engagement -     
 GET            /api/v1/policies/{id}                  operator engagement -      -      -
 GET            /api/v1/policies/{id}/lineage          operator engagement -      -      -
 GET            /api/v1/off-policy                     operator engagement calls  -      -
-GET            /api/v1/calibration                    operator engagement -      -      -
+GET            /api/v1/calibration                    operator engagement calls  -      -
 GET            /api/v1/patterns                       operator engagement -      -      -
 POST           /api/v1/learning                       operator engagement calls  -      policy.learn
 POST           /api/v1/orchestration/evolve           operator engagement calls  -      policy.evolve

@@ -24,11 +24,23 @@ class MeasuredView(View):
     error: float
 
 
+class BinView(View):
+    """Decisions of the holdout whose confidence lies from `low` to `high`."""
+
+    low: float
+    high: float
+    said: float = Field(description="How sure the champion is of them, on average.")
+    true: float = Field(description="What share of them beats doing nothing, as far as outcomes can tell.")
+    count: int
+
+
 class CalibrationsView(View):
-    """The champion's calibration, and how the error went."""
+    """The champion's calibration, what the holdout says of it, and how the error went."""
 
     policy_id: str
+    measured_at: datetime
     calibration: CalibrationView
+    bins: list[BinView]
     items: list[MeasuredView] = Field(description="The latest snapshots that were measured, the oldest first.")
     next: None = None
 
@@ -83,7 +95,11 @@ def router(learner: Learner, policies: Policies, patterns: Patterns) -> APIRoute
             if line.calibration_error is not None
         ]
         return CalibrationsView(
-            policy_id=champion.id, calibration=CalibrationView.model_validate(champion.calibration), items=measured
+            policy_id=champion.id,
+            measured_at=champion.created_at,
+            calibration=CalibrationView.model_validate(champion.calibration),
+            bins=[BinView.model_validate(each) for each in await learner.trust(champion)],
+            items=measured,
         )
 
     @routes.get("/patterns")
