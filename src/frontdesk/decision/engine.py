@@ -26,6 +26,7 @@ from frontdesk.telemetry import metrics
 log = structlog.get_logger("frontdesk.decision")
 
 MOST_TOGETHER = 512  # decisions in one transaction: bounds how long others wait for its customers
+SEEDS = 1024  # drawn at once, which costs as much as one
 
 Watch = Callable[[PolicyRole, float, bool], None]
 
@@ -63,6 +64,7 @@ class Engine:
         self._work = work
         self._chance = chance
         self._watch = watch
+        self._seeds: list[int] = []
         self._choosers = Choosers()
         self._gathered: Gathered[Sequence[Asked], list[Result]] = Gathered(self._each, most=MOST_TOGETHER, weight=len)
 
@@ -88,8 +90,9 @@ class Engine:
             log.warning("event_not_decided", event_id=event_id, code=result.code)
 
     def _asked(self, asks: Sequence[Ask], event_type: str | None = None) -> list[Asked]:
-        seeds = self._chance.integers(0, 2**63, size=len(asks)).tolist()
-        return [Asked(ask, self._ids.new("dec"), seed, event_type) for ask, seed in zip(asks, seeds, strict=True)]
+        if len(self._seeds) < len(asks):
+            self._seeds += self._chance.integers(0, 2**63, size=len(asks) + SEEDS).tolist()
+        return [Asked(ask, self._ids.new("dec"), self._seeds.pop(), event_type) for ask in asks]
 
     async def _answered(self, asked: Sequence[Asked]) -> list[Result]:
         since = self._clock.monotonic()
