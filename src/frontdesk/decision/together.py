@@ -155,8 +155,11 @@ class Together:
     ) -> list[str]:
         """Keep the decisions, ask for their messages and reserve the places of these: the messages' ids."""
         wait = timedelta(hours=self._options.learning.attribution_hours)
-        asking = [(each, each.channel, each.send_at) for each in made if each.state in ("act", "approval")]
-        new = [self._message(each, channel, send_at) for each, channel, send_at in asking if channel and send_at]
+        new = [
+            self._message(each, each.channel, each.send_at)
+            for each in made
+            if each.state in ("act", "approval") and each.channel and each.send_at
+        ]
         ids = await propose(connection, self._ids, self._now, new) if new else []
         planned: list[tuple[str, tuple[Contact, ...]]] = []
         for message, outreach_id in zip(new, ids, strict=True):

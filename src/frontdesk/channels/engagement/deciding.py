@@ -1,13 +1,12 @@
 """Questions for decisions as they come over HTTP, and their answers: bytes in, bytes out. These are hot routes."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
 from frontdesk.api.errors import answer as error_answer
-from frontdesk.decision.engine import Engine
 from frontdesk.decision.explain import reasons
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.engagement import Ask, Decision, Objective
@@ -67,10 +66,18 @@ _many = msgspec.json.Decoder(_Many)
 _encode = msgspec.json.Encoder().encode
 
 
-class Deciding:
-    """Answers questions by the engine."""
+class Decides(Protocol):
+    """Whoever decides."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    async def decide(self, asks: Sequence[Ask]) -> list[Decision | FrontdeskError]:
+        """A durable decision for each question, or why there is none."""
+        ...
+
+
+class Deciding:
+    """Answers questions by an engine."""
+
+    def __init__(self, engine: Decides, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
 
