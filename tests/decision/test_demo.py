@@ -62,7 +62,7 @@ async def desk(database: Database, clock: FakeClock, ids: CountingIds) -> Desk:
 
 
 async def test_an_empty_desk_gets_a_past_in_which_people_were_written_to_and_answered(desk: Desk) -> None:
-    assert await desk.demo.fill(days=10)
+    assert await desk.demo.fill(days=8)
     customers = await Customers(desk.database, desk.clock).page()
     assert customers[0].id.startswith(PREFIX)
     assert await desk.count(decisions) > 50
@@ -70,7 +70,7 @@ async def test_an_empty_desk_gets_a_past_in_which_people_were_written_to_and_ans
     assert await desk.count(outreach, outreach.c.state == "released") > 15
     now = desk.clock.now()
     assert not await desk.count(decisions, decisions.c.at > now)
-    assert await desk.count(decisions, decisions.c.at < now - timedelta(days=8))
+    assert await desk.count(decisions, decisions.c.at < now - timedelta(days=6))
 
 
 async def test_nothing_of_the_past_leaves_the_desk_or_waits_for_it(desk: Desk) -> None:

@@ -130,7 +130,7 @@ def test_every_kind_of_people_is_there_and_nothing_of_it_is_told_to_the_desk() -
 
 
 def test_a_policy_that_knows_nothing_is_as_good_as_chance(report: Report) -> None:
-    assert abs(report.standings[0].share) < 0.05
+    assert abs(report.standings[0].share) < 0.1
 
 
 def test_the_desk_learns_in_the_world(report: Report) -> None:

@@ -36,9 +36,10 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OF_DECISION = outreach.c.decision_id == sa.bindparam("decision")
+_OPEN = sa.or_(outreach.c.state == "writing", outreach.c.state == "approval", outreach.c.state == "scheduled")
 _AS_SENT = Prepared(
     outreach.update()
-    .where(_OF_DECISION, outreach.c.state == "writing")
+    .where(_OF_DECISION, _OPEN)
     .values(
         state="released",
         subject=sa.bindparam("new_subject", type_=outreach.c.subject.type),

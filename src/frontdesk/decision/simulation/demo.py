@@ -5,6 +5,7 @@ decisions made, messages written and answered, outcomes learned from each night.
 made to be bad decides about half of the people, which the guard finds and takes back.
 """
 
+import asyncio
 import heapq
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -21,7 +22,9 @@ from frontdesk.decision.learning import Learner
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.policies import PolicySource, born
 from frontdesk.decision.profiles import MESSAGE, signals
+from frontdesk.decision.simulation.memory import begun
 from frontdesk.decision.simulation.past import PastClock, PastIds, Unheard
+from frontdesk.decision.simulation.runner import Learned
 from frontdesk.decision.simulation.world import World
 from frontdesk.engagement import NOTHING, Ask, Customer, CustomerEvent, Decision, Genes, Outcome, Policy
 from frontdesk.ports import Clock, Ids
@@ -39,8 +42,10 @@ PREFIX = "demo-"
 PEOPLE = 300
 DAYS = 28
 HISTORY_DAYS = 30
-PLANTED_DAYS = 12  # before now the bad strategy began …
+PLANTED_DAYS = 14  # before now the bad strategy began …
 PLANTED_SHARE = 0.5  # … with this share of the people
+LAUNCH_PEOPLE, LAUNCH_DAYS = 800, 12  # by whom the first strategy learned before the past begins
+WARMTH = 1.5  # log-odds by which people answer more readily than usual, so that four weeks tell something
 STUBBORN = 50.0  # how much surer it is of its wrong beliefs than it has a right to be
 STEP_HOURS = 6  # of the past, which are lived at once
 HOURS_A_SECOND = 0.1  # of people's days, while the desk runs
@@ -83,7 +88,10 @@ class Demo:
             return False
         now = self._clock.now()
         self._world = self._begun(now - timedelta(days=days), HISTORY_DAYS)
-        past = _Past(self._database, self._world, self._settings, self._ids, self._seed)
+        options = self._settings()
+        taught = await asyncio.to_thread(_taught, options, self._seed)
+        past = _Past(self._database, self._world, options, self._ids, self._seed)
+        await past.begin(taught)
         await past.live(days)
         self._looked_at = now
         return True
@@ -116,6 +124,7 @@ class Demo:
             seed=self._seed,
             start=start,
             history_days=history_days,
+            warmth=WARMTH,
             prefix=PREFIX,
         )
 
@@ -123,11 +132,10 @@ class Demo:
 class _Past:
     """The desk's rooms on a clock of the past."""
 
-    def __init__(self, database: Database, world: World, settings: Settings, ids: Ids, seed: int) -> None:
+    def __init__(self, database: Database, world: World, options: EngagementOptions, ids: Ids, seed: int) -> None:
         self._clock = PastClock(world.start)
         self._ids = PastIds(ids, self._clock)
         self._database, self._world = database, world
-        self._options = options = _without_people(settings())
         self._customers = Customers(database, self._clock)
         self._feedback = Feedback(database, self._clock)
         self._intake = Intake(database, self._clock, Unheard(), lambda: options, feedback=self._feedback)
@@ -154,6 +162,18 @@ class _Past:
         self._messages = {message.key: message for message in options.messages}
         self._coming: list[tuple[float, str, Outcome]] = []
 
+    async def begin(self, taught: Policy) -> None:
+        """Let the strategy serve that a launch has taught."""
+        pointer = await self._policies.serving()
+        root = await self._policies.get(pointer.champion_id)
+        new = born(
+            self._ids.new("pol"), taught.genes, self._clock.moment, origin="learned", parent=root, note="the launch"
+        )
+        await self._policies.add(msgspec.structs.replace(new, generation=0, reward=taught.reward, harm=taught.harm))
+        await self._policies.move(
+            "promoted", pointer, msgspec.structs.replace(pointer, champion_id=new.id), reason="launched"
+        )
+
     async def live(self, days: int) -> None:
         """From the first customer to the last evening."""
         folk, start = self._world.population, self._world.start
@@ -169,6 +189,7 @@ class _Past:
             if (step + 1) * STEP_HOURS % 24 == 0:
                 await self._learner.settle()
                 await self._learner.learn()
+        await self._learner.refit()
 
     async def _step(self) -> None:
         events = self._world.live(STEP_HOURS)
@@ -234,26 +255,12 @@ def _spoiled(champion: Policy, policy_id: str, now: datetime) -> Policy:
     return msgspec.structs.replace(planted, reward=wrong, harm=champion.harm)
 
 
-def _without_people(options: EngagementOptions) -> EngagementOptions:
-    """The options as they stand while nobody is there to approve: every decision is carried out."""
-    segments = {
-        name: segment.model_copy(
-            update={
-                "engagement_rules": segment.engagement_rules.model_copy(update={"approval_required": False}),
-                "innovation_level": 1.0,
-            }
-        )
-        for name, segment in options.segments.items()
-    }
-    return options.model_copy(
-        update={
-            "mode": "fully_autonomous",
-            "confidence_threshold": 0.0,
-            "minimum_confidence": 0.0,
-            "risk_tolerance": 1.0,
-            "segments": segments,
-        }
-    )
+def _taught(options: EngagementOptions, seed: int) -> Policy:
+    """What a policy learns of another world's people in two weeks, whom it writes to whatever its confidence."""
+    runner = begun(options, people=LAUNCH_PEOPLE, seed=seed + 1)
+    runner.run(24 * LAUNCH_DAYS)
+    assert isinstance(runner.chooser, Learned)
+    return runner.chooser.policy
 
 
 def _answers(world: World, sent: Sequence[Sent]) -> list[Outcome]:

@@ -36,10 +36,13 @@ DEPTH = 5  # all layers of signals may be used
 
 
 class Lesson(msgspec.Struct, frozen=True, kw_only=True):
-    """What settled together: numbers [N, C]; the arms chosen, by which propensities, rewards and harm [N]."""
+    """What settled together: whom it was about [N], their numbers [N, C], what they allowed [N, A]; the arms chosen, by
+    which propensities, rewards and harm [N]."""
 
     at: datetime
+    people: Indices
     numbers: Floats
+    eligible: Bools
     arms: Places
     propensities: Floats
     rewards: Floats
@@ -82,6 +85,8 @@ class Learned:
         policy = self.policy
         days = max(0.0, (lesson.at - policy.created_at).total_seconds() / 86400)
         kept = policy.genes.forgetting**days
+        if not len(lesson.arms):
+            return
         x = rows(lesson.numbers, self._arms, lesson.arms)
         self.policy = msgspec.structs.replace(
             policy,
@@ -129,6 +134,7 @@ class _Open(msgspec.Struct, kw_only=True):
 
     person: int
     numbers: tuple[float, ...]
+    eligible: Bools
     arm: int
     propensity: float
     due: float
@@ -264,7 +270,8 @@ class Runner:
     def _decide(self, people: Indices) -> None:
         now, numbers = self.world.hours, self.numbers(people)
         seeds = self._seeds.integers(0, 2**63, size=len(people), dtype=np.uint64)
-        chosen, propensities = self.chooser.choose(numbers, self.eligible(people), seeds)
+        eligible = self.eligible(people)
+        chosen, propensities = self.chooser.choose(numbers, eligible, seeds)
         ids = [f"d{self.decisions + place:08d}" for place in range(len(people))]
         self.decisions += len(people)
         self.messages += int(np.count_nonzero(chosen))
@@ -273,6 +280,7 @@ class Runner:
             self._open[decision] = _Open(
                 person=person,
                 numbers=tuple(numbers[place].tolist()),
+                eligible=eligible[place],
                 arm=int(chosen[place]),
                 propensity=float(propensities[place]),
                 due=now + self._window,
@@ -350,7 +358,9 @@ class Runner:
 def _lesson(settled: Sequence[_Open], now: datetime) -> Lesson:
     return Lesson(
         at=now,
+        people=np.array([each.person for each in settled]),
         numbers=np.array([each.numbers for each in settled]),
+        eligible=np.array([each.eligible for each in settled]),
         arms=np.array([each.arm for each in settled]),
         propensities=np.array([each.propensity for each in settled]),
         rewards=np.array([each.reward for each in settled]),

@@ -39,7 +39,7 @@ class World:
     """`people` persons from `start` on, and what they think of the arms named by `keys` (`message/channel/slot`).
 
     `keys[0]` is "nothing". People, their days and their answers are drawn from streams of their own, so that two runs
-    that send different messages still meet the same people.
+    that send different messages still meet the same people. `warmth` is in log-odds of opening and of clicking.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class World:
         history_days: int = 60,
         kinds: Sequence[Kind] = KINDS,
         prefix: str = "person-",
+        warmth: float = 0.0,
     ) -> None:
         self.start = start
         self.hours = -24.0 * history_days
@@ -67,6 +68,7 @@ class World:
         self.spent = np.zeros(people)
         self.last = np.full(people, self.hours)
         self._drift, self._drift_day = drift, drift_day
+        self._warmth = warmth
         self._days = np.random.default_rng([seed, 2])
         self._answers = np.random.default_rng([seed, 3])
         self._number = 0
@@ -126,14 +128,14 @@ class World:
         """The truth: [B, A, 7], how likely each of `OUTCOMES` is if the person got the arm now."""
         folk, arms = self.population, self.arms
         sent = np.where(np.isnan(arms.hour), self.local_hours(people)[:, None], arms.hour)  # [B, A]
-        timely = 0.8 * np.cos((sent - folk.hour[people, None]) * math.pi / 12) + 0.3 * arms.present
+        timely = np.maximum(0, np.cos((sent - folk.hour[people, None]) * math.pi / 12)) + 0.3 * arms.present
         tired = (self._tiredness(people) / folk.patience[people])[:, None]
         liked = self._tastes(people)[:, arms.channel]
         tempting = self._temptation(people)[:, None] * arms.offer
         needed = self._needs(people)[:, arms.objective] + arms.charm + tempting
         delivered = 1 - BOUNCING[arms.channel]
-        opened = delivered * _logistic(OPENING + liked + timely - 1.6 * tired + 0.3 * needed)
-        clicked = opened * _logistic(CLICKING + needed - 1.0 * tired)
+        opened = delivered * _logistic(OPENING + self._warmth + liked + timely - 1.6 * tired + 0.3 * needed)
+        clicked = opened * _logistic(CLICKING + self._warmth + needed - 1.0 * tired)
         caused = clicked * _logistic(BUYING + 0.5 * needed + 0.4 * tempting)
         bought = 1 - (1 - caused) * np.exp(-self._organic(people) * WINDOW_DAYS)[:, None]
         annoyed = 2.5 * tired - 0.25 * liked - 0.35 * needed + INTRUSIVE[arms.channel]
