@@ -68,8 +68,8 @@ class Scorer:
         self.floor = max(exploration_rate, policy.genes.floor)
         self.weights: Floats = quantised_weights(mean_of(policy.reward))
         self.harm: Floats = quantised_weights(mean_of(policy.harm) * EFFECTS * max(1.0, policy.genes.harm_weight))
-        self._many: Floats = _draws(policy)
-        self._few: Floats = np.ascontiguousarray(self._many[:, :CHOOSING])
+        self._many: Floats = _draws(policy)  # [JUDGING / CHOOSING, D, CHOOSING]
+        self._few: Floats = self._many[0]
 
     def risks(self, numbers: Floats) -> Floats:
         """The predicted probability of harm of each arm for customers with `numbers` [B, C]: [B, A]."""
@@ -140,17 +140,17 @@ class Scorer:
         return np.where(done > 0, done, np.maximum(best, 0))
 
     def _probabilities(self, x: Floats, allowed: Bools) -> Floats:
-        scores = np.matmul(x, self._few)  # [B, A, draws]: small products, which BLAS keeps in one thread
+        scores = np.matmul(x, self._few)  # [B, A, CHOOSING]
         np.copyto(scores, -np.inf, where=~allowed[:, :, None])
-        wins = np.count_nonzero(scores == scores.max(axis=1, keepdims=True), axis=2)  # of equals, each wins
+        wins = _count(scores == scores.max(axis=1, keepdims=True))  # of equals, each wins
         share: Floats = wins / wins.sum(axis=1, keepdims=True)
         even: Floats = allowed / np.count_nonzero(allowed, axis=1)[:, None]
         return (1.0 - self.floor) * share + self.floor * even
 
     def _raw(self, x: Floats, arm: Places, runner_up: Places) -> Floats:
         judged = np.where(arm > 0, arm, np.maximum(runner_up, 0))
-        gains = (x[np.arange(len(arm)), judged] - x[:, 0])[:, None, :] @ self._many
-        return np.count_nonzero(gains[:, 0, :] > self.policy.genes.margin, axis=1) / JUDGING
+        gains = np.matmul(x[np.arange(len(arm)), judged] - x[:, 0], self._many)  # [JUDGING / CHOOSING, B, CHOOSING]
+        return _count(gains > self.policy.genes.margin).sum(axis=0) / JUDGING
 
     def _risks(self, x: Floats) -> Floats:
         return np.clip(np.maximum(x @ self.harm, self.arms.risks), 0.0, 1.0)
@@ -170,6 +170,11 @@ def _drawn(probabilities: Floats, seeds: Seeds) -> Places:
     return np.argmax(reached > (uniforms(seeds) * reached[:, -1])[:, None], axis=1)
 
 
+def _count(which: Bools) -> Places:
+    """How many are true along the last axis, whose length is a multiple of 64: by bits, as numpy's own is slow."""
+    return np.bitwise_count(np.packbits(which, axis=-1).view(np.uint64)).sum(axis=-1, dtype=np.intp)
+
+
 def _runners_up(means: Floats, allowed: Bools, arm: Places) -> Places:
     others = np.where(allowed, means, -np.inf)
     others[np.arange(len(arm)), arm] = -np.inf
@@ -179,4 +184,7 @@ def _runners_up(means: Floats, allowed: Bools, arm: Places) -> Places:
 
 @lru_cache(maxsize=16)
 def _draws(policy: Policy) -> Floats:
-    return draws(policy.reward, policy.draws_seed, JUDGING)
+    """In blocks of `CHOOSING`, the products with which are small enough for BLAS to stay in one thread."""
+    drawn = draws(policy.reward, policy.draws_seed, JUDGING)
+    blocks = drawn.reshape(len(drawn), JUDGING // CHOOSING, CHOOSING).transpose(1, 0, 2)
+    return np.ascontiguousarray(blocks)
