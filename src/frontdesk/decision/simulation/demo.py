@@ -208,11 +208,12 @@ class _Past:
     async def _decide(self, asks: Sequence[Ask]) -> None:
         if not asks:
             return
-        decided = [each for each in await self._engine.decide(asks) if isinstance(each, Decision)]
+        now = self._clock.moment
+        answers = [each for each in await self._engine.decide(asks) if isinstance(each, Decision)]
+        decided = [each for each in answers if each.at <= now]  # a worker of today may have been quicker
         sending = [each for each in decided if each.state in ("act", "approval") and each.arm != NOTHING]
         known = {id_: await self._customers.get(id_) for id_ in dict.fromkeys(each.customer_id for each in sending)}
         wordings = [self._worded(each, known[each.customer_id]) for each in sending]
-        now = self._clock.moment
 
         async def work(connection: Connection) -> list[Sent]:
             sent = await as_sent(connection, wordings, now)
