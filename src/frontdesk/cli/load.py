@@ -1,13 +1,14 @@
 """`frontdesk load`"""
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from frontdesk.cli.load_engagement import engagement
 from frontdesk.cli.output import json_option, note, print_json, print_table
+from frontdesk.cli.progress import progress_line
 from frontdesk.cli.shape import Group
 
 if TYPE_CHECKING:
@@ -19,12 +20,11 @@ frontdesk load conversation --people 50 --minutes 1               web chat of th
 frontdesk load conversation --shape ramp --people 500             from nobody to everybody
 frontdesk load conversation --channel telegram --address http://127.0.0.1:8081   by the stand-in for Telegram
 frontdesk load conversation --pid 4242 --json                     weigh a process too; one JSON document
-frontdesk load conversation --locust locustfile.py                the same load for Locust, not run now"""
+frontdesk load conversation --locust locustfile.py                the same load for Locust, not run now
+frontdesk load engagement --seconds 30                            decisions about customers, against the targets"""
 
 SHAPES = ("steady", "ramp", "spike", "burst", "sine")
 ADDRESSES = {"web": "http://127.0.0.1:8000", "telegram": "http://127.0.0.1:8081"}
-BAR = 30  # columns
-PLAIN_SHARE = 0.1  # where there is no terminal, a line for each tenth
 
 
 @click.group(cls=Group, examples=EXAMPLES)
@@ -34,6 +34,9 @@ def load() -> None:
     The model `scripted` costs nothing; with `script: {echo: 'n:\\d+'}` it repeats the number that each message bears,
     which a run on Telegram needs to tell replies apart. Tell its delays here, and the report says what the desk adds.
     """
+
+
+load.add_command(engagement)
 
 
 @load.command(examples=EXAMPLES)
@@ -111,23 +114,12 @@ async def _run(orders: "Orders", script: "Script", channel: str, address: str, p
 
     tally = Tally(script)
     people = TelegramPeople(address, tally) if channel == "telegram" else WebPeople(address, tally)
-    shown = -PLAIN_SHARE
+    with progress_line() as show:
 
-    def progress(share: float) -> None:
-        nonlocal shown
-        counts = f"{tally.messages} messages, {tally.open} wait for their reply"
-        if sys.stderr.isatty():
-            bar = ("█" * round(share * BAR)).ljust(BAR, "░")
-            click.echo(f"\r\x1b[2K{bar} {share:4.0%}  {counts}", err=True, nl=False)
-        elif share - shown >= PLAIN_SHARE:
-            shown = share
-            note(f"{share:4.0%}  {counts}")
+        def progress(share: float) -> None:
+            show(share, f"{tally.messages} messages, {tally.open} wait for their reply")
 
-    try:
         return await Crowd(orders, people, tally, pids).run(progress)
-    finally:
-        if sys.stderr.isatty():
-            click.echo("\r\x1b[2K", err=True, nl=False)
 
 
 def _write_locustfile(orders: "Orders", channel: str, address: str, file: Path) -> int:

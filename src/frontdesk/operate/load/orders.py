@@ -53,11 +53,11 @@ def span(text: str) -> tuple[float, float]:
     return low, high
 
 
-def checked(address: str, *, owned: bool) -> str:
-    """The address, if it leads to this machine or to a server of one's own. Raises `Usage`."""
+def checked(address: str, *, owned: bool, option: str = "--address") -> str:
+    """The address, which `option` gives, if it leads to this machine or to one's own server. Raises `Usage`."""
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Usage(f"{address!r} is no http(s) address", where="--address")
+        raise Usage(f"{address!r} is no http(s) address", where=option)
     if owned or parts.hostname == "localhost":
         return address.rstrip("/")
     try:
@@ -67,7 +67,7 @@ def checked(address: str, *, owned: bool) -> str:
     if not inside:
         raise Usage(
             f"{parts.hostname} is not this machine, and a load run on somebody else's server is an attack",
-            where="--address",
+            where=option,
             hint="If the server is yours, add `--yes-i-own-this-server`.",
         )
     return address.rstrip("/")
