@@ -269,6 +269,7 @@ def _callers(rule: Rule) -> str:
 
 async def _openapi() -> Mapping[str, typing.Any]:  # a JSON document
     quiet = {"knowledge.own_documentation": False, "knowledge.embedder.kind": "none", "tools.discovery_urls": []}
+    quiet |= {"engagement.enabled": True}  # whose routes are there only then
     with tempfile.TemporaryDirectory() as home:
         async with open_desk(load(home=Path(home), options=quiet, variables={})) as desk:
             return routed(desk, Policy()).openapi()

@@ -76,7 +76,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
 
     async def serve() -> None:
         async with served_desk(
-            tmp_path_factory.mktemp("desk"), model=lambda _: Reply(text="We open at nine.")
+            tmp_path_factory.mktemp("desk"),
+            model=lambda _: Reply(text="We open at nine."),
+            settings={"engagement.enabled": True},
         ) as served:
             owner = await served.client(Role.OWNER, "Ann")
             program = await served.program(owner, "*")

@@ -143,7 +143,7 @@ async def test_the_program_of_the_guide_gets_an_answer(example: Example, tmp_pat
 
 
 async def test_the_call_of_the_guide_gets_an_answer(tmp_path: Path) -> None:
-    (call,) = [block for block in blocks("console") if block.text.startswith("$ curl ")]
+    (call,) = [block for block in blocks("console") if block.text.startswith("$ curl ") and " -d " in block.text]
     words = shlex.split(call.text.replace("\\\n", " ").removeprefix("$ "))
     address, body = words[1], words[words.index("-d") + 1]
     headers = dict(words[place + 1].split(": ") for place, word in enumerate(words) if word == "-H")

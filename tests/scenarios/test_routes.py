@@ -13,7 +13,7 @@ from tests.gate.routes import missing, routes_of
 @pytest.mark.proves("abuse-1")
 async def test_every_route_has_a_line_and_every_line_a_route(tmp_path: Path) -> None:
     policy = Policy()
-    async with served_desk(tmp_path) as served:
+    async with served_desk(tmp_path, settings={"engagement.enabled": True}) as served:
         routes = routes_of(routed(served.desk, policy))
     assert missing(policy, routes) == []
     lines = [(method, rule.path) for rule in policy.rules for method in rule.methods]

@@ -21,6 +21,7 @@ MANAGED = ("/api/v1/keys/{id}", "/api/v1/approvals/{id}")  # what operators may 
 NAMED = ("/api/v1/me/links/{channel}",)  # what is named in the path is no id, and everybody has their own of it
 WITHOUT_PEOPLE = ("/api/v1/widget/config",)  # what anybody may know of a site that they can name
 POLICY = Policy()
+WITH_ALL: dict[str, object] = {"gate.visitors": True, "engagement.enabled": True}
 
 # A body that would be accepted if the ids in it were the caller's own. A new call with a body needs its line here.
 BODIES: dict[str, dict[str, object]] = {
@@ -41,6 +42,12 @@ BODIES: dict[str, dict[str, object]] = {
     "PUT /api/v1/console/inbox/{id}/assignee": {"person_id": None},
     "PUT /api/v1/console/inbox/{id}/status": {"status": "closed"},
     "PUT /api/v1/console/canned/{id}": {"shortcut": "a", "title": "b", "text": "c"},
+    "PUT /api/v1/customers/{id}": {"name": "Not theirs"},
+    "POST /api/v1/outreach/{id}/verdict": {"verdict": "approve", "digest": "0" * 64},
+    "POST /api/v1/bias/findings/{id}": {"note": "Not theirs"},
+    "POST /api/v1/rollbacks": {"to": "policy_none", "reason": "Not theirs"},
+    "POST /api/v1/events": {"id": "event_none", "customer_id": "nobody", "type": "session"},
+    "POST /api/v1/feedback": {"id": "outcome_none", "decision_id": "dec_none", "kind": "click"},
 }
 
 
@@ -124,7 +131,7 @@ async def own_conversation(served: ServedDesk, client: httpx2.AsyncClient) -> st
 @pytest.mark.proves("abuse-1")
 async def test_nobody_reaches_what_is_anns_by_its_id(tmp_path: Path, size: Callable[[int, int], int]) -> None:
     every = size(0, 1) == 1
-    async with served_desk(tmp_path, model=[Reply(text="Yes.")], settings={"gate.visitors": True}) as served:
+    async with served_desk(tmp_path, model=[Reply(text="Yes.")], settings=WITH_ALL) as served:
         ann = await served.client()
         things = await belongings(served, ann)
         kept = await everything(ann, things)
@@ -190,7 +197,7 @@ async def everything(ann: httpx2.AsyncClient, things: Mapping[str, str]) -> list
 
 @pytest.mark.proves("abuse-1")
 async def test_no_list_shows_what_is_anns(tmp_path: Path) -> None:
-    async with served_desk(tmp_path, model=[Reply(text="Yes.")], settings={"gate.visitors": True}) as served:
+    async with served_desk(tmp_path, model=[Reply(text="Yes.")], settings=WITH_ALL) as served:
         ann = await served.client()
         things = await belongings(served, ann)
         document = (await ann.get("/api/v1/openapi.json")).json()

@@ -86,7 +86,7 @@ class Engagement:
             ids=ids,
         )
         self.comparing = Comparing(rows.log, self.source, self.settings)
-        self.guard = Guard(rows.evidence, rows.policies, rows.evolutions, self.settings, audit)
+        self.guard = Guard(rows.evidence, rows.policies, rows.evolutions, self.settings, audit, clock)
         self.fairness = Fairness(rows.gaps, self.settings, clock, audit)
         self._pacing = Pacing(rows.customers, clock)
         self._release = Release(database, self.settings, clock, ids, _written(system, outlets))
