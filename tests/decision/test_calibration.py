@@ -103,6 +103,15 @@ def test_a_few_lucky_outcomes_make_no_line() -> None:
     assert fit(held, 0.01) == Calibration(n=LEAST - 1)
 
 
+def test_an_empty_holdout_tells_nothing() -> None:
+    held, _ = desk(7, 10)
+    none = np.zeros(10, dtype=np.bool_)
+    empty = msgspec.structs.replace(
+        held, **{name: getattr(held, name)[none] for name in ("sent", "residual", "gain", "spread", "person")}
+    )
+    assert fit(empty, 0.01) == Calibration()
+
+
 def test_the_line_rises_within_0_and_1_and_says_how_far_it_may_be_off() -> None:
     held, _ = desk(5, 3000, scatter=0.05, off=0.03)
     line = fit(held, 0.01)

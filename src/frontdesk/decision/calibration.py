@@ -116,8 +116,9 @@ def _shrunken(residual: Floats, group: Places, noise: float) -> tuple[Floats, Fl
     count = np.bincount(group, minlength=GROUPS + 1)
     mean = np.bincount(group, residual, GROUPS + 1) / np.maximum(count, 1)
     own = noise / np.maximum(count, 1)
-    luck = 2 * noise * math.sqrt(2 * len(count)) / len(residual)  # two deviations of what follows, were there no error
-    among = max(OFF**2, float(np.sum(count * (mean**2 - own))) / len(residual) - luck)
+    total = max(1, len(residual))
+    luck = 2 * noise * math.sqrt(2 * len(count)) / total  # two deviations of what follows, were there no error
+    among = max(OFF**2, float(np.sum(count * (mean**2 - own))) / total - luck)
     share = np.where(count > 0, among / (among + own), 0.0)
     return share * mean, (1.0 - share) * among
 
