@@ -75,19 +75,19 @@ def judged(chooser: Chooser, arms: Arms, seed: int) -> tuple[float, float]:
     runner.run(24 * 60, until=OUTCOMES)
     people = np.arange(PEOPLE)
     numbers, eligible, values = runner.numbers(people), runner.eligible(people), runner.values(people)
-    believed = np.where(eligible, believes(chooser, numbers, arms), -np.inf).argmax(axis=1)
+    believed = np.where(eligible, believes(chooser, numbers, eligible, arms), -np.inf).argmax(axis=1)
     standing = runner.standing()
     learned = float(values[people, believed].mean() - standing.random) / (standing.oracle - standing.random)
     return 100 * learned, 100 * standing.share
 
 
-def believes(chooser: Chooser, numbers: Floats, arms: Arms) -> Floats:
+def believes(chooser: Chooser, numbers: Floats, eligible: Bools, arms: Arms) -> Floats:
     """What the learner expects of each arm [B, A]."""
     from frontdesk.decision.features import design
 
     if isinstance(chooser, Learned):
         return design(numbers, arms) @ chooser.scorer.weights
-    return cast("LinUCB | Peer", chooser).means(numbers)
+    return chooser.means(numbers, eligible) if isinstance(chooser, Peer) else cast("LinUCB", chooser).means(numbers)
 
 
 def _mean(seeds: tuple[int, ...], make: Callable[[int], Chooser]) -> tuple[float, float]:
@@ -163,8 +163,8 @@ class Peer:
     def probabilities(self, numbers: Floats, eligible: Bools) -> Floats:
         return cast("Floats", self._ask({"do": "probabilities", "numbers": numbers, "eligible": eligible}))
 
-    def means(self, numbers: Floats) -> Floats:
-        return cast("Floats", self._ask({"do": "means", "numbers": numbers}))
+    def means(self, numbers: Floats, eligible: Bools) -> Floats:
+        return cast("Floats", self._ask({"do": "means", "numbers": numbers, "eligible": eligible}))
 
     def learn(self, lesson: Lesson) -> None:
         names = ("numbers", "arms", "propensities", "rewards")

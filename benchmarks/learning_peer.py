@@ -36,9 +36,9 @@ class Vowpal:
             chances[row, arms] = self._vw.predict(self._example(each, arms))
         return chances / chances.sum(axis=1, keepdims=True)
 
-    def means(self, numbers):
+    def means(self, numbers, eligible):
         """The most probable arm is the one that it believes in."""
-        return self.probabilities(numbers, np.ones((len(numbers), len(self._arms)), dtype=bool))
+        return self.probabilities(numbers, eligible)
 
     def learn(self, numbers, arms, propensities, rewards):
         every = list(range(len(self._arms)))
@@ -62,7 +62,7 @@ class Mabwiser:
         best = np.where(eligible, expected, -np.inf).argmax(axis=1)
         return (np.arange(self._count) == best[:, None]).astype(float)
 
-    def means(self, numbers):
+    def means(self, numbers, eligible):
         """The ridge regressions themselves, without what is added to explore."""
         models = self._mab._imp.arm_to_model
         return np.column_stack([numbers @ models[arm].beta for arm in range(self._count)])
