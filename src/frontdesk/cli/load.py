@@ -29,10 +29,11 @@ ADDRESSES = {"web": "http://127.0.0.1:8000", "telegram": "http://127.0.0.1:8081"
 
 @click.group(cls=Group, examples=EXAMPLES)
 def load() -> None:
-    """Let people who do not exist write to a desk, and see what becomes of each message.
+    """Let people who do not exist write to a desk, or ask it for decisions, and see whether it keeps up.
 
-    The model `scripted` costs nothing; with `script: {echo: 'n:\\d+'}` it repeats the number that each message bears,
-    which a run on Telegram needs to tell replies apart. Tell its delays here, and the report says what the desk adds.
+    For messages, the model `scripted` costs nothing; with `script: {echo: 'n:\\d+'}` it repeats the number that each of
+    them bears, which a run on Telegram needs to tell replies apart. Tell its delays here, and the report says what the
+    desk adds.
     """
 
 

@@ -121,7 +121,7 @@ async def _run(address: str, key: str | None, orders: "Orders", made: "Made | No
                 counted = f"{count.decisions:,} decisions, {count.errors:,} errors"
                 show(share, counted if count.begun else "warming up")
 
-            report = await Asking(desk, orders, ids).run(targets, progress)
+            report = await Asking(desk.decide, orders, ids).run(targets, progress)
         if erase and made is not None:
             note("The made customers are erased.")
             await desk.erase(made, orders.connections)
@@ -154,7 +154,7 @@ def _show(report: "Report") -> None:
         click.echo("pass: every target is met")
     else:
         missed = ", ".join(each.what for each in report.verdicts if each.verdict == "fail")
-        click.echo(f"fail: missed are {missed}")
+        click.echo(f"fail: {missed}")
 
 
 def _row(verdict: "Verdict") -> tuple[object, ...]:

@@ -9,7 +9,7 @@ import click
 from frontdesk.cli.output import note
 
 BAR = 30  # columns
-PLAIN_SHARE = 0.1  # where there is no terminal, a line for each tenth
+PLAIN_SHARE = 0.1  # where there is no terminal, a line for each tenth, and the last
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def progress_line() -> Generator[Callable[[float, str], None]]:
         if on_terminal:
             bar = ("█" * round(share * BAR)).ljust(BAR, "░")
             click.echo(f"\r\x1b[2K{bar} {share:4.0%}  {words}", err=True, nl=False)
-        elif share - shown >= PLAIN_SHARE:
+        elif share - shown >= PLAIN_SHARE or share >= 1 > shown:
             shown = share
             note(f"{share:4.0%}  {words}")
 

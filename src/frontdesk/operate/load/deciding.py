@@ -4,17 +4,19 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import count
 
 import msgspec
 
-from frontdesk.operate.load.desk import Answer, DecidingDesk
+from frontdesk.operate.load.desk import Answer
 from frontdesk.operate.load.tally import Percentiles, now
 from frontdesk.operate.load.verdict import Found, Targets, Verdict, judge
 
 ONE, MANY = "/api/v1/decisions", "/api/v1/decisions/batch"
 TICK = 0.5  # seconds between two words of progress
+
+Decide = Callable[[str, bytes], Awaitable[Answer]]  # by the path and the body of a request
 
 _encode = msgspec.json.Encoder().encode
 
@@ -114,8 +116,8 @@ class Count:
 class Asking:
     """Runs the orders. `progress` is told the share that is done, from 0 to 1, and what was counted so far."""
 
-    def __init__(self, desk: DecidingDesk, orders: Orders, customers: Sequence[str]) -> None:
-        self._desk = desk
+    def __init__(self, decide: Decide, orders: Orders, customers: Sequence[str]) -> None:
+        self._decide = decide
         self._orders = orders
         self._customers = customers
         self._chance = random.Random(orders.seed)  # noqa: S311 — no secret
@@ -157,7 +159,7 @@ class Asking:
             if now() >= end:
                 tally.missed(moment, together)
                 continue
-            answer = await self._desk.decide(self._path, self._body())
+            answer = await self._decide(self._path, self._body())
             tally.note(moment, now(), answer, together)
 
     def _body(self) -> bytes:
