@@ -28,6 +28,7 @@ log = structlog.get_logger("frontdesk.decision")
 MOST_TOGETHER = 512  # decisions in one transaction: bounds how long others wait for its customers
 SEEDS = 1024  # drawn at once, which costs as much as one
 
+LANES = 2  # transactions at once in one process: while the database works on one, the other is thought about
 BELLS = 4  # rung for the messages of one transaction: of more, the sweep finds the rest within a second
 
 Watch = Callable[[PolicyRole, float, bool], None]
@@ -68,7 +69,9 @@ class Engine:
         self._watch = watch
         self._seeds: list[int] = []
         self._choosers = Choosers()
-        self._gathered: Gathered[Sequence[Asked], list[Result]] = Gathered(self._each, most=MOST_TOGETHER, weight=len)
+        self._gathered: Gathered[Sequence[Asked], list[Result]] = Gathered(
+            self._each, most=MOST_TOGETHER, weight=len, lanes=LANES
+        )
 
     async def decide(self, asks: Sequence[Ask]) -> list[Decision | FrontdeskError]:
         """A durable decision for each question, or why there is none: `UnknownCustomer`, `BadFeature`, `Conflict`.

@@ -102,7 +102,7 @@ async def add(connection: Connection, made: Sequence[tuple[Decision, datetime | 
 
     A second one of the same event is the database's error (`IntegrityError`).
     """
-    await _ADD.many(connection, [_row(decision, due_at) for decision, due_at in made])
+    await _ADD.pour(connection, [_row(decision, due_at) for decision, due_at in made])
 
 
 async def of_events(connection: Connection, event_ids: Collection[str]) -> dict[str, Decision]:

@@ -13,7 +13,8 @@ R = TypeVar("R")
 class Gathered(Generic[T, R]):
     """`put` hands an item over; `write` gets all that came together and gives a result for each, or what it met.
 
-    Items that together weigh more than `most` are written in turn, the first who came first.
+    Items that together weigh more than `most` are written in turn, the first who came first. `lanes` writes may be
+    under way at once, so that one computes while the database works on another.
     """
 
     def __init__(
@@ -22,19 +23,22 @@ class Gathered(Generic[T, R]):
         *,
         most: int = sys.maxsize,
         weight: Callable[[T], int] = lambda _: 1,
+        lanes: int = 1,
     ) -> None:
         self._write = write
         self._most = most
         self._weight = weight
+        self._lanes = lanes
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: set[asyncio.Task[None]] = set()
 
     async def put(self, item: T) -> R:
         """The item's result. Raises what was given for it, or what `write` raised for all."""
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all(), name="store-gathered")
+        if len(self._writing) < self._lanes:
+            task = asyncio.create_task(self._write_all(), name="store-gathered")
+            self._writing.add(task)
         return await done
 
     async def _write_all(self) -> None:
@@ -47,8 +51,8 @@ class Gathered(Generic[T, R]):
                     results = [error] * len(batch)
                 for (_, done), result in zip(batch, results, strict=True):
                     _settle(done, result)
-        finally:
-            self._writing = None
+        finally:  # in the same breath as the last look: whoever comes now begins anew
+            self._writing -= {task for task in self._writing if task is asyncio.current_task()}
 
     def _batch(self) -> list[tuple[T, asyncio.Future[R]]]:
         """The next that are written together: one at least."""

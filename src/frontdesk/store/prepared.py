@@ -23,6 +23,7 @@ Values = Mapping[str, object]
 Processor = Callable[[Any], Any]
 
 MOST_TOGETHER = 10  # changes in one statement: more are rare, and each number of them is a statement to keep
+LEAST_POURED = 8  # rows from which on a stream is worth its own round trip
 _PLACE = re.compile(r"\$(\d+)")
 
 
@@ -155,6 +156,19 @@ class Prepared:
             await connection.driver.executemany(ready.sql, [ready.arguments(row) for row in rows])
         else:
             await self._executed(connection, [dict(row) for row in rows])
+
+    async def pour(self, connection: Connection, rows: Sequence[Values]) -> None:
+        """`many` for a plain insert: PostgreSQL takes the rows as one stream (COPY), at a third of its own time."""
+        if not isinstance(connection, Direct) or len(rows) < LEAST_POURED:
+            await self.many(connection, rows)
+            return
+        ready, statement = connection.ready(self), self.of(connection.dialect)
+        assert isinstance(statement, sa.Insert)
+        await connection.driver.copy_records_to_table(
+            statement.table.name,
+            records=[ready.arguments(row) for row in rows],
+            columns=[bind.name for bind in ready.binds],
+        )
 
     async def _executed(
         self, connection: AsyncConnection | sa.Connection, values: dict[str, object] | list[dict[str, object]]
