@@ -130,7 +130,11 @@ def numbers_of(
         if name not in LAYERS or name == "bias":
             raise BadFeature(f"No policy knows a number `{name}`.", where=f"context.{name}")
         known[name] = value
-    return tuple(_finite(name, known.get(name, 0.0)) if layer <= depth else 0.0 for name, layer in LAYERS.items())
+    values = [known.get(name, 0.0) for name in _names(depth)]
+    if not all(map(math.isfinite, values)):
+        name, value = next(pair for pair in known.items() if not math.isfinite(pair[1]))
+        raise BadFeature(f"The number `{name}` is {value}.", where=name)
+    return tuple([quantised(value) if value else 0.0 for value in values])
 
 
 def digest(numbers: tuple[float, ...]) -> str:
@@ -159,10 +163,10 @@ def quantise(numbers: Floats) -> Floats:
     return np.clip(np.round(numbers / STEP) * STEP, -LIMIT, LIMIT)
 
 
-def _finite(name: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise BadFeature(f"The number `{name}` is {value}.", where=name)
-    return quantised(value)
+@lru_cache
+def _names(depth: int) -> tuple[str, ...]:
+    """The numbers in their order; no name where one lies beyond the depth."""
+    return tuple(name if layer <= depth else "" for name, layer in LAYERS.items())
 
 
 def _fit(hour: int, best: int) -> float:
