@@ -52,8 +52,8 @@ engagement:
   enabled: true
   demo: false
   mode: fully_autonomous
-  confidence_threshold: 0.85
-  minimum_confidence: 0.75
+  confidence_threshold: 0.90
+  minimum_confidence: 0.90
   risk_tolerance: 0.5
   exploration_rate: 0.05
   cache_enabled: true

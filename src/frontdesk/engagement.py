@@ -219,6 +219,7 @@ class Genes(msgspec.Struct, frozen=True, kw_only=True):
     cost_offer: float = 0.05
     fatigue_cost: float = 0.05
     prior_scale: float = 0.3
+    optimism: float = 0.08
     forgetting: float = 0.999
     floor: float = 0.0
     margin: float = 0.01
@@ -236,10 +237,10 @@ class Genes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Posterior(msgspec.Struct, frozen=True, kw_only=True):
-    """What a policy believes of reward: weights that are jointly normal. `mean` has D values; `precision` D × D in rows,
-    in units of one outcome, so that the covariance is `noise` times its inverse; `noise` is the variance of one outcome;
-    `n` how many outcomes it has seen (forgotten ones discounted). `prior_mean` and `prior_precision` (of each weight
-    alone) are what it believed before any, towards which evidence fades."""
+    """What a policy believes of reward: weights that are jointly normal. `mean` has D values; `precision` D × D in
+    rows, in units of one outcome, so that the covariance is `noise` times its inverse; `noise` is the variance of one
+    outcome; `n` how many outcomes it has seen (forgotten ones discounted). `prior_mean` and `prior_precision` (of each
+    weight alone) are what it believed before any, towards which evidence fades."""
 
     mean: tuple[float, ...]
     precision: tuple[float, ...]

@@ -27,12 +27,18 @@ WEIGHTS = RNG.normal(0, 0.03, SIZE)
 Y = X @ WEIGHTS + RNG.normal(0, 0.2, 2000)
 
 
-def test_a_new_policy_believes_that_messages_cost_what_they_cost() -> None:
+def test_a_new_policy_believes_that_messages_help_a_little_and_cost_what_they_cost() -> None:
     genes = Genes(
-        cost_email=0.2, cost_in_app=0.1, cost_telegram=0.1, cost_webhook=0.1, cost_offer=0.3, fatigue_cost=0.4
+        cost_email=0.2,
+        cost_in_app=0.1,
+        cost_telegram=0.1,
+        cost_webhook=0.1,
+        cost_offer=0.3,
+        fatigue_cost=0.4,
+        optimism=0.07,
     )
     mean = dict(zip(FEATURE_NAMES, prior(genes).mean, strict=True))
-    assert mean["bias × message"] + mean["bias × email"] == pytest.approx(-0.2)
+    assert mean["bias × message"] + mean["bias × email"] == pytest.approx(0.07 - 0.2)
     assert mean["bias × offer"] == -0.3
     assert mean["fatigue × message"] == -0.4
 

@@ -41,7 +41,10 @@ async def test_retries_with_one_event_id_have_one_effect_and_another_customer_un
     assert len(found) == keys
     assert set(found.values()) == {copies}
     assert len(await desks[0].decisions.page(Wanted(), limit=10 * keys)) == keys
-    assert sum(len(desk.bell.rung) for desk in desks) == await desks[0].count()
+    rung = [row for desk in desks for row in desk.bell.rung]
+    assert 0 < len(set(rung)) == len(rung) <= await desks[0].count(), (
+        "each is told once at most; the sweep finds the rest"
+    )
     (changed,) = await desks[1].engine.decide([Ask(customer_id="cus_0001", event_id="key_0000")])
     assert isinstance(changed, Conflict)
 

@@ -95,6 +95,7 @@ GENES: Mapping[str, Gene] = {
     "cost_offer": Real(0.0, 0.5),
     "fatigue_cost": Real(0.0, 0.5),
     "prior_scale": Real(0.02, 2.0),
+    "optimism": Real(0.0, 0.2),
     "forgetting": Real(0.95, 1.0),
     "floor": Real(0.0, 0.2),
     "margin": Real(0.0, 0.1),

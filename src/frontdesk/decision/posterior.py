@@ -27,15 +27,18 @@ HARM_SCALE = 0.01  # standard deviation of a weight
 
 
 def prior(genes: Genes) -> Posterior:
-    """What a strategy believes before any outcome: that messages cost what they cost, and weights are small.
+    """What a strategy believes before any outcome: that messages cost what they cost, that what an owner wrote for
+    this very purpose helps, and that weights are small.
 
-    `prior_scale` is the standard deviation of a weight, in tenths of a conversion.
+    `prior_scale` is the standard deviation of a weight, in tenths of a conversion. `optimism` is what a message brings,
+    in conversions: without it a new policy trusts nothing, sends nothing and never learns. By its default a new policy
+    is nearly sure enough to act, so that people are asked; some dozens of outcomes overrule it.
     """
     known = ("email", "sms", "push")
     other = (genes.cost_in_app + genes.cost_telegram + genes.cost_webhook) / 3
     means = {f"bias × {channel}": other - channel_cost(genes, channel) for channel in known}
     means |= {
-        "bias × message": -other,
+        "bias × message": genes.optimism - other,
         "fatigue × message": -genes.fatigue_cost,
         "bias × offer": -genes.cost_offer,
     }
