@@ -20,9 +20,9 @@ from msgspec.structs import replace
 
 from benchmarks.figures import Figure, at_least, seen
 from benchmarks.learning_learning import python
-from frontdesk.decision.arms import Arms
+from frontdesk.decision.arms import STEP, Arms
 from frontdesk.decision.explain import contributions
-from frontdesk.decision.features import CUSTOMER_NUMBERS, FEATURE_NAMES, Floats, design, quantise, rows
+from frontdesk.decision.features import CUSTOMER_NUMBERS, FEATURE_NAMES, Floats, design, rows
 from frontdesk.decision.posterior import harm_prior, learn, prior
 from frontdesk.decision.scoring import Scorer
 from frontdesk.decision.simulation.messages import simulated_options
@@ -63,13 +63,13 @@ def run(quick: bool) -> list[Figure]:
 
 def full(arms: Arms, random: np.random.Generator) -> Arms:
     """The same arms, with no number that is zero."""
-    numbers = quantise(random.uniform(0.1, 1, arms.numbers.shape)).tolist()
+    numbers = _on_the_grid(random.uniform(0.1, 1, arms.numbers.shape)).tolist()
     return Arms(tuple(replace(arm, numbers=tuple(row)) for arm, row in zip(arms, numbers, strict=True)))
 
 
 def people(random: np.random.Generator, count: int) -> Floats:
     """Numbers of customers [count, C], none of them zero."""
-    return quantise(random.uniform(0.1, 1, (count, len(CUSTOMER_NUMBERS))))
+    return _on_the_grid(random.uniform(0.1, 1, (count, len(CUSTOMER_NUMBERS))))
 
 
 def policy(x: Floats, rewards: Floats) -> Policy:
@@ -122,3 +122,7 @@ def examples(x: Floats, arm: int | None = None, reward: float = 0.0) -> list[str
         f"0:{-reward}:{1 / len(lines):.4f} | {line}" if place == arm else f"| {line}"
         for place, line in enumerate(lines)
     ]
+
+
+def _on_the_grid(numbers: Floats) -> Floats:
+    return np.round(numbers / STEP) * STEP

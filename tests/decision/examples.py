@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from frontdesk.decision.arms import Arms
-from frontdesk.decision.features import CUSTOMER_NUMBERS, FEATURE_NAMES, Floats, quantise
+from frontdesk.decision.arms import LIMIT, STEP, Arms
+from frontdesk.decision.features import CUSTOMER_NUMBERS, FEATURE_NAMES, Floats
 from frontdesk.decision.options import EngagementOptions, MessageOptions, TemplateOptions
 from frontdesk.decision.posterior import harm_prior, prior
 from frontdesk.engagement import Calibration, Genes, Policy, Posterior
@@ -30,6 +30,11 @@ OPTIONS = EngagementOptions(
     ]
 )
 ARMS = Arms.of(OPTIONS, Genes())
+
+
+def quantise(numbers: Floats) -> Floats:
+    """Numbers on the grid that policies take."""
+    return np.clip(np.round(numbers / STEP) * STEP, -LIMIT, LIMIT)
 
 
 def policy(

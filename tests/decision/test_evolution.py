@@ -6,12 +6,11 @@ import pytest
 
 from frontdesk.decision.arms import Arms
 from frontdesk.decision.evolution import Result, evolve, prune, search
-from frontdesk.decision.features import quantise
 from frontdesk.decision.genes import changed
 from frontdesk.decision.logs import Log
 from frontdesk.decision.rewards import STANDARD, rewards
 from frontdesk.engagement import OUTCOMES, Genes
-from tests.decision.examples import ARMS, NOON, OPTIONS, people, policy
+from tests.decision.examples import ARMS, NOON, OPTIONS, people, policy, quantise
 
 OPEN, CONVERSION, UNSUBSCRIBE = (OUTCOMES.index(kind) for kind in ("open", "conversion", "unsubscribe"))
 CHASER = msgspec.structs.replace(Genes(), reward_open=0.3, reward_conversion=0.5)

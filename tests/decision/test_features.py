@@ -19,12 +19,11 @@ from frontdesk.decision.features import (
     design,
     digest,
     numbers_of,
-    quantise,
     rows,
 )
 from frontdesk.engagement import Customer, Signals
 from frontdesk.errors import BadFeature
-from tests.decision.examples import ARMS, NOON
+from tests.decision.examples import ARMS, NOON, quantise
 
 ANN = Customer(id="ann", segment="default", time_zone="Europe/Berlin")
 SIGNALS = Signals(

@@ -158,11 +158,6 @@ def rows(numbers: Floats, arms: Arms, chosen: NDArray[np.intp]) -> Floats:
     return numbers[:, _OF_CUSTOMER] * arms.numbers[chosen][:, _OF_ARM]
 
 
-def quantise(numbers: Floats) -> Floats:
-    """Numbers on the grid that `design` takes, for those that make many at once."""
-    return np.clip(np.round(numbers / STEP) * STEP, -LIMIT, LIMIT)
-
-
 @lru_cache
 def _names(depth: int) -> tuple[str, ...]:
     """The numbers in their order; no name where one lies beyond the depth."""
