@@ -65,6 +65,7 @@ export function useList<T, P extends Page<T> = Page<T>>(
     return () => abort.abort();
   }, [first, round, load]);
 
+  const reload = useCallback(() => setRound((count) => count + 1), []);
   const next = page?.next ?? null;
   return {
     items,
@@ -73,6 +74,6 @@ export function useList<T, P extends Page<T> = Page<T>>(
     trouble,
     loading,
     more: () => next !== null && load(path + query({ ...params, [nextName]: next }), items ?? []),
-    reload: () => setRound((count) => count + 1),
+    reload,
   };
 }

@@ -1,4 +1,4 @@
-import { useState, type FormEvent } from "react";
+import { useCallback, useEffect, useState, type FormEvent } from "react";
 import { call, troubleOf, type Trouble } from "../../shared/api";
 import { TroubleNote, When } from "../../shared/parts";
 import { useAnswer } from "../../shared/use-answer";
@@ -15,6 +15,7 @@ import { words } from "./strings";
 import "./engagement.css";
 
 const text = words.policies;
+const LOOK_AGAIN = 10_000;
 
 const times = (value: number | null): string => (value === null ? "∞" : value.toFixed(2));
 
@@ -75,11 +76,16 @@ function PolicyList({ route }: { route: Route }) {
   const moves = useAnswer<Rollbacks>("/api/v1/rollbacks?kind=all");
   const list = useList<PolicyLine>("/api/v1/policies", { limit: size });
   const [isOpen, setOpen] = useState(false);
-  const reload = (): void => {
-    serving.reload();
-    moves.reload();
-    list.reload();
-  };
+  const [lookAtServing, lookAtMoves, lookAtList] = [serving.reload, moves.reload, list.reload];
+  const reload = useCallback((): void => {
+    lookAtServing();
+    lookAtMoves();
+    lookAtList();
+  }, [lookAtServing, lookAtMoves, lookAtList]);
+  useEffect(() => {
+    const timer = setInterval(() => !document.hidden && !isOpen && reload(), LOOK_AGAIN);
+    return () => clearInterval(timer);
+  }, [isOpen, reload]);
   const now = serving.value;
   const sentence = now && (now.challenger_id ? text.trial(percent(now.share)) : now.shadow_id ? text.shadow : text.alone);
   const trial = moves.value?.trial;
