@@ -57,7 +57,10 @@ class SegmentOptions(Section):
 
 
 class TemplateOptions(Section):
-    """An approved text. `{name}`, `{plan}` and other slots are filled from what is known of the customer."""
+    """An approved text. `{name}`, `{plan}` and other slots are filled from what is known of the customer.
+
+    A blank line parts paragraphs; a single line end is a space, unless an item of a list follows.
+    """
 
     subject: str = Field(default="", max_length=200, description="The line above it, where the channel has one.")
     body: str = Field(min_length=1, max_length=5000, description="The text.")

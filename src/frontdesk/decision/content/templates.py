@@ -44,7 +44,13 @@ def fill(template: TemplateOptions, facts: Facts) -> Draft:
             raise NothingKnown(slot[1])
         return known.strip()
 
-    return Draft(subject=SLOT.sub(value, template.subject), body=SLOT.sub(value, template.body))
+    return Draft(subject=SLOT.sub(value, template.subject), body=SLOT.sub(value, _flowing(template.body)))
+
+
+def _flowing(text: str) -> str:
+    """Without the line ends inside paragraphs, which belong to the system file. Items of a list keep theirs."""
+    paragraphs = re.split(r"\n[ \t]*\n\s*", text.strip())
+    return "\n\n".join(re.sub(r"[ \t]*\n(?![ \t]*([-*•]|\d+[.)])[ \t])[ \t]*", " ", each) for each in paragraphs)
 
 
 def template_of(message: MessageOptions, *tones: str) -> TemplateOptions:

@@ -5,6 +5,7 @@ import { Confirm, Link, Modal, Screen, type Question } from "../parts";
 import { hrefOf, type Route } from "../route";
 import { words as all } from "../strings";
 import { useList } from "../use-list";
+import { Checks } from "./checks";
 import type { Outreach } from "./contract";
 import { percent } from "./decisions";
 import { words } from "./strings";
@@ -117,11 +118,7 @@ const Waiting = ({ row, onApprove, onOpen }: WaitingProps) => (
       </p>
       {row.escalated && <p className="warn">{text.escalated}</p>}
       {text.people(row.needs) && <p className="warn">{text.people(row.needs)}</p>}
-      {row.checks.map((check) => (
-        <p key={`${check.rule} ${check.of}`} className={check.weight === "block" ? "bad" : "warn"}>
-          {check.words}
-        </p>
-      ))}
+      <Checks checks={row.checks} model={row.model} />
       {row.subject && <p className="subject">{row.subject}</p>}
       <p className="as-written" dir="auto">
         {row.body}

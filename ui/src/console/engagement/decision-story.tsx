@@ -6,6 +6,7 @@ import { ChartOrTable } from "../chart-or-table";
 import { DataTable, type Column } from "../data-table";
 import { Link, Screen } from "../parts";
 import { hrefOf } from "../route";
+import { Checks } from "./checks";
 import type { Contribution, Decision, Story } from "./contract";
 import { percent } from "./decisions";
 import { words } from "./strings";
@@ -183,11 +184,7 @@ const Followed = ({ story }: { story: Story }) => (
               {story.message.body}
             </p>
           )}
-          {story.message.checks?.map((check) => (
-            <p key={`${check.rule} ${check.of}`} className={check.weight === "block" ? "bad" : "warn"}>
-              {check.words}
-            </p>
-          ))}
+          <Checks checks={story.message.checks ?? []} model={story.message.model} />
         </div>
       ) : (
         <p className="muted">{text.noMessage}</p>

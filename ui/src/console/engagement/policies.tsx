@@ -41,6 +41,20 @@ export const LINES: Column<PolicyLine>[] = [
 
 const shown = (value: number): string => (Number.isInteger(value) ? value.toLocaleString("en") : value.toPrecision(3));
 
+const FIRST = 4;
+
+/** The figures that a move stands on; the rest of many behind the first. */
+function Figures({ figures }: { figures: Record<string, number> }) {
+  const told = Object.entries(figures).map(([name, value]) => `${name.replaceAll("_", " ")} ${shown(value)}`);
+  if (told.length <= FIRST) return <span className="small">{told.join(" · ") || all.none}</span>;
+  return (
+    <details className="sent small">
+      <summary>{told.slice(0, FIRST).join(" · ")} …</summary>
+      {told.slice(FIRST).join(" · ")}
+    </details>
+  );
+}
+
 const MOVES: Column<Move>[] = [
   { id: "at", title: text.at, value: (row) => row.at, show: (row) => <When at={row.at} /> },
   {
@@ -54,13 +68,7 @@ const MOVES: Column<Move>[] = [
     id: "figures",
     title: text.figures,
     value: (row) => Object.keys(row.figures).length,
-    show: (row) => (
-      <span className="small">
-        {Object.entries(row.figures)
-          .map(([name, value]) => `${name.replaceAll("_", " ")} ${shown(value)}`)
-          .join(" · ") || all.none}
-      </span>
-    ),
+    show: (row) => <Figures figures={row.figures} />,
   },
   { id: "by", title: text.by, value: (row) => row.actor || text.desk },
 ];

@@ -46,8 +46,12 @@ export const words = {
   messages,
   letters,
   outcomes,
-  nothing: "nothing",
   all: "all",
+  putAside: {
+    model: "A model's text was put aside:",
+    template: "The approved template was put aside:",
+    person: "A person's text was put aside:",
+  },
   decisions: {
     sentence: (shown: number, acts: number, asks: number) =>
       shown === 0
