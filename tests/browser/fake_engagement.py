@@ -355,7 +355,12 @@ class FakeEngagement:
             "/api/v1/policies/{id}/lineage": page(LINES),
             "/api/v1/calibration": {
                 "policy_id": "pol_champion",
+                "measured_at": ago(days=1),
                 "calibration": POLICY["calibration"],
+                "bins": [
+                    {"low": low, "high": low + 0.1, "said": low + 0.05, "true": true, "count": 90}
+                    for low, true in ((0.3, 0.31), (0.6, 0.62), (0.8, 0.85))
+                ],
                 "items": [{"policy_id": "pol_champion", "at": ago(days=1), "error": 0.021}],
                 "next": None,
             },

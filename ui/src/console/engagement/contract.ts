@@ -210,6 +210,8 @@ export type Calibration = { x: number[]; y: number[]; error: number | null; n: n
 export type Calibrations = {
   policy_id: string;
   calibration: Calibration;
+  /** Decisions of the holdout by their confidence: what was said, and what came true. */
+  bins: { low: number; high: number; said: number; true: number; count: number }[];
   items: { policy_id: string; at: string; error: number }[];
 };
 

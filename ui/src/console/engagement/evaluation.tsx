@@ -85,12 +85,11 @@ export default function EvaluationScreen({ route }: { route: Route }) {
 }
 
 function Calibrated({ value }: { value: Calibrations }) {
-  const { x, y } = value.calibration;
-  const points = x.map((one, place): [number, number] => [one, y[place] ?? 0]);
+  const bins = value.bins.filter((bin) => bin.count > 0);
   return (
     <section>
       <h2>{text.calibration}</h2>
-      {points.length === 0 ? (
+      {bins.length === 0 ? (
         <p className="muted">{text.noCalibration}</p>
       ) : (
         <>
@@ -101,8 +100,8 @@ function Calibrated({ value }: { value: Calibrations }) {
               <Plot
                 label={text.calibrationSays}
                 lines={[
-                  { name: text.calibrated, points },
-                  { name: text.raw, points: [[0, 0], [1, 1]], kind: "quiet" },
+                  { name: text.cameTrue, points: bins.map((bin): [number, number] => [bin.said, bin.true]) },
+                  { name: text.ideal, points: [[0, 0], [1, 1]], kind: "quiet" },
                 ]}
                 x={[0, 1]}
                 y={[0, 1]}
@@ -113,10 +112,11 @@ function Calibrated({ value }: { value: Calibrations }) {
               <DataTable
                 label={text.calibration}
                 columns={[
-                  { id: "raw", title: text.raw, value: (row) => row.raw, show: (row) => percent(row.raw, 1), isNumber: true },
-                  { id: "calibrated", title: text.calibrated, value: (row) => row.calibrated, show: (row) => percent(row.calibrated, 1), isNumber: true },
+                  { id: "said", title: text.said, value: (row) => row.said, show: (row) => percent(row.said, 1), isNumber: true },
+                  { id: "true", title: text.cameTrue, value: (row) => row.true, show: (row) => percent(row.true, 1), isNumber: true },
+                  { id: "count", title: text.decisions, value: (row) => row.count, isNumber: true },
                 ]}
-                rows={points.map(([raw, calibrated], place) => ({ id: String(place), raw, calibrated }))}
+                rows={bins.map((bin) => ({ ...bin, id: String(bin.low) }))}
                 nameOf={(row) => row.id}
                 sort=""
                 empty={all.none}
