@@ -136,6 +136,7 @@ class Calls:
 
     async def spent(self, person_id: str | None, days: int = 30) -> list[Spent]:
         """Sums by day and model of the last `days` days; of everybody when `person_id` is None."""
+        await self.settled()  # so that a process tells what it has used itself
         since = (self._clock.now() - timedelta(days=days - 1)).date().isoformat()
         query = (
             sa.select(

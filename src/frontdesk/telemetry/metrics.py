@@ -308,7 +308,7 @@ evolution_generation = Gauge(
 )
 strategy_moves = Counter(
     "frontdesk_strategy_moves_total",
-    "Strategies that the guard moved, by what it did (canary, promoted, ended, rolled_back) and by which rule",
+    "Strategies that the guard moved, by what it did (promoted, ended, rolled_back, or on trial) and by which rule",
     ["act", "rule"],
     registry=registry,
 )

@@ -25,15 +25,18 @@ export default function ApprovalsScreen(_: { route: Route }) {
   const [failure, setFailure] = useState<Trouble | null>(null);
   const [open, setOpen] = useState<{ row: Outreach; verdict: "edit" | "reject" } | null>(null);
   const [question, setQuestion] = useState<Question | null>(null);
-  const { items, reload } = list;
+  const [settled, setSettled] = useState<ReadonlySet<string>>(new Set()); // gone at once, before the list is read anew
+  const items = list.items?.filter((row) => !settled.has(row.id)) ?? null;
+  const { reload } = list;
   useEffect(() => {
     const timer = setInterval(() => !document.hidden && reload(), LOOK_AGAIN);
     return () => clearInterval(timer);
   }, [reload]);
 
-  const act = async (work: () => Promise<unknown>): Promise<void> => {
+  const leave = (...rows: Outreach[]): void => setSettled((old) => new Set([...old, ...rows.map((row) => row.id)]));
+  const approve = async (...rows: Outreach[]): Promise<void> => {
     try {
-      await work();
+      await Promise.all(rows.map((row) => settle(row, { verdict: "approve" }).then(() => row.needs < 2 && leave(row))));
       setFailure(null);
     } catch (reason) {
       setFailure(troubleOf(reason));
@@ -45,7 +48,7 @@ export default function ApprovalsScreen(_: { route: Route }) {
       title: `${text.approveAll(rows.length)}?`,
       note: text.approveAllNote,
       act: text.approve,
-      work: () => act(() => Promise.all(rows.map((row) => settle(row, { verdict: "approve" })))),
+      work: () => approve(...rows),
     });
   return (
     <Screen
@@ -71,7 +74,7 @@ export default function ApprovalsScreen(_: { route: Route }) {
           <Waiting
             key={row.id}
             row={row}
-            onApprove={() => void act(() => settle(row, { verdict: "approve" }))}
+            onApprove={() => void approve(row)}
             onOpen={(verdict) => setOpen({ row, verdict })}
           />
         ))}
@@ -86,6 +89,7 @@ export default function ApprovalsScreen(_: { route: Route }) {
             row={open.row}
             verdict={open.verdict}
             onDone={() => {
+              if (open.verdict === "reject" || open.row.needs < 2) leave(open.row);
               setOpen(null);
               reload();
             }}
