@@ -64,7 +64,7 @@ class Room:
         await self.feedback.accept([outcome])
 
     async def champion(self) -> Policy:
-        return (await PolicySource(self.policies, self.clock, cached=False).serving()).champion
+        return (await PolicySource(self.policies, self.clock, cached=lambda: False).serving()).champion
 
 
 @pytest.fixture

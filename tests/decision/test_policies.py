@@ -32,7 +32,7 @@ async def test_the_first_policy_knows_nothing_and_begins_a_lineage(policies: Pol
 
 
 async def test_a_cached_pointer_is_looked_at_once_a_second(policies: Policies, clock: FakeClock) -> None:
-    cached, uncached = PolicySource(policies, clock), PolicySource(policies, clock, cached=False)
+    cached, uncached = PolicySource(policies, clock), PolicySource(policies, clock, cached=lambda: False)
     await asyncio.gather(cached.serving(), uncached.serving())
     before = await policies.serving()
     await policies.add(first("p2", Genes(), clock.now()))

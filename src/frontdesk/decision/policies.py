@@ -1,6 +1,7 @@
 """Which snapshots decide at the moment, kept in memory; and how people are split between them."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
 
@@ -101,9 +102,9 @@ def held_out(customer_id: str, share: float) -> bool:
 
 
 class PolicySource:
-    """The serving policies. With `cached` the pointer is looked at once a second, otherwise at each call."""
+    """The serving policies. While `cached` says so the pointer is looked at once a second, otherwise at each call."""
 
-    def __init__(self, policies: Policies, clock: Clock, *, cached: bool = True) -> None:
+    def __init__(self, policies: Policies, clock: Clock, *, cached: Callable[[], bool] = lambda: True) -> None:
         self._policies = policies
         self._clock = clock
         self._cached = cached
@@ -115,7 +116,7 @@ class PolicySource:
         """Those that decide now. Raises `NotFound` before the desk has started for the first time."""
         now = self._clock.monotonic()
         served = self._served
-        if served is not None and self._cached and now - self._looked_at < LOOKED:
+        if served is not None and self._cached() and now - self._looked_at < LOOKED:
             return served
         self._looked_at = now  # whoever asks while this looks takes what was known
         pointer = await self._policies.serving()

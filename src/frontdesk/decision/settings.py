@@ -29,8 +29,6 @@ TUNABLE: tuple[str, ...] = (
     "exploration_rate",
     "cache_enabled",
     "batch_processing",
-    "parallel_execution",
-    "max_workers",
     "decision_latency_target",
     "throughput_target",
     "error_rate_threshold",
@@ -39,7 +37,8 @@ TUNABLE: tuple[str, ...] = (
     *(f"learning.{name}" for name in LearningOptions.model_fields),
     *(f"rollback.{name}" for name in RollbackOptions.model_fields),
 )
-"""What may be set for a while. Segments with their rules, messages and safety are the system file's alone."""
+"""What may be set for a while. How many texts are written at once is fixed at the start; segments with their rules,
+messages and safety are the system file's alone."""
 
 
 class Effective:

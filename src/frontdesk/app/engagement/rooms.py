@@ -73,7 +73,7 @@ class Engagement:
         options = system.section(EngagementOptions)
         self.rows = rows = rows_of(database, clock, ids)
         self.effective = Effective(options, rows.tunings, clock, audit)
-        self.source = PolicySource(rows.policies, clock, cached=options.cache_enabled)
+        self.source = PolicySource(rows.policies, clock, cached=lambda: self.effective.options.cache_enabled)
         self.feedback = Feedback(database, clock)
         self.approvals = Approvals(database, rows.outreach, rows.customers, self.settings, clock)
         self.learner = Learner(

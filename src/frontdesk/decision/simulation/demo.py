@@ -143,7 +143,7 @@ class _Past:
         self._engine = Engine(
             database,
             CustomerEvents(database, self._clock),
-            PolicySource(self._policies, self._clock, cached=False),
+            PolicySource(self._policies, self._clock, cached=lambda: False),
             lambda: options,
             self._clock,
             self._ids,
