@@ -52,3 +52,25 @@ async def test_no_more_is_written_at_once_than_may_be_but_for_a_single_item(
     gathered = Gathered(book.write, most=most, weight=lambda item: item)
     assert await put_all(gathered, book, [1, 2, 3, 4, 9]) == [2, 4, 6, 8, 18]
     assert book.batches == batches
+
+
+async def test_two_lanes_are_under_way_at_once_and_the_rest_waits() -> None:
+    book = Book()
+    gathered = Gathered(book.write, lanes=2)
+    assert await put_all(gathered, book, [1, 2, 3, 4]) == [2, 4, 6, 8]
+    assert book.batches == [[1], [2, 3, 4]], "the second lane took what was there when it began"
+    assert await asyncio.gather(*(gathered.put(item) for item in range(50))) == [item * 2 for item in range(50)]
+
+
+async def test_a_third_does_not_begin_while_two_are_under_way() -> None:
+    book = Book()
+    gathered = Gathered(book.write, lanes=2)
+    waiting = []
+    for item in (1, 2, 3, 4):
+        waiting.append(asyncio.create_task(gathered.put(item)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert book.batches == [[1], [2]]
+    book.open.set()
+    assert await asyncio.gather(*waiting) == [2, 4, 6, 8]
+    assert book.batches == [[1], [2], [3, 4]]

@@ -132,3 +132,18 @@ async def test_work_in_the_databases_thread_may_wait_for_nothing_else(book: Data
     with pytest.raises(RuntimeError, match="nothing but prepared statements"):
         await book.act(waits)
     assert await names(book) == []
+
+
+@pytest.mark.parametrize("count", [0, 3, 40])
+async def test_rows_that_are_poured_in_are_as_those_that_are_added(book: Database, count: int) -> None:
+    rows = [{"name": f"{number:02}", "at": NOON if number % 2 else None} for number in range(count)]
+    await book.act(lambda connection: ADD.pour(connection, rows))
+    assert [dict(row) for row in await book.run(ALL, {})] == [row | {"read": 0} for row in rows]
+
+
+async def test_of_rows_that_are_poured_in_none_stays_where_one_is_there_already(book: Database) -> None:
+    await book.run(ADD, {"name": "07", "at": None})
+    rows = [{"name": f"{number:02}", "at": NOON} for number in range(20)]
+    with pytest.raises(IntegrityError):
+        await book.act(lambda connection: ADD.pour(connection, rows))
+    assert await names(book) == ["07"]
