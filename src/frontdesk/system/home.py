@@ -7,6 +7,7 @@ from pathlib import Path
 
 BLUEPRINTS = Path(__file__).parent / "blueprints"
 SYSTEM_FILE = "system.yaml"  # in the home
+CONTAINER_HOME = "/var/lib/frontdesk"  # the home within a container
 
 
 def home_folder(variables: Mapping[str, str] = os.environ) -> Path:

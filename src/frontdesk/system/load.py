@@ -17,7 +17,7 @@ from frontdesk import registry
 from frontdesk.errors import BadSetting, BadSystemFile, FrontdeskError
 from frontdesk.system.document import Document, Value
 from frontdesk.system.environment import IGNORED, Environment
-from frontdesk.system.home import blueprints, home_folder
+from frontdesk.system.home import CONTAINER_HOME, blueprints, home_folder
 from frontdesk.system.options import DeskOptions
 from frontdesk.system.production import placeholders, refusals
 from frontdesk.system.section import Binding, Path, Section, bindings, key_of, section_at
@@ -54,8 +54,12 @@ def examine(
     home: File | None = None,
     options: Mapping[str, object] | None = None,
     variables: Mapping[str, str] = os.environ,
+    starting: bool = True,
 ) -> tuple[System | None, tuple[FrontdeskError, ...]]:
-    """As `load`, but tells the mistakes instead of raising them. The system is None where they leave none."""
+    """As `load`, but tells the mistakes instead of raising them. The system is None where they leave none.
+
+    With `starting` off it is only described, not started: a secret that production misses is no mistake then.
+    """
     home = home or home_folder(variables)
     try:
         document = Document.of(file) if file else None
@@ -75,9 +79,18 @@ def examine(
         again=partial(examine, file, env_file=env_file, home=home, options=options, variables=variables),
     )
     system = replace(system, warnings=(*loading.warnings, *placeholders(system)))
-    problems.extend(refusals(system))
+    if starting:
+        problems.extend(refusals(system))
     problems.sort(key=_line)
     return (system if len(sections) == len(kinds()) else None), tuple(problems)
+
+
+def described(file: File, environment: str) -> tuple[System | None, tuple[FrontdeskError, ...]]:
+    """What `file` says of one environment, and every mistake in it. This machine and its variables do not count."""
+    chosen = {"desk.environment": environment}
+    return examine(
+        file, env_file=File(os.devnull), home=File(CONTAINER_HOME), options=chosen, variables={}, starting=False
+    )
 
 
 @cache

@@ -89,7 +89,8 @@ def section_at(section: type[BaseModel], path: Path) -> type[BaseModel] | None:
     for name, field in section.model_fields.items():
         if key_of(name, field) == head:
             return _within(field.annotation, tuple(rest))
-    return None
+    named = section.__annotations__.get("__pydantic_extra__")  # a mapping whose keys its owner chooses
+    return _within(named, path) if named is not None else None
 
 
 def _within(annotation: Any, path: Path) -> type[BaseModel] | None:

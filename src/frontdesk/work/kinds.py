@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
 
-Queue = Literal["general", "ml"]
+from frontdesk.system.layout.services import Queue
+
 Run = Callable[[str], Awaitable[None]]
 Sweep = Callable[[], Awaitable[list[str]]]
 

@@ -1,0 +1,39 @@
+"""What a target is: a named way from a plan to files. Built-in ones come in by the same door, `frontdesk.targets`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import yaml
+
+from frontdesk.system.layout.plan import Plan
+
+Files = Mapping[str, str]  # text by path, relative to the folder that they are written to
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`files` is pure: the same plan gives the same bytes. `next_step` is the command that uses what was written, with
+    `{out}` for the folder."""
+
+    summary: str
+    files: Callable[[Plan], Files]
+    next_step: str = ""
+
+
+def yaml_text(*documents: object) -> str:
+    """YAML as every target writes it: keys in the order given, no aliases, `---` between documents."""
+    return yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
+
+
+class _Plain(yaml.SafeDumper):
+    """No aliases; text of several lines stands as it is read."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)  # pyright: ignore[reportUnknownMemberType] — the stubs leave it out
+
+
+_Plain.add_representer(str, _text)

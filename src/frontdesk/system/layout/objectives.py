@@ -1,0 +1,31 @@
+"""The section `objectives`: what the system promises to be able to do, month by month."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from frontdesk.system.section import Section
+
+Kind = Literal["availability", "latency", "errors", "ratio", "gauge"]
+
+
+class Objective(Section):
+    """One promise over 30 days."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="Unique; small letters and hyphens.")
+    category: str = Field(default="", description="Which services it holds; they name it. Empty: the whole system.")
+    kind: Kind
+    target: float = Field(gt=0, description="Percent that must be good; of a `gauge` the bound itself.")
+    better: Literal["higher", "lower"] = Field(default="higher", description="Of a `gauge`: which side is good.")
+    threshold: float | None = Field(default=None, gt=0, description="Of `latency`: seconds that a good one may take.")
+    good: str = Field(default="", description="PromQL of what is good, over `{window}`.")
+    total: str = Field(default="", description="PromQL of all, over `{window}`.")
+    expression: str = Field(default="", description="Of a `gauge`: PromQL of its value.")
+    description: str = ""
+
+
+class ObjectivesOptions(Section):
+    """Service level objectives. Burn rates of their budgets call people; instant values don't."""
+
+    window_days: int = Field(default=30, ge=1, le=90)
+    all: tuple[Objective, ...] = Field(default=(), alias="list")

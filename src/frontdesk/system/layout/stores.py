@@ -1,0 +1,92 @@
+"""The section `stores` of the system file: the databases that the services rest on, where they run with the desk."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from frontdesk.system.layout.quantities import Bytes
+from frontdesk.system.layout.services import Placement, Resources, amounts
+from frontdesk.system.options import Port
+from frontdesk.system.section import Section
+
+Setting = str | int | float | bool
+
+
+class Storage(Section):
+    """A volume of a store."""
+
+    size: Bytes = Field(default=10 * 2**30, description="Like `10Gi`.")
+    storage_class: str = Field(default="", description="Empty: the cluster's own choice.")
+    snapshot_class: str = Field(default="", description="With it the volume is snapshotted every week.")
+    snapshots: PositiveInt = Field(default=4, description="How many snapshots are kept.")
+
+
+class Server(Section):
+    """What every store has."""
+
+    managed: bool = Field(
+        default=False, description="True: somebody else runs it, and nothing is rendered but its address."
+    )
+    image: str = Field(description="With its version; never `latest`.")
+    name: str = Field(description="Its service's name.")
+    names: tuple[str, ...] = Field(default=(), description="Other names that it is reached by.")
+    port: Port
+    resources: Resources = Resources(requests=amounts("500m", "1Gi"), limits=amounts("2", "2Gi"))
+    storage: Storage = Storage()
+    placement: Placement = Placement()
+    settings: dict[str, Setting] = Field(default={}, description="The server's own settings, by their names.")
+    host: tuple[str, ...] = Field(default=(), description="Hosts or kinds of nodes that it runs on; empty: any.")
+
+
+class Pooler(Section):
+    """A pooler between the services and the database, where their connections would be too many."""
+
+    image: str = "edoburu/pgbouncer:v1.24.1-p1"
+    name: str = "pgbouncer"
+    port: Port = 6432
+    server_connections: PositiveInt = Field(default=100, description="That it holds to the database.")
+    client_connections: PositiveInt = Field(default=2000, description="That it takes.")
+    replicas: PositiveInt = 2
+    resources: Resources = Resources(requests=amounts("100m", "64Mi"), limits=amounts("500m", "256Mi"))
+
+
+class Postgres(Server):
+    """PostgreSQL: one primary, and replicas that stream from it."""
+
+    image: str = "pgvector/pgvector:0.8.1-pg18-trixie"
+    name: str = "postgres-service"
+    port: Port = 5432
+    replicas: NonNegativeInt = Field(default=0, description="Copies that stream from the primary.")
+    replica_name: str = Field(default="postgres-replica-service", description="The copies' service.")
+    database: str = "frontdesk"
+    user: str = "frontdesk"
+    replication_user: str = "replicator"
+    connections: PositiveInt = Field(default=100, description="max_connections.")
+    reserved: NonNegativeInt = Field(default=3, description="superuser_reserved_connections.")
+    pooler: Pooler | None = None
+
+
+class Redis(Server):
+    """Redis or Valkey: one primary, and replicas. Queues and locks must never be evicted; a cache may be."""
+
+    image: str = "valkey/valkey:9.0.1-alpine"
+    name: str = "redis-service"
+    port: Port = 6379
+    replicas: NonNegativeInt = 0
+    replica_name: str = "redis-replica-service"
+    keeps: Literal["everything", "cache"] = Field(
+        default="everything", description="`cache`: what is least used may vanish when memory is short."
+    )
+
+
+class StoresOptions(Section):
+    """The servers that hold data. What is left out is not needed, or is somebody else's and told by a variable."""
+
+    postgres: Postgres | None = None
+    redis: Redis | None = Field(default=None, description="Queues, limits, locks.")
+    cache: Redis | None = Field(default=None, description="A second one, for what may vanish.")
+
+    def by_name(self) -> dict[str, Postgres | Redis]:
+        """Those that are there, by the names that `needs` and `calls` of services know."""
+        found = {"postgres": self.postgres, "redis": self.redis, "cache": self.cache}
+        return {name: store for name, store in found.items() if store is not None}
