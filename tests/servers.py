@@ -37,23 +37,24 @@ DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2): a killed test run leaves no
 class PostgresServer:
     """PostgreSQL in a folder of its own, without fsync: commits outlive a kill, not a power loss."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, connections: int = 200) -> None:
+        self._connections = connections
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="frontdesk-postgres-"))
-        self._data = self._folder / "data"
+        self.data = self._folder / "data"
         self.binaries = _binaries()
         self._user = _unprivileged_user(self._folder, self.binaries)
         self._names = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._started = False
-        self._data.mkdir()
+        self.data.mkdir()
         if self._user is not None:
             os.chown(self._folder, self._user, self._user)
-            os.chown(self._data, self._user, self._user)
+            os.chown(self.data, self._user, self._user)
         subprocess.run(
             [
                 self.binaries / "initdb",
-                *("-D", self._data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"),
+                *("-D", self.data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"),
             ],
             check=True,
             capture_output=True,
@@ -76,9 +77,9 @@ class PostgresServer:
                 self._process = subprocess.Popen(
                     [
                         self.binaries / "postgres",
-                        *("-D", self._data, "-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder),
+                        *("-D", self.data, "-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder),
                         *("-c", "fsync=off", "-c", "full_page_writes=off"),
-                        *("-c", "max_connections=200", "-c", "shared_buffers=32MB"),
+                        *("-c", f"max_connections={self._connections}", "-c", "shared_buffers=32MB"),
                     ],
                     stdout=log,
                     stderr=log,

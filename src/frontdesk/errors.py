@@ -248,6 +248,28 @@ class DeskRefused(FrontdeskError):
     default_hint = "It needs an API key with the scope `engagement`: frontdesk keys create --help"
 
 
+class PushRefused(FrontdeskError):
+    """Whoever should be told of a probe's results did not take them."""
+
+    code = "push_refused"
+    status = 502
+    default_hint = "`--push` names a Prometheus push gateway (port 9091), `--otlp` an OTLP collector (port 4318)."
+
+
+class SecretExists(Conflict):
+    """A secret of that name is kept already."""
+
+    code = "secret_exists"
+    default_hint = "`frontdesk secrets rotate NAME` puts a new one in its place."
+
+
+class SecretInUse(Conflict):
+    """A secret cannot go or change while something uses it, or takes it from elsewhere."""
+
+    code = "secret_in_use"
+    default_hint = "`frontdesk secrets list` shows who uses which."
+
+
 class StoreUnavailable(FrontdeskError):
     """The database is away, locked or full. Nothing that was accepted is lost."""
 
@@ -329,6 +351,52 @@ class BadSetting(FrontdeskError):
     code = "bad_setting"
     status = 500
     exit_code = 2
+
+
+class BackupFailed(FrontdeskError):
+    """A backup was not made, or did not arrive where it should be. What had been written of it is gone again."""
+
+    code = "backup_failed"
+    default_hint = "The former backups are untouched: `frontdesk backup list`."
+
+
+class BackupDamaged(FrontdeskError):
+    """A piece of a backup is missing, or is not what it was when it was written."""
+
+    code = "backup_damaged"
+    default_hint = "Take another backup, or the same one from the other place: `frontdesk backup verify` tells which."
+
+
+class BackupForeign(FrontdeskError):
+    """The backup is of another desk: another blueprint, another kind of database or other keys."""
+
+    code = "backup_foreign"
+    status = 409
+    exit_code = 2
+    default_hint = "Restore it into a home of its own: `--into FOLDER`."
+
+
+class BackupTooNew(FrontdeskError):
+    """The backup was made by a newer version of Frontdesk."""
+
+    code = "backup_too_new"
+    exit_code = 5
+    default_hint = "Install the version that made it, or a newer one."
+
+
+class StoreNotEmpty(Conflict):
+    """A restore would replace what is there."""
+
+    code = "store_not_empty"
+    exit_code = 2
+    default_hint = "Back up what is there, then restore with `--yes`."
+
+
+class StoreInUse(Conflict):
+    """A desk works on the database that a restore would replace."""
+
+    code = "store_in_use"
+    default_hint = "Stop the desk, then restore."
 
 
 class MissingExtra(FrontdeskError):

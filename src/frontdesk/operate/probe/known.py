@@ -1,0 +1,66 @@
+"""What a system file names that can be probed: the desk itself, its stores, and those whom it asks."""
+
+from collections.abc import Iterator
+
+from frontdesk.errors import Usage
+from frontdesk.models.options import ANTHROPIC_URL, OPENAI_URL, ModelsOptions
+from frontdesk.operate.probe.target import Target, target
+from frontdesk.system.options import HttpOptions, RedisOptions, TelemetryOptions
+from frontdesk.system.system import System
+from frontdesk.tools.options import ToolsOptions
+from frontdesk.work.options import WorkOptions
+
+VENDORS = (OPENAI_URL, ANTHROPIC_URL)  # whom a probe every few seconds would only annoy
+
+
+def targets(system: System) -> list[Target]:
+    """Everything that the system file names. Tool servers and the models' own servers may be away."""
+    return [*own(system), *stores(system), *_others(system)]
+
+
+def own(system: System) -> Iterator[Target]:
+    """The desk's addresses on this machine."""
+    http, telemetry = system.section(HttpOptions), system.section(TelemetryOptions)
+    host = "127.0.0.1" if http.host in ("0.0.0.0", "::") else http.host  # noqa: S104 — compared
+    host = f"[{host}]" if ":" in host else host
+    yield target(f"http://{host}:{http.port}/ready", name="desk")
+    if http.frontend_port:
+        yield target(f"http://{host}:{http.frontend_port}/health", name="pages")
+    if telemetry.metrics and telemetry.metrics_port:
+        yield target(f"http://{host}:{telemetry.metrics_port}/health", name="metrics")
+
+
+def stores(system: System) -> Iterator[Target]:
+    """The database, Redis and the broker."""
+    yield target(system.database_url, name="database")
+    cache = system.section(RedisOptions).address
+    if cache.startswith(("redis:", "rediss:")):
+        yield target(cache, name="redis")
+    broker = system.section(WorkOptions).broker_url
+    if broker and broker != cache:
+        yield _broker(broker)
+
+
+def _broker(url: str) -> Target:
+    if url.startswith(("redis:", "rediss:")):
+        return target(url, name="broker")
+    place = url.rpartition("@")[2].partition("://")[2] or url.rpartition("@")[2]
+    host, _, port = place.partition("/")[0].partition(":")
+    return target(f"tcp://{host}:{port or 5672}", name="broker")  # AMQP: that it listens says enough
+
+
+def _others(system: System) -> Iterator[Target]:
+    for number, address in enumerate(system.section(ToolsOptions).discovery_urls, start=1):
+        yield from _listening(address, f"tools {number}")
+    for model in system.section(ModelsOptions).every():
+        if model.base_url and model.base_url not in VENDORS:
+            yield from _listening(model.base_url, f"model {model.name}")
+
+
+def _listening(address: str, name: str) -> Iterator[Target]:
+    """Whether somebody listens there: what they answer to a bare GET says nothing about them."""
+    try:
+        place = target(address).place
+    except Usage:  # `frontdesk check` says what is wrong with it
+        return
+    yield target(f"tcp://{place}", name=name, needed=False)
