@@ -60,3 +60,49 @@ def test_a_line_that_is_no_assignment_is_refused_with_its_number(tmp_path: Path,
     with pytest.raises(BadSetting) as caught:
         environment_of(tmp_path, f"OK=1\n{line}\n")
     assert str(caught.value.where).endswith(".env:2")
+
+
+# --- kept secrets -----------------------------------------------------------
+
+
+def kept(tmp_path: Path, **values: str) -> Path:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    for name, text in values.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_a_kept_secret_counts_and_is_weaker_than_a_variable_and_the_environment_file(tmp_path: Path) -> None:
+    folder = kept(tmp_path, SECRET_KEY="from-the-folder\n", JWT_SECRET_KEY="from-the-folder", OTHER="from-the-folder")
+    file = tmp_path / ".env"
+    file.write_text("JWT_SECRET_KEY=from-the-file\n")
+    environment = Environment({"OTHER": "from-a-variable"}, file, folder)
+    assert [value(environment, name) for name in ("SECRET_KEY", "JWT_SECRET_KEY", "OTHER")] == [
+        "from-the-folder",
+        "from-the-file",
+        "from-a-variable",
+    ]
+    found = environment.get("SECRET_KEY")
+    assert found is not None
+    assert (found.origin, found.where) == ("secrets folder", str(folder / "SECRET_KEY"))
+
+
+def test_an_empty_variable_hides_a_kept_secret(tmp_path: Path) -> None:
+    assert value(Environment({"SECRET_KEY": ""}, None, kept(tmp_path, SECRET_KEY="x")), "SECRET_KEY") is None
+
+
+def test_only_names_of_variables_are_looked_up_among_the_secrets(tmp_path: Path) -> None:
+    folder = kept(tmp_path, **{"SECRET_KEY.1a2b": "a draft", "notes.txt": "words"})
+    (tmp_path / "outside").write_text("x")
+    environment = Environment({}, None, folder)
+    assert [value(environment, name) for name in ("SECRET_KEY.1a2b", "notes.txt", "../outside")] == [None] * 3
+    assert value(Environment({}, None, tmp_path / "absent"), "SECRET_KEY") is None
+
+
+def test_a_kept_secret_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    folder = kept(tmp_path)
+    (folder / "SECRET_KEY").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadSetting, match="it is not UTF-8") as caught:
+        Environment({}, None, folder).get("SECRET_KEY")
+    assert caught.value.where == str(folder / "SECRET_KEY")

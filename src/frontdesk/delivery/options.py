@@ -32,7 +32,7 @@ class DeliveryOptions(Section):
     webhook_url: Annotated[str, Env("NOTICE_WEBHOOK_URL")] = Field(
         default="", description="Gets a POST for each message that somebody leaves; empty: nobody is told."
     )
-    webhook_secret: Annotated[str, Env("NOTICE_WEBHOOK_SECRET", secret=True)] = Field(
+    webhook_secret: Annotated[str, Env("NOTICE_WEBHOOK_SECRET", secret=True, ours=True)] = Field(
         default="", description="Signs each POST: `X-Frontdesk-Signature: sha256=…` (HMAC of the body)."
     )
     tries: PositiveInt = Field(default=8, description="How often a letter is tried, over about four hours.")

@@ -62,12 +62,20 @@ class GateOptions(Section):
     )
 
     secret_key: Annotated[
-        SecretStr, Env("SECRET_KEY", secret=True, required_in_production=True, placeholders=PLACEHOLDERS, shortest=32)
+        SecretStr,
+        Env("SECRET_KEY", secret=True, ours=True, required_in_production=True, placeholders=PLACEHOLDERS, shortest=32),
     ] = Field(SecretStr(""), description="Signs cookies and the audit log; made at first start when empty.")
     jwt_secret_key: Annotated[
         SecretStr,
-        Env("JWT_SECRET", secret=True, placeholders=PLACEHOLDERS),
-        Env("JWT_SECRET_KEY", secret=True, required_in_production=True, placeholders=PLACEHOLDERS, shortest=32),
+        Env("JWT_SECRET", secret=True, ours=True, placeholders=PLACEHOLDERS),
+        Env(
+            "JWT_SECRET_KEY",
+            secret=True,
+            ours=True,
+            required_in_production=True,
+            placeholders=PLACEHOLDERS,
+            shortest=32,
+        ),
     ] = Field(SecretStr(""), description="Signs access tokens; made at first start when empty.")
     access_minutes: int = Field(15, ge=1, le=60, description="How long an access token lives.")
     session_days: int = Field(30, ge=1, le=365, description="How long a session lives at most.")

@@ -103,5 +103,6 @@ class WidgetOptions(Section):
                     variable=site.identity,
                     of=f"the widget's site {site.id!r} signs its visitors' names with it",
                     shortest=SHORTEST_SECRET,
+                    ours=True,
                     hint=f"Make one with `openssl rand -hex {SHORTEST_SECRET}`, and give it to the site's server too.",
                 )

@@ -58,7 +58,7 @@ class BackupOptions(Section):
     secret_access_key: Annotated[SecretStr, Env("AWS_SECRET_ACCESS_KEY", secret=True)] = Field(
         default=SecretStr(""), description="That key's secret."
     )
-    key: Annotated[SealingKey, Env("BACKUP_KEY", secret=True, shortest=32)] = Field(
+    key: Annotated[SealingKey, Env("BACKUP_KEY", secret=True, ours=True, shortest=32)] = Field(
         default=SecretStr(""),
         description="Seals backups: 32 characters, or 64 hexadecimal digits; made and kept in the home when empty.",
     )

@@ -1,4 +1,4 @@
-"""Environment variables, the environment file, and files that hold one value (`NAME_FILE`)."""
+"""Environment variables, the environment file, files that hold one value (`NAME_FILE`), and the desk's kept secrets."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from typing import Literal
 from frontdesk.errors import BadSetting
 
 LARGEST = 100_000  # bytes of an environment file, and of a file that holds one value
+SECRETS = "secrets"  # the folder of kept secrets in the home: a file each, called like its variable
 
 IGNORED = {
     "JAEGER_AGENT_HOST": "Jaeger's agent is gone: send OTLP, with OTEL_EXPORTER_OTLP_ENDPOINT.",
@@ -18,6 +19,7 @@ IGNORED = {
     "ORCHESTRATOR_URL": "Pages and API come from one process; nothing has to be pointed at it.",
 }
 
+_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
 _QUOTED = re.compile(r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)')\s*(?:#.*)?""")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
@@ -29,17 +31,19 @@ class Variable:
 
     value: str
     where: str
-    origin: Literal["variable", "environment file"]
+    origin: Literal["variable", "environment file", "secrets folder"]
 
 
 class Environment:
-    """Looks names up: first in the process's variables, then in the environment file; in each `NAME`, then `NAME_FILE`.
+    """Looks names up: first in the process's variables, then in the environment file; in each `NAME`, then `NAME_FILE`;
+    last in the folder of kept `secrets`, where a file is called `NAME`.
 
-    An empty variable counts as not set, and hides the same name in the environment file.
+    An empty variable counts as not set, and hides the same name in the environment file and among the secrets.
     """
 
-    def __init__(self, variables: Mapping[str, str], file: Path | None = None) -> None:
+    def __init__(self, variables: Mapping[str, str], file: Path | None = None, secrets: Path | None = None) -> None:
         self.file = file
+        self._kept = _kept_in(secrets) if secrets else {}
         self._process = {name: Variable(value, name, "variable") for name, value in variables.items()}
         self._file = dict(_read(file)) if file else {}
 
@@ -50,9 +54,12 @@ class Environment:
             if direct and direct.value and named and named.value:
                 raise BadSetting(f"{name} and {name}_FILE are both set", where=named.where, hint="Keep one of them.")
             if named and named.value:
-                return _content(name, named)
+                return Variable(_content(name, Path(named.value), named.where), f"{name}_FILE", named.origin)
             if direct:
                 return direct if direct.value else None
+        if name in self._kept:
+            file = self._kept[name]
+            return Variable(_content(name, file), str(file), "secrets folder")
         return None
 
     def ignored(self) -> Iterator[tuple[str, str]]:
@@ -66,22 +73,31 @@ class Environment:
         return tuple((name, variable.where) for name, variable in self._file.items())
 
 
-def _content(name: str, named: Variable) -> Variable:
-    file = Path(named.value)
+def _kept_in(folder: Path) -> dict[str, Path]:
+    try:
+        return {file.name: file for file in folder.iterdir() if _NAME.fullmatch(file.name)}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise BadSetting(f"The kept secrets cannot be read: {error.strerror}", where=str(folder)) from error
+
+
+def _content(name: str, file: Path, named: str = "") -> str:
+    """What `file` holds; `named` is where its path stands."""
+    where = f"{named} → {file}" if named else str(file)
     try:
         with file.open("rb") as stream:
             raw = stream.read(LARGEST + 1)
         if len(raw) > LARGEST:
-            raise BadSetting(f"The file of {name} is larger than {LARGEST:,} bytes", where=named.where)
-        value = raw.decode().rstrip("\r\n")
+            raise BadSetting(f"The file of {name} is larger than {LARGEST:,} bytes", where=where)
+        return raw.decode().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise BadSetting(
             f"The file of {name} cannot be read: {reason}",
-            where=f"{named.where} → {file}",
-            hint=f"Let {name}_FILE name a readable file, or set {name}.",
+            where=where,
+            hint=f"Let {name}_FILE name a readable file, or set {name}." if named else "Let the desk's user own it.",
         ) from error
-    return Variable(value, f"{name}_FILE", named.origin)
 
 
 def _read(file: Path) -> Iterator[tuple[str, Variable]]:

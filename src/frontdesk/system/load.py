@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from frontdesk import registry
 from frontdesk.errors import BadSetting, BadSystemFile, FrontdeskError
 from frontdesk.system.document import Document, Value
-from frontdesk.system.environment import IGNORED, Environment
+from frontdesk.system.environment import IGNORED, SECRETS, Environment
 from frontdesk.system.home import CONTAINER_HOME, blueprints, home_folder
 from frontdesk.system.options import DeskOptions
 from frontdesk.system.production import placeholders, refusals
@@ -63,7 +63,9 @@ def examine(
     home = home or home_folder(variables)
     try:
         document = Document.of(file) if file else None
-        environment = Environment(variables, _environment_file(env_file, file, home))
+        environment = Environment(
+            variables, _environment_file(env_file, file, home), home / SECRETS if starting else None
+        )
     except FrontdeskError as error:
         return None, (error,)
     loading = _Loading(document, environment, options or {})
@@ -302,7 +304,11 @@ class _Loading:
 
     def _problem(self, path: Path, what: str, hint: str | None = None) -> None:
         origin = self._origin_near(path)
-        if origin is not None and origin.kind in ("variable", "environment file"):
+        if origin is not None and origin.kind == "secrets folder":
+            name = File(origin.place).name
+            remedy = hint or f"Put another one in its place: frontdesk secrets rotate {name}"
+            self.problems.append(BadSetting(what, where=origin.place, hint=remedy))
+        elif origin is not None and origin.kind in ("variable", "environment file"):
             self.problems.append(BadSetting(what, where=origin.place, hint=hint or "Change or unset the variable."))
         elif origin is not None and origin.kind == "option":
             self.problems.append(BadSetting(what, where=origin.place, hint=hint))

@@ -81,9 +81,9 @@ class StoreOptions(Section):
     port: Annotated[Port, Env("DB_PORT")] = Field(default=5432, description="Its port.")
     name: Annotated[str, Env("DB_NAME")] = Field(default="frontdesk", description="The database's name.")
     user: Annotated[str, Env("DB_USER")] = Field(default="frontdesk", description="Who the desk is there.")
-    password: Annotated[str, Env("POSTGRES_PASSWORD", secret=True), Env("DB_PASSWORD", secret=True)] = Field(
-        default="", description="That user's password."
-    )
+    password: Annotated[
+        str, Env("POSTGRES_PASSWORD", secret=True, ours=True), Env("DB_PASSWORD", secret=True, ours=True)
+    ] = Field(default="", description="That user's password.")
     pool_size: Annotated[PositiveInt, Env("DATABASE_POOL_SIZE"), Env("DB_POOL_SIZE")] = Field(
         default=20, description="Connections of a process to PostgreSQL for messages and turns, opened when needed."
     )
@@ -100,7 +100,7 @@ class StoreOptions(Section):
         return f"postgresql://{quote(self.user, safe='')}{secret}@{self.host}:{self.port}/{quote(self.name, safe='')}"
 
     encryption_key: Annotated[
-        SealingKey, Env("ENCRYPTION_KEY", secret=True, required_in_production=True, shortest=32)
+        SealingKey, Env("ENCRYPTION_KEY", secret=True, ours=True, required_in_production=True, shortest=32)
     ] = Field(
         default=SecretStr(""),
         description="Seals people's words in the database: 32 characters; made at first start when empty.",
@@ -131,7 +131,7 @@ class RedisOptions(Section):
     url: Annotated[str, Env("REDIS_URL", secret=True), AfterValidator(_redis)] = Field(
         default="", description="The address, like `redis://host:6379/0`; empty: no Redis."
     )
-    password: Annotated[str, Env("REDIS_PASSWORD", secret=True)] = Field(
+    password: Annotated[str, Env("REDIS_PASSWORD", secret=True, ours=True)] = Field(
         default="", description="Its password, if the address holds none."
     )
     max_connections: Annotated[PositiveInt, Env("REDIS_MAX_CONNECTIONS")] = Field(

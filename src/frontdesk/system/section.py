@@ -21,7 +21,8 @@ class Env:
     """Marks the variable that sets a field: `port: Annotated[int, Env("PORT")] = 8000`.
 
     A variable of a `list[str]` field is split at commas. `placeholders` are values that stand in documentation and
-    examples: production refuses them. `shortest` is how many characters a secret must have in production.
+    examples: production refuses them. `shortest` is how many characters a secret must have in production. A secret that
+    is `ours` may be made up here; others are handed out by whoever the desk shows them to.
     """
 
     name: str
@@ -29,16 +30,19 @@ class Env:
     required_in_production: bool = False
     placeholders: tuple[str, ...] = ()
     shortest: int = 0
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedSecret:
-    """A secret whose variable the system file names. `of` says what needs it, `shortest` counts characters."""
+    """A secret whose variable the system file names. `of` says what needs it, `shortest` counts characters; `ours` may
+    be made up here."""
 
     variable: str
     of: str
     shortest: int = 1
     hint: str = ""
+    ours: bool = False
 
 
 class Section(BaseModel):

@@ -19,7 +19,7 @@ S = TypeVar("S", bound=Section)
 class Origin:
     """Where a value came from; `place` is a variable's name, or file:line."""
 
-    kind: Literal["option", "variable", "environment file", "system file", "default"]
+    kind: Literal["option", "variable", "environment file", "secrets folder", "system file", "default"]
     place: str = ""
 
     def __str__(self) -> str:
@@ -93,7 +93,8 @@ class System:
     def variable(self, name: str) -> str | None:
         """A variable that the system file names (such as a model's `key_variable`), or None when it is not set.
 
-        `NAME_FILE` and the environment file count too; a placeholder counts as not set. Raises `BadSetting`.
+        `NAME_FILE`, the environment file and kept secrets count too; a placeholder counts as not set.
+        Raises `BadSetting`.
         """
         found = self.environment_variables.get(name)
         return None if found is None or is_placeholder(found.value) else found.value

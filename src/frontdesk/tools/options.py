@@ -43,7 +43,7 @@ class ToolsOptions(Section):
     )
     service_token: Annotated[
         str,
-        Env("MCP_SERVICE_TOKEN", secret=True, required_in_production=True, placeholders=("your-mcp-token",)),
+        Env("MCP_SERVICE_TOKEN", secret=True, ours=True, required_in_production=True, placeholders=("your-mcp-token",)),
     ] = Field(default="", repr=False, description="Sent to every address above as bearer token.")
     stdio: list[StdioServer] = Field(default=[], description="MCP servers that the desk starts itself.")
     rediscover_seconds: PositiveFloat = Field(default=60, le=60, description="How often each server is asked again.")

@@ -52,7 +52,9 @@ class TelegramOptions(Section):
     webhook_url: Annotated[str, Env("TELEGRAM_WEBHOOK_URL")] = Field(
         default="", description="Where Telegram posts updates: `https://desk.example/webhook`. Empty: the desk polls."
     )
-    webhook_secret: Annotated[SecretStr, Env("TELEGRAM_WEBHOOK_SECRET", secret=True), AfterValidator(_secret)] = Field(
+    webhook_secret: Annotated[
+        SecretStr, Env("TELEGRAM_WEBHOOK_SECRET", secret=True, ours=True), AfterValidator(_secret)
+    ] = Field(
         default=SecretStr(""), description="What each post must carry in its header; made from SECRET_KEY when empty."
     )
     api_url: Annotated[str, Env("TELEGRAM_API_URL")] = Field(
