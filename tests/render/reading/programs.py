@@ -1,0 +1,41 @@
+"""Where the programs are, and how they are called."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+LOCKED = Path(sys.executable).parent
+
+
+def from_lock(name: str) -> str:
+    """The path of a program that a locked package brings."""
+    return str(LOCKED / name)
+
+
+def from_debian(name: str, package: str) -> str:
+    """The path of a program that only a Debian package brings; without it the test is skipped."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"no {name}: apt-get install --yes {package}")
+    return path
+
+
+def call(
+    *command: str | Path, cwd: Path | None = None, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, whatever its exit code."""
+    return subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=variables, capture_output=True, text=True, check=False
+    )
+
+
+def complaints(ran: subprocess.CompletedProcess[str]) -> list[str]:
+    """What a program that failed said, line by line; nothing if it was content."""
+    if ran.returncode == 0:
+        return []
+    said = [line.strip() for line in (ran.stdout + ran.stderr).splitlines()]
+    return [line for line in said if line] or [f"{ran.args[0]} failed with {ran.returncode} and said nothing"]
