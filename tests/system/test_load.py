@@ -221,7 +221,7 @@ def test_the_variables_that_a_blueprint_names_exist() -> None:
     known = {binding.env.name for name, kind in kinds().items() for binding in bindings((name,), kind)}
     for name in blueprints():
         for line in blueprint_file(name).read_text().splitlines():
-            if found := re.search(r"\S+: .*# ([A-Z][A-Z_]+[A-Z])\b", line):
+            if found := re.search(r"\S+: .*# ([A-Z]+_[A-Z_]*[A-Z])\b", line):
                 assert found[1] in known
 
 

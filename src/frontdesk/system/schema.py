@@ -1,6 +1,6 @@
 """The JSON Schema of the system file, for editors and for `frontdesk config schema`."""
 
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from pydantic.json_schema import models_json_schema
 
@@ -8,6 +8,8 @@ from frontdesk.system.home import blueprints
 from frontdesk.system.load import BLUEPRINT, ENVIRONMENTS, kinds
 from frontdesk.system.options import DeskOptions
 from frontdesk.system.section import Path, bindings
+
+IN_PART = "-in-part"  # behind the names of definitions of what lies over something else
 
 
 def schema() -> dict[str, Any]:
@@ -27,7 +29,9 @@ def schema() -> dict[str, Any]:
         properties[name] = {"$ref": reference["$ref"]}
         for binding in bindings((), kind):
             _mark(definitions, reference["$ref"], binding.path, binding.env.name, secret=binding.env.secret)
-    sections = {"type": "object", "properties": {name: properties[name] for name in kinds()}}
+    overlays = {name: _in_part(properties[name]) for name in kinds()}
+    sections = {"type": "object", "properties": overlays}
+    definitions |= {f"{name}{IN_PART}": _in_part(definition) for name, definition in definitions.items()}
     environments = get_args(DeskOptions.model_fields["environment"].annotation)
     properties[ENVIRONMENTS] = {
         "type": "object",
@@ -43,6 +47,20 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _in_part(schema: Any) -> Any:
+    """The schema of what lies over something else: nothing is required, since it may stand below."""
+    if isinstance(schema, list):
+        return [_in_part(each) for each in cast(list[Any], schema)]
+    if not isinstance(schema, dict):
+        return schema
+    partial = {
+        key: _in_part(value)
+        for key, value in cast(dict[str, Any], schema).items()
+        if key != "required" or not isinstance(value, list)
+    }
+    return partial | {"$ref": f"{partial['$ref']}{IN_PART}"} if isinstance(partial.get("$ref"), str) else partial
 
 
 def _mark(definitions: dict[str, Any], reference: str, path: Path, variable: str, *, secret: bool) -> None:
