@@ -440,6 +440,21 @@ async def test_offline_is_said_calmly_and_what_was_written_is_sent_afterwards(sh
     await expect(panel.locator(".said")).to_have_text(["First", "Second"])
 
 
+async def test_what_was_said_stays_while_the_desk_cannot_tell_of_it(shop: Shop) -> None:
+    page, panel = await shop.opened()
+    await page.context.route("**/api/v1/conversations/*?limit=*", lambda route: route.abort())
+    await say(panel, "First")
+    await answered(panel)
+    await say(panel, "Second")
+    await answered(panel, 2)
+    await expect(panel.locator(".said")).to_have_text(["First", "Second"])
+    await page.context.unroute_all()
+    await say(panel, "Third")
+    await answered(panel, 3)
+    await expect(panel.locator("article")).to_have_count(6)
+    await expect(panel.locator(".said")).to_have_text(["First", "Second", "Third"])
+
+
 async def test_growing_text_is_not_read_out_and_the_finished_answer_is_once(shop: Shop) -> None:
     _, panel = await shop.opened()
     assert await panel.get_by_role("log").get_attribute("aria-live") == "off"

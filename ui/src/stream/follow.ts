@@ -55,6 +55,7 @@ async function run(turnId: string, after: number, follower: Follower, begin: () 
   let id = turnId;
   let seq = after;
   let tries = 0;
+  let failures = 0; // in a row, of a machine that was online: without a network a try tells nothing of the desk
   let open = begin;
   for (;;) {
     try {
@@ -64,7 +65,7 @@ async function run(turnId: string, after: number, follower: Follower, begin: () 
         const event = { ...JSON.parse(frame.data), type: frame.event } as TurnEvent;
         if (event.type === "turn.started") id = event.turn_id;
         if (tries) follower.onCut(false);
-        tries = 0;
+        tries = failures = 0;
         seq = Number(frame.id) || seq + 1;
         follower.onEvent(seq, event);
         if (ENDS.has(event.type)) return;
@@ -72,7 +73,8 @@ async function run(turnId: string, after: number, follower: Follower, begin: () 
     } catch (reason) {
       if (follower.signal.aborted) return;
       if (reason instanceof Trouble && !isWorthRetrying(reason)) throw reason;
-      if (tries >= WAITS.length && navigator.onLine && !id) throw reason;
+      failures = navigator.onLine ? failures + 1 : 0;
+      if (failures > WAITS.length && !id) throw reason;
     }
     if (follower.signal.aborted) return;
     follower.onCut(true);

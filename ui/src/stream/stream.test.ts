@@ -89,7 +89,11 @@ describe("a turn", () => {
 });
 
 describe("following", () => {
-  afterEach(() => vi.unstubAllGlobals());
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+  });
 
   const frame = (seq: number, event: TurnEvent): string => {
     const { type, ...data } = event;
@@ -142,6 +146,25 @@ describe("following", () => {
     const keys = calls.map(([, init]) => new Headers(init.headers).get("Idempotency-Key"));
     expect(keys[0]).toBe(keys[1]);
     expect(turn.state).toBe("complete");
+  });
+
+  it("keeps a question through any time without a network, and is patient once there is one", async () => {
+    vi.useFakeTimers();
+    const isOnline = vi.spyOn(navigator, "onLine", "get").mockReturnValue(false);
+    setTimeout(() => isOnline.mockReturnValue(true), 60_000);
+    const failures = Array<Error>(20).fill(new TypeError("network"));
+    const following = follow(...failures, new Response(bodyOf(frame(1, started), frame(2, finished))));
+    await vi.runAllTimersAsync();
+    const { turn, calls } = await following;
+    expect(turn.state).toBe("complete");
+    expect(new Set(calls.map(([, init]) => new Headers(init.headers).get("Idempotency-Key"))).size).toBe(1);
+  });
+
+  it("gives a question back that a desk which cannot be reached has not taken", async () => {
+    vi.useFakeTimers();
+    const following = expect(follow()).rejects.toMatchObject({ isOffline: true });
+    await vi.runAllTimersAsync();
+    await following;
   });
 
   it("gives up at once on an answer that will not change", async () => {

@@ -19,6 +19,8 @@ export class Chat {
   /** Who of the team types; null while nobody does. */
   typist: string | null = null;
   trouble: Trouble | null = null;
+  /** What was said before `turn`: as the desk tells it, and earlier turns of this page that it could not tell of yet. */
+  private said: Message[] = [];
   private question: Message | null = null;
   private following: AbortController | null = null;
   private readonly listening = new AbortController();
@@ -40,10 +42,9 @@ export class Chat {
 
   /** All messages, with the question that is being asked and the answer that is being written: each once. */
   get messages(): Message[] {
-    const { turn, question } = this;
-    const stored = this.conversation?.messages ?? [];
-    if (!turn) return stored;
-    const shown = stored.filter((message) => message.id !== turn.replyId);
+    const { turn, question, said } = this;
+    if (!turn) return said;
+    const shown = said.filter((message) => message.id !== turn.replyId);
     if (question && !shown.some((message) => message.id === turn.messageId)) shown.push({ ...question, id: turn.messageId || question.id });
     if (turn.state !== "handed") shown.push(replyOf(turn, turn.messageId, new Date().toISOString()));
     return shown;
@@ -58,6 +59,7 @@ export class Chat {
   }
 
   send(text: string): void {
+    this.said = this.messages;
     this.question = messageOf({ id: "question", role: "user", text });
     const body = { text, ...(this.id ? { conversation_id: this.id } : {}) };
     void this.follow(newTurn({ replyId: "reply" }), (follower) => ask(body, follower));
@@ -90,6 +92,7 @@ export class Chat {
       const found = await call<Conversation>(`${this.path}?limit=100`);
       if (round !== this.round) return;
       this.conversation = found;
+      this.said = found.messages;
       this.trouble = null;
       if (!this.following) {
         this.turn = this.question = null;

@@ -1,7 +1,13 @@
 import { el, iconButton } from "./dom";
 import { words } from "./strings";
 
-export type Composer = { root: HTMLElement; field: HTMLTextAreaElement; show: (isRunning: boolean) => void; restore: (text: string) => void };
+export type Composer = {
+  root: HTMLElement;
+  field: HTMLTextAreaElement;
+  show: (isRunning: boolean) => void;
+  /** What could not be sent comes back, before what has been written since. */
+  restore: (text: string) => void;
+};
 
 /** Where people write. Stop is where Send was. */
 export function composer(on: { type: () => void; send: (text: string) => void; stop: () => void }): Composer {
@@ -42,7 +48,7 @@ export function composer(on: { type: () => void; send: (text: string) => void; s
       if (hadFocus) field.focus();
     },
     restore: (text) => {
-      if (!field.value) field.value = text;
+      field.value = [text, field.value].filter(Boolean).join("\n");
       grow();
     },
   };
