@@ -30,6 +30,7 @@ def test_a_desk_at_work_is_probed_whole(frontdesk: Command, home: Path, monkeypa
         ]
 
 
+@pytest.mark.proves("agents-11")
 def test_a_probe_tells_apart_a_healthy_a_dead_and_a_slow_service(frontdesk: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         place = f"127.0.0.1:{listening.getsockname()[1]}"

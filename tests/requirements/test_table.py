@@ -19,7 +19,7 @@ def pytest_configure(config):
 
 def test_ids_are_unique_and_later_ones_say_why() -> None:
     requirements = table.requirements()
-    assert len({requirement.id for requirement in requirements}) == len(requirements) == 100
+    assert len({requirement.id for requirement in requirements}) == len(requirements) == 140
     assert [r.id for r in requirements if (r.due == "later") != bool(r.why)] == []
 
 

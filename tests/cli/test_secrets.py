@@ -1,0 +1,76 @@
+"""`frontdesk secrets`: no value on any stream, nothing deleted by accident."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+
+
+def values(home: Path) -> list[str]:
+    return [file.read_text() for file in (home / "secrets").iterdir()]
+
+
+def test_what_production_needs_is_made_in_one_go_and_production_starts(
+    frontdesk: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    assert frontdesk("check").code == 1
+    made = frontdesk("secrets", "create", "--all")
+    assert made.code == 0
+    assert made.out.split() == ["MCP_SERVICE_TOKEN", "SECRET_KEY", "JWT_SECRET_KEY", "ENCRYPTION_KEY"]
+    assert frontdesk("check").code == 0
+    shown = [frontdesk("secrets", "list"), frontdesk("secrets", "list", "--json"), frontdesk("config", "show"), made]
+    for text in (ended.out + ended.err for ended in shown):
+        assert not [value for value in values(home) if value in text]
+    assert "secrets folder" in frontdesk("config", "show", "gate", "--set").out
+    assert "Nothing is missing" in frontdesk("secrets", "create", "--all").err
+
+
+def test_a_secret_comes_from_a_file_or_standard_input(
+    frontdesk: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "key").write_text("sk-first-canary\n")
+    assert frontdesk("secrets", "create", "OPENAI_API_KEY", "--from-file", str(home / "key")).code == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("sk-second-canary\n"))
+    ended = frontdesk("secrets", "rotate", "OPENAI_API_KEY", "--from-file", "-")
+    assert ended.code == 0
+    assert "canary" not in ended.out + ended.err
+    assert values(home) == ["sk-second-canary"]
+    told = json.loads(frontdesk("secrets", "list", "--json").out)
+    assert told[0]["used_by"] == ["models.openai_api_key"]
+
+
+def test_deleting_refuses_what_is_used_and_asks_before_the_rest(frontdesk: Command, home: Path) -> None:
+    frontdesk("secrets", "create", "SECRET_KEY")
+    refused = frontdesk("secrets", "delete", "SECRET_KEY", "--yes")
+    assert (refused.code, "gate.secret_key" in refused.err) == (1, True)
+    frontdesk("secrets", "create", "PARTNER_TOKEN")
+    unasked = frontdesk("secrets", "delete", "PARTNER_TOKEN")
+    assert (unasked.code, "--yes" in unasked.err) == (2, True)
+    assert frontdesk("secrets", "delete", "PARTNER_TOKEN", "--yes").code == 0
+    assert frontdesk("secrets", "delete", "SECRET_KEY", "--yes", "--force").code == 0
+    assert values(home) == []
+
+
+def test_a_renewal_that_cannot_be_undone_asks_first(frontdesk: Command, home: Path) -> None:
+    frontdesk("secrets", "create", "SECRET_KEY")
+    before = values(home)
+    assert frontdesk("secrets", "rotate", "SECRET_KEY").code == 2
+    assert values(home) == before
+    ended = frontdesk("secrets", "rotate", "SECRET_KEY", "--yes")
+    assert (ended.code, "audit log" in ended.err) == (0, True)
+    assert values(home) != before
+
+
+def test_renewing_the_sealing_key_names_the_next_step(frontdesk: Command) -> None:
+    frontdesk("secrets", "create", "ENCRYPTION_KEY")
+    assert "frontdesk encryption rotate" in frontdesk("secrets", "rotate", "ENCRYPTION_KEY").err
+    assert frontdesk("encryption", "rotate").code == 0
+
+
+@pytest.mark.parametrize("words", [[], ["A", "--all"], ["--all", "--length", "20"]])
+def test_one_secret_or_all_of_them(frontdesk: Command, words: list[str]) -> None:
+    assert frontdesk("secrets", "create", *words).code == 2
