@@ -18,9 +18,12 @@ from frontdesk.decision.features import (
     LAYERS,
     design,
     digest,
+    folded,
     numbers_of,
     rows,
+    weighed,
 )
+from frontdesk.decision.posterior import quantised_weights
 from frontdesk.engagement import Customer, Signals
 from frontdesk.errors import BadFeature
 from tests.decision.examples import ARMS, NOON, quantise
@@ -116,6 +119,14 @@ def test_a_feature_is_the_product_of_a_customers_and_an_arms_number(raw: np.ndar
     assert np.array_equal(rows(numbers, ARMS, chosen), x[np.arange(3), chosen])
 
 
+@given(arrays(np.float64, (3, len(CUSTOMER_NUMBERS)), elements=st.floats(-20, 20)), st.integers(0, 2**32))
+def test_folded_weights_score_as_features_do_to_the_last_bit(raw: np.ndarray, seed: int) -> None:
+    numbers = quantise(raw)
+    weights = quantised_weights(np.random.default_rng(seed).normal(0, 20, (len(FEATURES), 7)))
+    scores = np.moveaxis(weighed(numbers) @ folded(weights, ARMS), 0, 1)
+    assert np.array_equal(scores, design(numbers, ARMS) @ weights)
+
+
 def test_what_would_happen_anyway_is_the_same_for_every_arm() -> None:
     x = design(np.array([numbers_of(ANN, SIGNALS, 5, NOON)]), ARMS)[0]
     assert np.any(EFFECTS == 0)
@@ -129,6 +140,8 @@ def test_numbers_off_the_grid_are_refused(value: float) -> None:
     numbers[1, 3] = value
     with pytest.raises(BadFeature):
         design(numbers, ARMS)
+    with pytest.raises(BadFeature):
+        weighed(numbers)
 
 
 def test_the_digest_tells_numbers_apart_and_stays() -> None:

@@ -7,9 +7,11 @@ import pytest
 
 from frontdesk.decision.features import EFFECTS, FEATURE_NAMES, rows
 from frontdesk.decision.posterior import (
+    DEVIATION_STEP,
     NOISE_OUTCOMES,
     WEIGHT_STEP,
     covariance,
+    deviations,
     draws,
     harm_prior,
     learn,
@@ -119,6 +121,13 @@ def test_draws_have_the_mean_and_the_spread_of_the_belief() -> None:
     assert drawn.shape == (SIZE, 20_000)
     assert np.allclose(drawn.mean(axis=1), mean_of(belief), atol=0.005)
     assert np.allclose(np.cov(drawn), covariance(belief), rtol=0.1, atol=6e-5)
+
+
+def test_deviations_are_a_factor_of_the_covariance() -> None:
+    belief = learn(prior(Genes()), X, Y)
+    factor = deviations(belief)
+    assert np.allclose(factor @ factor.T, covariance(belief), atol=1e-8)
+    assert not np.any(np.mod(factor, DEVIATION_STEP))
 
 
 def test_draws_lie_on_the_grid_and_follow_from_their_seed() -> None:

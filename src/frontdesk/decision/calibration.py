@@ -75,7 +75,7 @@ def fit(held: Held, margin: float) -> Calibration:
 
 def judged(held: Held, margin: float) -> tuple[Floats, Floats]:
     """How sure the policy was of each decision [N], and how probable it is, after all that came, that it was right."""
-    raw = _tail((held.gain - margin) / held.spread)
+    raw = exceeds(held.gain, held.spread, margin)
     return raw, _truth(held, raw, margin)
 
 
@@ -108,7 +108,7 @@ def _truth(held: Held, raw: Floats, margin: float) -> Floats:
     more, doubt = _shrunken(held.residual, group, held.noise)
     gain = held.gain + more[sure] - more[GROUPS]
     variance = held.spread**2 + doubt[sure] + doubt[GROUPS] + _scatter(held, held.residual - more[group])
-    return _tail((gain - margin) / np.sqrt(variance))
+    return exceeds(gain, np.sqrt(variance), margin)
 
 
 def _shrunken(residual: Floats, group: Places, noise: float) -> tuple[Floats, Floats]:
@@ -137,8 +137,11 @@ def _scatter(held: Held, residual: Floats) -> float:
     return max((common * known + SCATTER**2 * guessed) / (known + guessed), (SCATTER / 4) ** 2)
 
 
-def _tail(z: Floats) -> Floats:
-    return np.array([0.5 * math.erfc(-each / math.sqrt(2)) for each in z.tolist()])
+def exceeds(gain: Floats, spread: Floats, margin: float) -> Floats:
+    """How probable it is that a normal uplift of this mean and standard deviation, which is not 0, is more than
+    `margin`."""
+    below = (margin - gain) / (spread * math.sqrt(2))
+    return np.array([0.5 * math.erfc(each) for each in below.tolist()])
 
 
 def apply(calibration: Calibration, raw: Floats) -> Floats:

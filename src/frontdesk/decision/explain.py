@@ -6,7 +6,7 @@ approximated, and the contributions of a decision add up to the difference of th
 
 import numpy as np
 
-from frontdesk.decision.features import FEATURE_NAMES, Floats, design
+from frontdesk.decision.features import FEATURE_NAMES, Floats, rows
 from frontdesk.decision.scoring import Chosen, Places, Scorer
 from frontdesk.engagement import NOTHING, Contribution, Decision
 
@@ -53,11 +53,9 @@ def contributions(scorer: Scorer, numbers: Floats, chosen: Chosen, most: int = 6
     At most `most` features by name and the sum of the others as `REST`. Against the runner-up they add up to the
     difference of the two means, against nothing likewise.
     """
-    x = design(numbers, scorer.arms)
-    here = np.arange(len(x))
-    own = x[here, chosen.arm]
-    other = np.where(chosen.runner_up[:, None] >= 0, x[here, chosen.runner_up], own)
-    both = np.stack([own - other, own - x[:, 0]], axis=2) * scorer.weights[None, :, None]  # [B, D, 2]
+    others = np.where(chosen.runner_up >= 0, chosen.runner_up, chosen.arm)
+    own, other, nothing = (rows(numbers, scorer.arms, arm) for arm in (chosen.arm, others, np.zeros_like(others)))
+    both = np.stack([own - other, own - nothing], axis=2) * scorer.weights[None, :, None]  # [B, D, 2]
     strength = np.abs(both).max(axis=2)
     order: Places = np.argsort(-strength, axis=1, kind="stable")[:, :most]
     named = np.take_along_axis(both, order[:, :, None], axis=1)

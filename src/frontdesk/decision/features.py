@@ -99,6 +99,7 @@ _OF_CUSTOMER: NDArray[np.intp] = np.array([customer for _, customer, _ in FEATUR
 _OF_ARM: NDArray[np.intp] = np.array([arm for _, _, arm in FEATURES])
 EFFECTS: Floats = np.where(ARM_NUMBERS.index("always") == _OF_ARM, 0.0, 1.0)
 """1 for the features that an arm can change, 0 for those that are the same for all arms."""
+_WEIGHED, _OF_WEIGHED = np.unique(_OF_CUSTOMER, return_inverse=True)  # the numbers of a customer that some feature has
 
 
 def numbers_of(
@@ -148,14 +149,44 @@ def design(numbers: Floats, arms: Arms) -> Floats:
     Raises:
         BadFeature: a number is not finite, too large, or between two steps of the grid.
     """
-    if not bool(np.all(np.abs(numbers) <= LIMIT)) or bool(np.any(np.mod(numbers, STEP))):
-        raise BadFeature("A customer's numbers hold one that is not on the grid of 1/64 within ±8.")
+    _check(numbers)
     return numbers[:, None, _OF_CUSTOMER] * arms.numbers[None, :, _OF_ARM]
+
+
+def weighed(numbers: Floats) -> Floats:
+    """Those of customers' numbers [B, C] that some feature has: [B, W]. `weighed(numbers) @ folded(weights, arms)` are
+    the scores `design(numbers, arms) @ weights`, to the last bit, for a third of the work.
+
+    Raises:
+        BadFeature: as `design`.
+    """
+    _check(numbers)
+    return numbers.take(_WEIGHED, axis=1)
+
+
+def folded(weights: Floats, arms: Arms) -> Floats:
+    """What each number that is `weighed` is worth for each arm, under S vectors of weights [D, S]: [A, W, S]."""
+    made = np.zeros((len(arms), len(_WEIGHED), weights.shape[1]))
+    for feature, (number, arm) in enumerate(zip(_OF_WEIGHED.tolist(), _OF_ARM.tolist(), strict=True)):
+        made[:, number] += arms.numbers[:, arm, None] * weights[feature]
+    return made
 
 
 def rows(numbers: Floats, arms: Arms, chosen: NDArray[np.intp]) -> Floats:
     """The features of one arm for each customer, as outcomes are learned from: [B, D]."""
-    return numbers[:, _OF_CUSTOMER] * arms.numbers[chosen][:, _OF_ARM]
+    return numbers.take(_OF_CUSTOMER, axis=1) * arms.numbers.take(_OF_ARM, axis=1)[chosen]
+
+
+def gained(numbers: Floats, arms: Arms, chosen: NDArray[np.intp]) -> Floats:
+    """What their features have more than those of nothing: [B, D]."""
+    more = (arms.numbers - arms.numbers[0]).take(_OF_ARM, axis=1)
+    return numbers.take(_OF_CUSTOMER, axis=1) * more[chosen]
+
+
+def _check(numbers: Floats) -> None:
+    steps = numbers / STEP
+    if not (np.rint(steps) == steps).all() or np.abs(steps).max(initial=0.0) > LIMIT / STEP:
+        raise BadFeature("A customer's numbers hold one that is not on the grid of 1/64 within ±8.")
 
 
 @lru_cache

@@ -19,6 +19,7 @@ from frontdesk.engagement import Genes, Posterior
 
 WEIGHT_STEP = 2.0**-18  # draws and means are multiples of it
 WEIGHT_LIMIT = 127.0
+DEVIATION_STEP = 2.0**-24  # the factor of the covariance is a multiple of it
 USUAL_RATE = 0.10  # the learning rate at which an outcome counts once
 NOISE = 0.05  # variance of one outcome before any was seen: rewards of 0 to 1, one in twenty converts
 NOISE_OUTCOMES = 100.0  # how many outcomes that guess is worth
@@ -123,13 +124,24 @@ def draws(posterior: Posterior, seed: int, count: int) -> Floats:
     Nothing here leaves the order of operations to a library: normals are sums of twelve uniforms (Irwin–Hall) made of
     Philox's bits, which NumPy keeps stable, and the factor is worked out by single operations in a fixed order.
     """
-    size = len(posterior.mean)
+    deviations = _scaled(posterior, _normals(seed, len(posterior.mean), count))
+    return quantised_weights(mean_of(posterior)[:, None] + deviations)
+
+
+def deviations(posterior: Posterior) -> Floats:
+    """F [D, D] with covariance F Fᵀ: the length of `x @ F` is the standard deviation of the score of features `x`. The
+    same bits on every machine."""
+    return np.round(_scaled(posterior, np.eye(len(posterior.mean))) / DEVIATION_STEP) * DEVIATION_STEP
+
+
+def _scaled(posterior: Posterior, z: Floats) -> Floats:
+    """What standard normal columns `z` [D, N] become under the covariance."""
+    size = len(z)
     factor = _cholesky(np.array(posterior.precision).reshape(size, size))
-    z = _normals(seed, size, count)
     for row in range(size - 1, -1, -1):  # back substitution: z becomes L⁻ᵀ z
         z[row] /= factor[row, row]
         z[:row] -= factor[row, :row, None] * z[row]
-    return quantised_weights(mean_of(posterior)[:, None] + np.sqrt(posterior.noise) * z)
+    return np.sqrt(posterior.noise) * z
 
 
 def _normals(seed: int, size: int, count: int) -> Floats:

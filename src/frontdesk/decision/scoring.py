@@ -2,7 +2,8 @@
 
 A snapshot has a fixed set of posterior draws. An arm's chance is the share of draws in which it is the best of those
 that the rules allow, mixed with a uniform floor over them; the arm is drawn from exactly these chances by one uniform
-number made of the decision's seed. All sums are exact (see `features`), so a decision can be made again bit for bit.
+number made of the decision's seed. Confidence needs no draws: an uplift is normal under the posterior. All sums are
+exact (see `features`), so a decision can be made again bit for bit.
 """
 
 from functools import lru_cache
@@ -11,16 +12,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from frontdesk.decision.arms import Arms
-from frontdesk.decision.calibration import Held, apply
-from frontdesk.decision.features import EFFECTS, FEATURE_NAMES, Floats, design, rows
-from frontdesk.decision.posterior import covariance, draws, mean_of, quantised_weights
+from frontdesk.decision.arms import LIMIT, STEP, Arms
+from frontdesk.decision.calibration import Held, apply, exceeds
+from frontdesk.decision.features import EFFECTS, FEATURE_NAMES, Floats, folded, gained, weighed
+from frontdesk.decision.posterior import deviations, draws, mean_of, quantised_weights
 from frontdesk.engagement import Policy
 from frontdesk.errors import UnknownPolicy
 
-CHOOSING = 128  # draws by which arms are chosen …
-JUDGING = 1024  # … and by which the chosen one is held against doing nothing
-PART = 2048  # decisions of a log that are looked at together: bounds the memory for their features
+CHOOSING = 128  # draws by which arms are chosen
+GAIN_STEP = 2.0**-13  # what a number is worth for an arm in a draw is a multiple of it, of 0.0001 conversions …
+EXACT = GAIN_STEP * STEP * 2**24  # … so that sums of products with numbers, up to this, are exact in float32
+LENGTH_STEP = 2.0**-22  # parts of a spread are multiples of it, so that the sum of their squares is exact
+BLOCK = 64  # customers whose scores are looked at together: they fit into the processor's cache
 
 Bools = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -31,9 +34,9 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """What was chosen for B customers among A arms.
 
     `arm` [B] is the place of the chosen arm, `runner_up` [B] that of the best other eligible one by its mean (-1: there
-    is none). `probabilities` [B, A] are the chances that the arm was drawn from. `raw` [B] is the share of draws in
-    which the chosen arm beats doing nothing by the margin; where nothing was chosen, the share in which the runner-up
-    does not. `confidence` [B] is that, calibrated. `means` and `risks` [B, A] are the expected reward and the predicted
+    is none). `probabilities` [B, A] are the chances that the arm was drawn from. `raw` [B] is the posterior probability
+    that the chosen arm beats doing nothing by the margin; where nothing was chosen, that the runner-up does not.
+    `confidence` [B] is that, calibrated. `means` and `risks` [B, A] are the expected reward and the predicted
     probability of harm, `risk` [B] the chosen arm's.
     """
 
@@ -68,12 +71,14 @@ class Scorer:
         self.floor = max(exploration_rate, policy.genes.floor)
         self.weights: Floats = quantised_weights(mean_of(policy.reward))
         self.harm: Floats = quantised_weights(mean_of(policy.harm) * EFFECTS * max(1.0, policy.genes.harm_weight))
-        self._many: Floats = _draws(policy)  # [JUDGING / CHOOSING, D, CHOOSING]
-        self._few: Floats = self._many[0]
+        self._means = folded(self.weights[:, None], arms)[:, :, 0].T  # [W, A]
+        self._harms = folded(self.harm[:, None], arms)[:, :, 0].T
+        self._gains = _gains(folded(_draws(policy), arms))  # [A, W, CHOOSING]
+        self._deviations = _deviations(policy)
 
     def risks(self, numbers: Floats) -> Floats:
         """The predicted probability of harm of each arm for customers with `numbers` [B, C]: [B, A]."""
-        return self._risks(design(numbers, self.arms))
+        return self._risks(weighed(numbers))
 
     def choose(self, numbers: Floats, eligible: Bools, seeds: Seeds) -> Chosen:
         """Choose for customers with `numbers` [B, C] among the `eligible` arms [B, A], one seed each [B].
@@ -83,32 +88,30 @@ class Scorer:
         Raises:
             BadFeature: a number is not on the grid.
         """
-        x = design(numbers, self.arms)
-        allowed = eligible.copy()
-        allowed[:, 0] = True
-        probabilities = self._probabilities(x, allowed)
+        seen, allowed = weighed(numbers), _with_nothing(eligible)
+        probabilities = self._probabilities(seen, allowed)
         arm = _drawn(probabilities, seeds)
-        means = x @ self.weights
+        means = seen @ self._means
         runner_up = _runners_up(means, allowed, arm)
-        raw = self._raw(x, arm, runner_up)
+        sent, here = arm > 0, np.arange(len(arm))
+        judged = np.where(sent, arm, np.maximum(runner_up, 0))
+        raw = self._raw(numbers, means[here, judged] - means[:, 0], judged)
         level = apply(self.policy.calibration, raw)
-        risks = self._risks(x)
+        risks = self._risks(seen)
         return Chosen(
             arm=arm,
             runner_up=runner_up,
             probabilities=probabilities,
-            raw=np.where(arm > 0, raw, 1.0 - raw),
-            confidence=np.where(arm > 0, level, 1.0 - level),
+            raw=np.where(sent, raw, 1.0 - raw),
+            confidence=np.where(sent, level, 1.0 - level),
             means=means,
             risks=risks,
-            risk=risks[np.arange(len(arm)), arm],
+            risk=risks[here, arm],
         )
 
     def probabilities(self, numbers: Floats, eligible: Bools) -> Floats:
         """The chances of all arms [B, A], without choosing: what off-policy estimates ask of a policy."""
-        allowed = eligible.copy()
-        allowed[:, 0] = True
-        return self._probabilities(design(numbers, self.arms), allowed)
+        return self._probabilities(weighed(numbers), _with_nothing(eligible))
 
     def held(self, numbers: Floats, eligible: Bools, done: Places, rewards: Floats, person: Places) -> Held:
         """Decisions of the holdout as this policy sees them, to calibrate it by.
@@ -120,40 +123,44 @@ class Scorer:
             rewards: what came of it under the strategy's genes, costs taken off [N].
             person: numbers the customers [N].
         """
-        parts = np.array_split(np.arange(len(done)), len(done) // PART + 1)
-        judged = np.concatenate([self._judged(numbers[part], eligible[part], done[part]) for part in parts])
-        gains = rows(numbers, self.arms, judged) - rows(numbers, self.arms, np.zeros_like(judged))
-        residual = rewards - rows(numbers, self.arms, done) @ self.weights
+        means, here = weighed(numbers) @ self._means, np.arange(len(done))
+        best = _runners_up(means, eligible, np.zeros_like(done))
+        judged = np.where(done > 0, done, np.maximum(best, 0))
         some = judged > 0
-        spread = np.sqrt(np.einsum("nd,de,ne->n", gains, covariance(self.policy.reward), gains, optimize=True))
         return Held(
             sent=done[some] > 0,
-            residual=residual[some],
-            gain=(gains @ self.weights)[some],
-            spread=spread[some],
+            residual=(rewards - means[here, done])[some],
+            gain=(means[here, judged] - means[:, 0])[some],
+            spread=self._spread(numbers[some], judged[some]),
             person=person[some],
             noise=self.policy.reward.noise,
         )
 
-    def _judged(self, numbers: Floats, eligible: Bools, done: Places) -> Places:
-        best = _runners_up(design(numbers, self.arms) @ self.weights, eligible, np.zeros_like(done))
-        return np.where(done > 0, done, np.maximum(best, 0))
+    def _probabilities(self, seen: Floats, allowed: Bools) -> Floats:
+        blocks = range(0, max(1, len(seen)), BLOCK)
+        wins = np.concatenate([self._wins(seen[at : at + BLOCK], allowed[at : at + BLOCK]) for at in blocks])
+        share = (1.0 - self.floor) / wins.sum(axis=1)
+        even = self.floor / allowed.sum(axis=1)
+        return wins * share[:, None] + allowed * even[:, None]
 
-    def _probabilities(self, x: Floats, allowed: Bools) -> Floats:
-        scores = np.matmul(x, self._few)  # [B, A, CHOOSING]
-        np.copyto(scores, -np.inf, where=~allowed[:, :, None])
-        wins = _count(scores == scores.max(axis=1, keepdims=True))  # of equals, each wins
-        share: Floats = wins / wins.sum(axis=1, keepdims=True)
-        even: Floats = allowed / np.count_nonzero(allowed, axis=1)[:, None]
-        return (1.0 - self.floor) * share + self.floor * even
+    def _wins(self, seen: Floats, allowed: Bools) -> Places:
+        """In how many draws each arm is the best of those allowed [B, A]; of equals, each wins."""
+        gains = np.matmul(seen.astype(self._gains.dtype), self._gains)  # [A, B, CHOOSING]
+        gains[~allowed.T] = -np.inf
+        return _count(gains == gains.max(axis=0)).T
 
-    def _raw(self, x: Floats, arm: Places, runner_up: Places) -> Floats:
-        judged = np.where(arm > 0, arm, np.maximum(runner_up, 0))
-        gains = np.matmul(x[np.arange(len(arm)), judged] - x[:, 0], self._many)  # [JUDGING / CHOOSING, B, CHOOSING]
-        return _count(gains > self.policy.genes.margin).sum(axis=0) / JUDGING
+    def _raw(self, numbers: Floats, gain: Floats, judged: Places) -> Floats:
+        spread = np.maximum(self._spread(numbers, judged), LENGTH_STEP)
+        level = np.rint(exceeds(gain, spread, self.policy.genes.margin) * 1e6) / 1e6  # see `calibration.apply`
+        return np.where(judged > 0, level, 0.0)
 
-    def _risks(self, x: Floats) -> Floats:
-        return np.clip(np.maximum(x @ self.harm, self.arms.risks), 0.0, 1.0)
+    def _spread(self, numbers: Floats, arm: Places) -> Floats:
+        """The standard deviation of the uplift of an arm over nothing [B]."""
+        parts = np.rint(gained(numbers, self.arms, arm) @ self._deviations / LENGTH_STEP)
+        return np.sqrt(np.square(parts).sum(axis=1)) * LENGTH_STEP
+
+    def _risks(self, seen: Floats) -> Floats:
+        return np.minimum(np.maximum(seen @ self._harms, self.arms.risks), 1.0)
 
 
 def uniforms(seeds: Seeds) -> Floats:
@@ -170,21 +177,38 @@ def _drawn(probabilities: Floats, seeds: Seeds) -> Places:
     return np.argmax(reached > (uniforms(seeds) * reached[:, -1])[:, None], axis=1)
 
 
+def _with_nothing(eligible: Bools) -> Bools:
+    allowed = eligible.copy()
+    allowed[:, 0] = True
+    return allowed
+
+
 def _count(which: Bools) -> Places:
-    """How many are true along the last axis, whose length is a multiple of 64: by bits, as numpy's own is slow."""
-    return np.bitwise_count(np.packbits(which, axis=-1).view(np.uint64)).sum(axis=-1, dtype=np.intp)
+    """How many of the last axis' `CHOOSING` are true: eight bytes at a time, none of which comes to more than 255."""
+    eights = which.view(np.uint64).sum(axis=-1)
+    return (eights * np.uint64(0x0101010101010101) >> np.uint64(56)).astype(np.intp)
 
 
 def _runners_up(means: Floats, allowed: Bools, arm: Places) -> Places:
+    here = np.arange(len(arm))
     others = np.where(allowed, means, -np.inf)
-    others[np.arange(len(arm)), arm] = -np.inf
-    best = np.argmax(others, axis=1)
-    return np.where(np.isneginf(others[np.arange(len(arm)), best]), -1, best)
+    others[here, arm] = -np.inf
+    best = others.argmax(axis=1)
+    return np.where(others[here, best] == -np.inf, -1, best)
+
+
+def _gains(scores: Floats) -> Floats | NDArray[np.float32]:
+    """What is gained over nothing, on its grid: in float32 unless a belief is so wild that this would not be exact."""
+    gains = np.rint((scores - scores[:1]) / GAIN_STEP) * GAIN_STEP
+    reach = LIMIT * np.abs(gains).sum(axis=1).max()
+    return gains.astype(np.float32) if reach <= EXACT else gains
 
 
 @lru_cache(maxsize=16)
 def _draws(policy: Policy) -> Floats:
-    """In blocks of `CHOOSING`, the products with which are small enough for BLAS to stay in one thread."""
-    drawn = draws(policy.reward, policy.draws_seed, JUDGING)
-    blocks = drawn.reshape(len(drawn), JUDGING // CHOOSING, CHOOSING).transpose(1, 0, 2)
-    return np.ascontiguousarray(blocks)
+    return draws(policy.reward, policy.draws_seed, CHOOSING)
+
+
+@lru_cache(maxsize=16)
+def _deviations(policy: Policy) -> Floats:
+    return deviations(policy.reward)
