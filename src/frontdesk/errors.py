@@ -336,6 +336,91 @@ class ShuttingDown(FrontdeskError):
     status = 503
 
 
+class UpstreamUnavailable(FrontdeskError):
+    """The pages are here, and the service that answers everything else is not. Nothing was taken."""
+
+    code = "upstream_unavailable"
+    status = 502
+    default_hint = "Try again in a moment. Operators: start it, or correct ORCHESTRATOR_URL."
+
+
+class UpstreamSilent(FrontdeskError):
+    """The service behind the pages took the request and did not answer in time."""
+
+    code = "upstream_silent"
+    status = 504
+    default_hint = "Look whether it was done before you try again."
+
+
+class RoleNotBuilt(FrontdeskError):
+    """The system file describes a service whose role this version of Frontdesk cannot run yet."""
+
+    code = "role_not_built"
+    status = 501
+    default_hint = "It can be described, checked and rendered; `--skip-unbuilt` starts the others."
+
+
+class UnknownService(NotFound):
+    """The system file describes no such service."""
+
+    code = "unknown_service"
+    exit_code = 2
+    default_hint = "`frontdesk ps` lists what runs; `services` of the system file what may."
+
+
+class NotRunning(FrontdeskError):
+    """Nothing of this home runs as processes of its own."""
+
+    code = "not_running"
+    status = 503
+    default_hint = "Start it: frontdesk up --processes"
+
+
+class AlreadyRunning(Conflict):
+    """The instance runs already, or processes of it are left over."""
+
+    code = "already_running"
+    default_hint = "See what runs with `frontdesk ps`, and end it with `frontdesk down`."
+
+
+class NotLookedAfter(FrontdeskError):
+    """Processes run whose supervisor has gone: nobody takes orders for them or begins them anew."""
+
+    code = "not_looked_after"
+    status = 503
+    default_hint = "End them with `frontdesk down`, then start again: frontdesk up --processes"
+
+
+class NotReady(FrontdeskError):
+    """A process did not become able to work in time. What it should have replaced goes on."""
+
+    code = "not_ready"
+    status = 503
+
+
+class OrderFailed(FrontdeskError):
+    """The supervisor of a running system could not carry out an order."""
+
+    code = "order_failed"
+    status = 500
+
+
+class ReleaseRefused(FrontdeskError):
+    """A release did worse than the one before it, which is back."""
+
+    code = "release_refused"
+    status = 500
+    default_hint = "`frontdesk release list` shows both; `frontdesk logs` what the processes said."
+
+
+class MissingProgram(FrontdeskError):
+    """A program that this act needs is not installed."""
+
+    code = "missing_program"
+    status = 500
+    exit_code = 3
+
+
 class BadSystemFile(FrontdeskError):
     """The system file has a mistake; `where` is file:line."""
 

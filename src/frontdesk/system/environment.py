@@ -16,7 +16,6 @@ IGNORED = {
     "JAEGER_AGENT_PORT": "Jaeger's agent is gone: send OTLP, with OTEL_EXPORTER_OTLP_ENDPOINT.",
     "VECTOR_DB_URL": "Vectors lie in the desk's own database, with the text that they belong to.",
     "VECTOR_DB_API_KEY": "Vectors lie in the desk's own database, with the text that they belong to.",
-    "ORCHESTRATOR_URL": "Pages and API come from one process; nothing has to be pointed at it.",
 }
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")

@@ -25,6 +25,13 @@ def _redis(url: str) -> str:
     return url
 
 
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query):
+        raise ValueError("an address is `http://host:port`, without a path")
+    return url.rstrip("/")
+
+
 def _sealing_key(key: SecretStr) -> SecretStr:
     text = key.get_secret_value()
     if text and len(text.encode()) != 32 and not re.fullmatch(r"[0-9a-fA-F]{64}", text):
@@ -67,6 +74,12 @@ class HttpOptions(Section):
         default=None, description="Also run the example MCP server, here."
     )
     drain_seconds: PositiveInt = Field(default=60, description="How long running streams may go on after a stop.")
+    upstream_url: Annotated[str, Env("ORCHESTRATOR_URL"), AfterValidator(_origin)] = Field(
+        default="", description="For the role `frontend`: who answers what is no page, like `http://orchestrator:8000`."
+    )
+    upstream_seconds: PositiveInt = Field(
+        default=300, description="For the role `frontend`: how long that may be silent before the call is given up."
+    )
 
 
 class StoreOptions(Section):

@@ -3,7 +3,7 @@ order of starting. Everything that renders or runs a system reads this, so that 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
@@ -62,9 +62,10 @@ class Edge:
 
 @dataclass(frozen=True)
 class Plan:
-    """A system ready to be rendered or run."""
+    """A system ready to be rendered or run. `addresses` says where services are that are not reached by their names."""
 
     system: System
+    addresses: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @cached_property
     def deployment(self) -> DeploymentOptions:
@@ -277,6 +278,8 @@ class Plan:
         return declared[key].role if key in declared else ""
 
     def _address(self, key: str) -> str:
+        if key in self.addresses:
+            return self.addresses[key]
         service = self.system.section(ServicesOptions).by_name[key]
         name = service.names[0] if service.names else key.replace("_", "-")
         return f"http://{name}:{service.service_port or service.port}"
