@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx2
 from starlette.types import ASGIApp
 
+from frontdesk.app.backups import open_backups
 from frontdesk.app.door import Door, open_door
 from frontdesk.app.engagement import Engagement, open_engagement
 from frontdesk.app.inbox import Team, open_team
@@ -141,6 +142,7 @@ async def open_desk(
         nerves = await open_nerves(system, stack)
         chores = Chores()
         add_retention(chores, system, store, clock)
+        await open_backups(system, secrets.desk, chores, store, clock, stack)
         door = open_door(system, store, secrets.access, clock, ids, stack)
         telegram = open_telegram(system, store, door, models, secrets.desk, chores, clock, stack)
         channels = () if telegram is None else (telegram,)

@@ -41,6 +41,8 @@ VERBS = {
         "doctor": "Find out what keeps the desk from working.",
         "probe": "Ask whether the desk and its stores answer.",
         "secrets": "Make, list, renew and delete secrets.",
+        "backup": "Copy the desk, sealed, and look after its copies.",
+        "restore": "Bring a backup back into empty stores.",
         "encryption": "See and change the keys that seal people's words.",
         "load": "Let simulated people write, or ask for decisions, and see whether the desk keeps up.",
         "simulate": "Let customers who do not exist live with the desk, and see what it learns.",

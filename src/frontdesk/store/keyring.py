@@ -46,6 +46,11 @@ class KeyRing:
         """The id of the newest key."""
         return self._mark.split(b"$")[1].decode()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The ids of all keys."""
+        return frozenset(key.decode() for key in self._ciphers)
+
     def seal(self, plain: bytes, column: str) -> bytes:
         """Seal a value of `column` (`messages.text`)."""
         nonce = os.urandom(NONCE_BYTES)

@@ -40,7 +40,7 @@ class Keep(Section):
 
 
 class BackupOptions(Section):
-    """Copies of the desk: made every day by itself where a folder or a second place is set, and with `frontdesk backup`."""
+    """Copies of the desk: made every day by itself where `folder` or `remote` is set, and by `frontdesk backup`."""
 
     folder: Annotated[str, Env("BACKUP_FOLDER")] = Field(
         default="", description="Where backups lie on this machine; empty: `backups` in the desk's home."

@@ -235,6 +235,20 @@ memory_limit = Gauge(
 disk_free = Gauge("frontdesk_disk_free_bytes", "Free space on the disk of the desk's home", registry=registry)
 disk_size = Gauge("frontdesk_disk_size_bytes", "Size of the disk of the desk's home", registry=registry)
 
+# --- backups ---
+
+backup_last_success = Gauge(
+    "frontdesk_backup_last_success_timestamp_seconds",
+    "When the newest good backup was finished, by the audit log: the same of every process; 0: there is none",
+    registry=registry,
+)
+backup_size = Gauge(
+    "frontdesk_backup_size_bytes", "Size of the newest backup, where this process can see it", registry=registry
+)
+backup_failures = Counter(
+    "frontdesk_backup_failures_total", "Backups that this process could not make", registry=registry
+)
+
 # --- limits ---
 
 limited = Counter(

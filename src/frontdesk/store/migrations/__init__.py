@@ -6,12 +6,17 @@ backup: a downgrade would have to throw away what people wrote.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.errors import StoreTooNew
 from frontdesk.store.database import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 ADVISORY_LOCK = 0x66726F6E746465  # "frontde" in ASCII: two desks on one PostgreSQL server wait for each other, no more
 
@@ -41,26 +46,42 @@ async def revision(database: Database) -> str | None:
         return await connection.run_sync(read)
 
 
+def known() -> frozenset[str]:
+    """The revisions that this version knows."""
+    return frozenset(script.revision for script in _script(_config()).walk_revisions())
+
+
 async def _upgrade(connection: AsyncConnection) -> str:
     if connection.dialect.name == "postgresql":
         await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
     return await connection.run_sync(_run)
 
 
-def _run(connection: sa.Connection) -> str:
-    from alembic import command
+def _config(**attributes: object) -> "Config":
     from alembic.config import Config
-    from alembic.migration import MigrationContext
+
+    config = Config(attributes=attributes)
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return config
+
+
+def _script(config: "Config") -> "ScriptDirectory":
     from alembic.script import ScriptDirectory
 
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    script = ScriptDirectory.from_config(config)
+    return ScriptDirectory.from_config(config)
+
+
+def _run(connection: sa.Connection) -> str:
+    from alembic import command
+    from alembic.migration import MigrationContext
+
+    config = _config(connection=connection)
+    script = _script(config)
     newest = script.as_revision_number("head")
     if not isinstance(newest, str):
         raise AssertionError("the revisions in versions/ must form one line")
     found = MigrationContext.configure(connection).get_current_revision()
-    if found is not None and found not in {known.revision for known in script.walk_revisions()}:
+    if found is not None and found not in {each.revision for each in script.walk_revisions()}:
         raise StoreTooNew(f"The database has revision {found!r}, and this version knows revisions up to {newest!r}")
     if found != newest:
         command.upgrade(config, "head")

@@ -1,0 +1,220 @@
+"""The backups of a desk: what it is made of, where they lie, what seals them, and when it makes one by itself."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from frontdesk.app.sealing import ring_of
+from frontdesk.app.store import Store
+from frontdesk.app.work import Chores, in_rounds
+from frontdesk.errors import BackupDamaged, BackupTooNew, BadSetting, FrontdeskError, NotFound
+from frontdesk.gate.signing import derived_key, kept_secret
+from frontdesk.operate.backup import manifest
+from frontdesk.operate.backup.checking import Watch, unwatched
+from frontdesk.operate.backup.creating import Subject, create, send
+from frontdesk.operate.backup.databases import store_of
+from frontdesk.operate.backup.folder import BACKUP_KEY
+from frontdesk.operate.backup.manifest import Manifest
+from frontdesk.operate.backup.restoring import Keys
+from frontdesk.operate.backup.retention import outdated
+from frontdesk.operate.backup.shelves import Folder, Shelf, whole
+from frontdesk.ports import Clock, Job
+from frontdesk.store.audit import Act
+from frontdesk.store.keyring import KEY_BYTES, key_id, key_of
+from frontdesk.system.backup import BackupOptions
+from frontdesk.system.system import System
+from frontdesk.telemetry import metrics
+
+MADE, FAILED = 200, 500  # outcomes of the act in the audit log
+ACT = "backup.create"
+LOOK_SECONDS = 60.0
+
+log = structlog.get_logger("frontdesk.app")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backups:
+    """The backups of one desk. `made_key` tells that their key was made just now and lies in the home alone."""
+
+    options: BackupOptions
+    subject: Subject
+    key: bytes
+    made_key: bool
+    here: Folder
+    remote: Shelf | None
+
+    @classmethod
+    def of(cls, system: System, secret: bytes) -> "Backups":
+        """Those of this desk, whose secret it is. Raises `BadSetting`, or `MissingExtra` for a bucket."""
+        file = system.home / BACKUP_KEY
+        missing = not file.exists()
+        key = _key_to_seal(system)
+        here, remote = shelves_of(system)
+        return cls(
+            options=system.section(BackupOptions),
+            subject=_subject(system, secret),
+            key=key,
+            made_key=missing and file.exists(),
+            here=here,
+            remote=remote,
+        )
+
+    async def make(self, clock: Clock, watch: Watch = unwatched) -> Manifest:
+        """A backup here and in the second place; then the outdated ones go. Raises `BackupFailed` and its kin."""
+        began, options = clock.now(), self.options
+        name = options.name_of(began, self.subject.desk)
+        made = await create(
+            self.subject, name, self.key, self.here, began, clock.now, verify=options.verify, watch=watch
+        )
+        if self.remote is not None:
+            await send(made, self.here, self.remote, self.key, self.subject.store, verify=options.verify, watch=watch)
+        await self.prune(clock.now())
+        return made
+
+    async def prune(self, now: datetime, *, really: bool = True) -> list[tuple[str, str]]:
+        """Take the outdated ones away in both places: place and name of each. Damaged ones stay, for a person."""
+        gone: list[tuple[str, str]] = []
+        for shelf in filter(None, (self.here, self.remote)):
+            made = {each.name: each.made_at for each in (await asyncio.to_thread(listed, shelf)).values() if each}
+            for name in outdated(made, self.options, now):
+                if really:
+                    await asyncio.to_thread(shelf.remove, name)
+                gone.append((shelf.where, name))
+        return gone
+
+
+def shelves_of(system: System) -> tuple[Folder, Shelf | None]:
+    """Where the backups lie on this machine, and the second place if there is one."""
+    options = system.section(BackupOptions)
+    return _here(system), shelf_at(options.remote, options) if options.remote else None
+
+
+def shelf_at(address: str, options: BackupOptions) -> Shelf:
+    """The place of that address: `s3://bucket/prefix`, or a folder. Raises `MissingExtra`."""
+    if not address.startswith("s3://"):
+        return Folder(Path(address).expanduser().absolute())
+    from frontdesk.operate.backup.s3 import Bucket  # an extra
+
+    return Bucket(address, options)
+
+
+def listed(shelf: Shelf) -> Mapping[str, Manifest | None]:
+    """Every backup of a place; None for one whose manifest is missing or cannot be read."""
+    found: dict[str, Manifest | None] = {}
+    for name in shelf.names():
+        try:
+            found[name] = manifest.read(whole(shelf, name, manifest.MANIFEST), name)
+        except (NotFound, BackupDamaged, BackupTooNew):
+            found[name] = None
+    return found
+
+
+def key_to_open(system: System) -> bytes:
+    """The key that backups were sealed with: of the environment, else of the home. Raises `BadSetting`."""
+    configured = system.section(BackupOptions).key.get_secret_value()
+    file = system.home / BACKUP_KEY
+    if not configured and not file.exists():
+        raise BadSetting(
+            "The key of the backups is neither set nor in the home",
+            where="BACKUP_KEY",
+            hint=f"Set BACKUP_KEY or BACKUP_KEY_FILE; a desk that made its own kept it in its home as {BACKUP_KEY}.",
+        )
+    return key_of(configured or file.read_text().strip(), "BACKUP_KEY" if configured else str(file))
+
+
+def keys_of(system: System, secret: bytes) -> Keys:
+    """What this desk reads its words with and signs its audit log with."""
+    audit = derived_key(secret, "audit")
+    return Keys(ring=ring_of(system), audit=audit, signer=key_id(audit).decode())
+
+
+async def open_backups(
+    system: System, secret: bytes, chores: Chores, store: Store, clock: Clock, stack: AsyncExitStack
+) -> None:
+    """Have the desk make a backup every day where the system file says so, and show how old the newest one is."""
+    options = system.section(BackupOptions)
+
+    async def back_up(_: Job) -> None:
+        backups = await asyncio.to_thread(Backups.of, system, secret)
+        made = await noted(backups, store, clock)
+        log.info("backup", name=made.name, bytes=made.bytes)
+
+    chores.add("backup", back_up, f"daily {options.at} UTC" if options.by_itself else None)
+    await in_rounds(LOOK_SECONDS, partial(_show, system, store), clock, stack)
+
+
+async def noted(backups: Backups, store: Store, clock: Clock, watch: Watch = unwatched) -> Manifest:
+    """Make a backup and write into the audit log how that went. Raises what `Backups.make` raises."""
+    try:
+        made = await backups.make(clock, watch)
+    except FrontdeskError as error:
+        metrics.backup_failures.inc()
+        await store.audit.append(Act(act=ACT, credential="desk", subject=error.code, outcome=FAILED))
+        raise
+    await store.audit.append(Act(act=ACT, credential="desk", subject=made.name, outcome=MADE))
+    metrics.backup_last_success.set(clock.now().timestamp())
+    metrics.backup_size.set(made.bytes)
+    return made
+
+
+async def _show(system: System, store: Store) -> None:
+    """The newest good backup by the audit log, which all processes read, whoever made it."""
+    good = next((row for row in await store.audit.page(act=ACT, limit=50) if row.outcome == MADE), None)
+    if good is None:
+        return
+    metrics.backup_last_success.set(good.at.timestamp())
+    made = (await asyncio.to_thread(listed, _here(system))).get(good.subject)
+    if made is not None:
+        metrics.backup_size.set(made.bytes)
+
+
+def _here(system: System) -> Folder:
+    folder = system.section(BackupOptions).folder
+    return Folder(Path(folder).expanduser().absolute() if folder else system.home / "backups")
+
+
+def _key_to_seal(system: System) -> bytes:
+    """The key of the environment, else one that the desk made for itself. Raises `BadSetting` in production."""
+    options = system.section(BackupOptions)
+    if not options.key.get_secret_value() and system.environment == "production":
+        raise BadSetting(
+            "In production the key of backups is set, not made: it must outlive this machine",
+            where="BACKUP_KEY",
+            hint="Set BACKUP_KEY to the output of `openssl rand -hex 32`, and keep a copy of it elsewhere.",
+        )
+    if not options.key.get_secret_value():
+        system.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept_secret("", system.home / BACKUP_KEY, make=partial(secrets.token_hex, KEY_BYTES))
+    return key_to_open(system)
+
+
+def _subject(system: System, secret: bytes) -> Subject:
+    keys = keys_of(system, secret)
+    embedded = system.database_url.startswith("sqlite:///")
+    return Subject(
+        desk=system.name,
+        blueprint=system.blueprint,
+        home=system.home,
+        file=system.file,
+        variables=_variables(system),
+        store=store_of(system.database_url),
+        database_file=Path(system.database_url.removeprefix("sqlite:///")) if embedded else None,
+        sealed_with=keys.ring.name,
+        signed_with=keys.signer,
+    )
+
+
+def _variables(system: System) -> tuple[str, ...]:
+    """The names that something is set by, in the environment or its file."""
+    set_by = ("variable", "environment file")
+    of_settings = {each.variable for each in system.settings() if each.variable and each.origin.kind in set_by}
+    of_sections = {secret.variable for section in system.sections.values() for secret in section.named_secrets()}
+    of_file = {name for name, _ in system.environment_variables.names_of_file()}
+    return tuple(sorted({*of_settings, *of_sections, *of_file}))

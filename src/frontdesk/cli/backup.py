@@ -1,0 +1,217 @@
+"""`frontdesk backup`"""
+
+import asyncio
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from frontdesk.cli.local import Local, open_local
+from frontdesk.cli.output import json_option, note, print_json, print_table
+from frontdesk.cli.place import Place, placed
+from frontdesk.cli.progress import progress_line
+from frontdesk.cli.shape import Group
+
+if TYPE_CHECKING:
+    from frontdesk.app.backups import Backups
+    from frontdesk.operate.backup.checking import Watch
+    from frontdesk.operate.backup.manifest import Manifest
+    from frontdesk.operate.backup.shelves import Shelf
+    from frontdesk.system.system import System
+
+EXAMPLES = """\
+frontdesk backup create           copy the desk, also while it runs
+frontdesk backup list             what there is, here and in the second place
+frontdesk backup verify --all     read every backup to its last byte
+frontdesk backup prune --dry-run  what is older than it is to be kept"""
+
+
+@click.group(cls=Group, examples=EXAMPLES)
+def backup() -> None:
+    """Copy the desk, sealed, and look after its copies. `frontdesk restore` brings one back."""
+
+
+@backup.command(examples="frontdesk backup create\nfrontdesk backup create --json")
+@placed
+@json_option
+def create(place: Place, as_json: bool) -> None:
+    """Make a backup here and in the second place, read it again, then remove what is outdated."""
+    from frontdesk.app.backups import noted
+    from frontdesk.clock import SystemClock
+
+    system = place.load()
+
+    async def work(desk: Local) -> None:
+        backups = _backups(system)
+        with watching(quiet=as_json) as watch:
+            made = await noted(backups, desk.store, SystemClock(), watch)
+        if as_json:
+            print_json(facts(made) | {"places": [shelf.where for shelf in _places(backups)]})
+            return
+        rows = sum(made.database.counts.values())
+        seconds = (made.finished_at - made.made_at).total_seconds()
+        click.echo(made.name)
+        note(f"{rows:,} rows and {_files(made):,} files, {size(made.bytes)}, in {seconds:.1f} s: {_where(backups)}")
+        _hints(backups)
+        note(f"Next: frontdesk restore {made.name} --into FOLDER   (try it before you need it)")
+
+    asyncio.run(open_local(system, work))
+
+
+@backup.command("list", examples="frontdesk backup list\nfrontdesk backup list --json")
+@placed
+@json_option
+def list_(place: Place, as_json: bool) -> None:
+    """The backups of both places, newest last. What has no readable manifest is shown as damaged."""
+    from frontdesk.app.backups import listed, shelves_of
+
+    shelves = [shelf for shelf in shelves_of(place.load()) if shelf is not None]
+    found = {shelf.where: listed(shelf) for shelf in shelves}
+    if as_json:
+        print_json(
+            [
+                {"place": where, "name": name, "damaged": made is None} | (facts(made) if made else {})
+                for where, backups in found.items()
+                for name, made in backups.items()
+            ]
+        )
+        return
+    print_table(
+        [_row(name, made, where) for where, backups in found.items() for name, made in backups.items()],
+        ("name", "made", "rows", "size", "frontdesk", "place"),
+    )
+    if not any(found.values()):
+        note("There is none yet. Next: frontdesk backup create")
+
+
+@backup.command(examples="frontdesk backup verify\nfrontdesk backup verify ai_assistant_20260105_020000 --json")
+@placed
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.option("--all", "every", is_flag=True, help="Every backup; else the newest one.")
+@json_option
+def verify(place: Place, names: tuple[str, ...], every: bool, as_json: bool) -> int:
+    """Read backups to their last byte in both places: digests, seals, rows. Ends with 1 when one is damaged."""
+    from frontdesk.app.backups import key_to_open, listed, shelves_of
+    from frontdesk.errors import NotFound
+
+    system = place.load()
+    key = key_to_open(system)
+    results: list[dict[str, object]] = []
+    for shelf in filter(None, shelves_of(system)):
+        present = listed(shelf)
+        wanted = names or (tuple(present) if every else newest(present))
+        for name in wanted:
+            if name in present:
+                results.append(_verified(shelf, name, key, system, quiet=as_json))
+    if missing := [name for name in names if all(result["name"] != name for result in results)]:
+        raise NotFound("There is no such backup", where=", ".join(missing), hint="frontdesk backup list")
+    whole = all(result["problem"] is None for result in results)
+    if as_json:
+        print_json({"ok": whole and bool(results), "backups": results})
+    elif not results:
+        note("There is none yet. Next: frontdesk backup create")
+    return 0 if whole and results else 1
+
+
+@backup.command(examples="frontdesk backup prune --dry-run")
+@placed
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@json_option
+def prune(place: Place, dry_run: bool, as_json: bool) -> None:
+    """Remove what is older than `backup.keep_days` or beyond `backup.keep`, in both places. The newest always stays."""
+    from frontdesk.clock import SystemClock
+
+    backups = _backups(place.load())
+    gone = asyncio.run(backups.prune(SystemClock().now(), really=not dry_run))
+    if as_json:
+        print_json([{"place": where, "name": name} for where, name in gone])
+        return
+    for where, name in gone:
+        click.echo(f"{name}  {where}")
+    note(f"{len(gone)} {'would go' if dry_run else 'removed'}.")
+
+
+# --- shared with `frontdesk restore` ----------------------------------------
+
+
+@contextmanager
+def watching(*, quiet: bool) -> "Generator[Watch]":
+    """A bar on a terminal, that starts anew with each step; nothing elsewhere."""
+    from frontdesk.operate.backup.checking import unwatched
+
+    if quiet or not sys.stderr.isatty():
+        yield unwatched
+        return
+    with progress_line() as progress:
+        yield lambda doing, share: progress(share, doing)
+
+
+def facts(made: "Manifest") -> dict[str, object]:
+    """A manifest for a program."""
+    return {**msgspec.to_builtins(made), "bytes": made.bytes}
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
+
+
+def newest(present: "Mapping[str, Manifest | None]") -> tuple[str, ...]:
+    """The name of the newest one whose manifest can be read; else what there is."""
+    good = [made for made in present.values() if made is not None]
+    return (max(good, key=lambda made: made.made_at).name,) if good else tuple(present)
+
+
+def _verified(shelf: "Shelf", name: str, key: bytes, system: "System", *, quiet: bool) -> dict[str, object]:
+    from frontdesk.errors import FrontdeskError
+    from frontdesk.operate.backup.checking import check
+    from frontdesk.operate.backup.databases import store_of
+
+    problem: FrontdeskError | None = None
+    with watching(quiet=quiet) as watch:
+        try:
+            asyncio.run(check(shelf, name, key, store_of(system.database_url), watch=watch))
+        except FrontdeskError as error:
+            problem = error
+    if not quiet:
+        mark = click.style("ok     ", fg="green") if problem is None else click.style("damaged", fg="red")
+        click.echo(f"{mark}  {name}  {shelf.where}" + (f"\n         {problem}" if problem else ""))
+    told = None if problem is None else {"code": problem.code, "what": problem.what, "where": problem.where}
+    return {"name": name, "place": shelf.where, "problem": told}
+
+
+def _backups(system: "System") -> "Backups":
+    from frontdesk.app.backups import Backups
+    from frontdesk.app.rooms import secrets_of
+
+    return Backups.of(system, secrets_of(system).desk)
+
+
+def _places(backups: "Backups") -> "list[Shelf]":
+    return [shelf for shelf in (backups.here, backups.remote) if shelf is not None]
+
+
+def _where(backups: "Backups") -> str:
+    return " and ".join(shelf.where for shelf in _places(backups))
+
+
+def _hints(backups: "Backups") -> None:
+    if backups.made_key:
+        file = backups.subject.home / "backup.key"
+        note(click.style(f"Copy {file} to another place now: without it no backup can be read.", bold=True))
+    if backups.remote is None and not backups.options.folder:
+        note("It lies in the home that it protects. Set backup.remote or backup.folder to a place of another disk.")
+
+
+def _row(name: str, made: "Manifest | None", where: str) -> tuple[object, ...]:
+    if made is None:
+        return (name, None, None, None, "damaged", where)
+    rows = sum(made.database.counts.values())
+    return (name, made.made_at, f"{rows:,}", size(made.bytes), made.frontdesk, where)
+
+
+def _files(made: "Manifest") -> int:
+    return sum(piece.entries for piece in made.pieces)

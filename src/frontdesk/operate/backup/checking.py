@@ -1,0 +1,94 @@
+"""Reading a backup to its last byte: sizes, digests, seals, and whether each piece opens and holds what it should."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator
+
+from frontdesk.errors import BackupDamaged, NotFound
+from frontdesk.operate.backup import folder, manifest
+from frontdesk.operate.backup.databases import Store, Stream
+from frontdesk.operate.backup.manifest import Manifest, Piece
+from frontdesk.operate.backup.packing import unpack
+from frontdesk.operate.backup.sealing import unseal
+from frontdesk.operate.backup.shelves import Readable, Shelf, whole
+
+Watch = Callable[[str, float], None]  # told what is being done, and the share of it that is done
+
+
+def unwatched(_doing: str, _share: float) -> None:
+    """For those who do not watch."""
+
+
+def manifest_of(shelf: Shelf, name: str, key: bytes) -> Manifest:
+    """The manifest of a backup, known to be genuine.
+
+    Raises `NotFound` for no such backup, `BackupDamaged`, `BackupTooNew`, or `WrongKey`.
+    """
+    if name not in shelf.names():
+        raise NotFound("There is no such backup", where=f"{shelf.where}/{name}", hint="frontdesk backup list")
+    return _manifest(shelf, name, key)
+
+
+async def check(
+    shelf: Readable,
+    name: str,
+    key: bytes,
+    store: Store,
+    *,
+    deep: bool = True,
+    watch: Watch = unwatched,
+) -> Manifest:
+    """Read every piece. `deep` has the database opened and its rows counted too; `store` is one of its kind.
+
+    Raises `BackupDamaged` naming the piece, `BackupTooNew`, or `WrongKey`.
+    """
+    made = await asyncio.to_thread(_manifest, shelf, name, key)
+    for piece in made.pieces:
+        stream = opened(shelf, made, piece, key, watch)
+        if piece.name == "database" and deep:
+            await store.check(stream, made.database)
+        elif piece.name == "database":
+            await asyncio.to_thread(_exhaust, stream)
+        elif await asyncio.to_thread(folder.drain, unpack(stream, piece.name)) != piece.entries:
+            raise BackupDamaged("It does not hold the files that its manifest counts", where=f"{name}/{piece.name}")
+        await asyncio.to_thread(_exhaust, stream)  # whoever read it may have stopped at the end that the content names
+    return made
+
+
+def opened(
+    shelf: Readable,
+    made: Manifest,
+    piece: Piece,
+    key: bytes,
+    watch: Watch = unwatched,
+) -> Stream:
+    """What a piece held before it was sealed. Raises `BackupDamaged`, when it ends at the latest."""
+    return unseal(_measured(shelf, made, piece, watch), key, made.name, piece.name)
+
+
+def _manifest(shelf: Readable, name: str, key: bytes) -> Manifest:
+    try:
+        text, seal = whole(shelf, name, manifest.MANIFEST), whole(shelf, name, manifest.SEAL)
+    except NotFound as error:
+        raise BackupDamaged("Its manifest or the manifest's seal is missing", where=f"{shelf.where}/{name}") from error
+    return manifest.checked(text, seal, key, name)
+
+
+def _measured(shelf: Readable, made: Manifest, piece: Piece, watch: Watch) -> Iterator[bytes]:
+    where, digest, size = f"{shelf.where}/{made.name}/{piece.file}", hashlib.sha256(), 0
+    try:
+        for part in shelf.read(made.name, piece.file):
+            digest.update(part)
+            size += len(part)
+            watch(f"reading {piece.name}", min(0.99, size / max(1, piece.bytes)))
+            yield part
+    except NotFound as error:
+        raise BackupDamaged("A piece is missing", where=where) from error
+    if size != piece.bytes or digest.hexdigest() != piece.sha256:
+        raise BackupDamaged("Its SHA-256 is not the one that its manifest names", where=where)
+    watch(f"reading {piece.name}", 1)
+
+
+def _exhaust(stream: Stream) -> None:
+    for _ in stream:
+        pass

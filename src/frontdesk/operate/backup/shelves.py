@@ -1,0 +1,124 @@
+"""Where backups lie: a folder of this machine (its disk, a mounted share), or a bucket (`s3`)."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from frontdesk.errors import BackupFailed, NotFound
+from frontdesk.operate.backup.manifest import MANIFEST, SEAL
+
+PART = 1 << 20  # bytes that are read at once
+ENDINGS = (".sealed", ".json", ".seal")
+
+
+class Readable(Protocol):
+    """Where files of backups can be read."""
+
+    @property
+    def where(self) -> str:
+        """The place, for people."""
+        ...
+
+    def read(self, name: str, file: str) -> Iterator[bytes]:
+        """A file of a backup in parts. Raises `NotFound`."""
+        ...
+
+
+class Shelf(Readable, Protocol):
+    """Backups by name. A backup that is being put there is no backup yet: it has no manifest."""
+
+    def names(self) -> list[str]:
+        """Everything there that is a backup, or what is left of one; oldest name first."""
+        ...
+
+    def put(self, name: str, folder: Path) -> None:
+        """Bring a whole backup there from a folder. Raises `BackupFailed`; then it does not count as one there."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Take a backup away, its manifest first."""
+        ...
+
+
+class Folder:
+    """A folder of this machine with a folder for each backup."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def where(self) -> str:
+        """The folder."""
+        return str(self.path)
+
+    def names(self) -> list[str]:
+        """Its folders that hold files of a backup. Hidden ones are being written."""
+        if not self.path.is_dir():
+            return []
+        return sorted(entry.name for entry in self.path.iterdir() if _is_backup(entry))
+
+    def read(self, name: str, file: str) -> Iterator[bytes]:
+        """A file of a backup in parts. Raises `NotFound`."""
+        path = self.path / name / file
+        try:
+            opened = path.open("rb")
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound("There is no such file", where=str(path)) from error
+        with opened:
+            while part := opened.read(PART):
+                yield part
+
+    def put(self, name: str, folder: Path) -> None:
+        """Copy it under a hidden name, then give it its name."""
+        draft = self.draft(name)
+        try:
+            for file in folder.iterdir():
+                shutil.copyfile(file, draft / file.name)
+            self.settle(draft, name)
+        except OSError as error:
+            raise BackupFailed(f"It could not be copied: {error.strerror}", where=str(self.path)) from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def draft(self, name: str) -> Path:
+        """A hidden folder in which a backup can be written. Raises `BackupFailed`."""
+        draft = self.path / f".{name}.{secrets.token_hex(6)}"
+        try:
+            draft.mkdir(mode=0o700, parents=True)
+        except OSError as error:
+            raise BackupFailed(f"The folder cannot be written: {error.strerror}", where=str(self.path)) from error
+        return draft
+
+    def settle(self, draft: Path, name: str) -> None:
+        """Give what was written in `draft` its name, when all of it is on the disk. Raises `OSError`."""
+        for file in (*draft.iterdir(), draft):
+            _to_disk(file)
+        draft.rename(self.path / name)
+        _to_disk(self.path)
+
+    def remove(self, name: str) -> None:
+        """Take a backup away, its manifest first."""
+        for file in (MANIFEST, SEAL):
+            (self.path / name / file).unlink(missing_ok=True)
+        shutil.rmtree(self.path / name)
+
+
+def whole(shelf: Readable, name: str, file: str) -> bytes:
+    """A small file of a backup. Raises `NotFound`."""
+    return b"".join(shelf.read(name, file))
+
+
+def _is_backup(entry: Path) -> bool:
+    visible = entry.is_dir() and not entry.name.startswith(".")
+    return visible and any(file.name.endswith(ENDINGS) for file in entry.iterdir())
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
