@@ -115,8 +115,9 @@ def pooler_configuration(pooler: Pooler, store: Postgres, host: str) -> str:
 
 def pooler_script(store: Postgres, configuration: str) -> str:
     """A shell script that becomes PgBouncer; users and passwords stand in a file of its own memory."""
+    password = f"$(cat {SECRETS}/{POSTGRES_SECRET})"
     return (
-        f'umask 077; printf \'"%s" "%s"\\n\' {store.user} "$(cat {SECRETS}/{POSTGRES_SECRET})" > {SCRATCH}/userlist.txt; '
+        f"""umask 077; printf '"%s" "%s"\\n' {store.user} "{password}" > {SCRATCH}/userlist.txt; """
         f"exec pgbouncer {configuration}"
     )
 
