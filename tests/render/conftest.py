@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from tests.render.engine import engine as engine
+
 
 @pytest.fixture
 def promtool() -> str:
