@@ -87,9 +87,11 @@ def examine(
     return (system if len(sections) == len(kinds()) else None), tuple(problems)
 
 
-def described(file: File, environment: str) -> tuple[System | None, tuple[FrontdeskError, ...]]:
+def described(
+    file: File, environment: str, options: Mapping[str, object] | None = None
+) -> tuple[System | None, tuple[FrontdeskError, ...]]:
     """What `file` says of one environment, and every mistake in it. This machine and its variables do not count."""
-    chosen = {"desk.environment": environment}
+    chosen = {**(options or {}), "desk.environment": environment}
     return examine(
         file, env_file=File(os.devnull), home=File(CONTAINER_HOME), options=chosen, variables={}, starting=False
     )
