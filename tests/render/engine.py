@@ -21,12 +21,12 @@ import pytest
 from tests.render.reading.programs import from_lock
 
 INSTALL = "apt-get install --yes --no-install-recommends docker.io mmdebstrap"
+CLIENT = "/usr/bin/docker"  # Debian's, as old as its engine: a newer one has BuildKit only with a plug-in
 PROGRAMS = ("dockerd", CLIENT, "mmdebstrap", "setpriv")
 STARTS_WITHIN = 60.0
 SUITE = "bookworm"
 PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
 BASE = "frontdesk-tests/python"
-CLIENT = "/usr/bin/docker"  # Debian's, as old as its engine: a newer one has BuildKit only with a plug-in
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 OF_THE_INDEX = ("index-url", "extra-index-url", "trusted-host", "timeout")  # what of pip's settings containers need
 
