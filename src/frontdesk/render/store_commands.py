@@ -68,10 +68,10 @@ def redis_configuration(store: Redis) -> str:
 
 def redis_script(store: Redis, configuration: str) -> str:
     """A shell script that becomes the server: `configuration` names its file, the password is in the secret's file."""
-    complete = f"{SCRATCH}/{redis_server(store)}.conf"
+    complete, password = f"{SCRATCH}/{redis_server(store)}.conf", f"$(cat {SECRETS}/{REDIS_SECRET})"
     return (
         f"umask 077; cp {configuration} {complete}; chmod u+w {complete}; "
-        f"""printf 'requirepass "%s"\\n' "$(cat {SECRETS}/{REDIS_SECRET})" >> {complete}; """
+        f"""printf 'requirepass "%s"\\nmasterauth "%s"\\n' "{password}" "{password}" >> {complete}; """
         f"exec {redis_server(store)}-server {complete}"
     )
 
