@@ -19,6 +19,7 @@ import frontdesk.store
 from frontdesk.store.database import Database, metadata
 from frontdesk.testing.clock import CountingIds, FakeClock
 from frontdesk.testing.keys import key_ring
+from tests.render.reading.programs import schema_folder
 from tests.requirements import plugin
 from tests.servers import PostgresServer
 
@@ -50,8 +51,12 @@ def pytest_configure_node(node: Any) -> None:  # a worker of pytest-xdist, which
     node.workerinput["seed"] = node.config.option.seed
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    return f"seed: {config.option.seed} (replay with --seed={config.option.seed})"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    held_to = schema_folder() or "their shape alone: FRONTDESK_CRD_SCHEMAS names no folder of schemas"
+    return [
+        f"seed: {config.option.seed} (replay with --seed={config.option.seed})",
+        f"custom resources are held to: {held_to}",
+    ]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,7 +6,6 @@ Without that folder a custom resource is held to the shape that `SHAPES` tells.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -18,6 +17,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import best_match
 from referencing import Registry, Resource
 
+from tests.render.reading.programs import schema_folder
+
 VERSION = "1.37"
 CORE_GROUPS = {
     "",
@@ -26,7 +27,6 @@ CORE_GROUPS = {
     "batch",
     "policy",
 }  # and every group that ends in .k8s.io and has a schema here
-BESIDE = Path(__file__).parents[3].parent / "shared" / "schemas"
 
 Object = Mapping[str, Any]
 
@@ -90,12 +90,6 @@ def read_objects(objects: Iterable[Object], schemas: Path | str | None = "beside
     """The complaints about these objects. `schemas` is the folder of custom resources' schemas, None for none."""
     folder = schema_folder() if isinstance(schemas, str) else schemas
     return [f"{_name(each)}: {complaint}" for each in objects for complaint in _read(each, folder)]
-
-
-def schema_folder() -> Path | None:
-    """Where custom resources' schemas are on this machine, or None."""
-    folder = Path(os.environ.get("FRONTDESK_CRD_SCHEMAS") or BESIDE)
-    return folder if folder.is_dir() else None
 
 
 def _name(each: Object) -> str:

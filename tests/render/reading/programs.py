@@ -1,5 +1,6 @@
-"""Where the programs are, and how they are called."""
+"""Where programs and schemas are, and how a program is called."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 LOCKED = Path(sys.executable).parent
+BESIDE = Path(__file__).parents[3].parent / "shared" / "schemas"
 
 
 def from_lock(name: str) -> str:
@@ -22,6 +24,12 @@ def from_debian(name: str, package: str) -> str:
     if path is None:
         pytest.skip(f"no {name}: apt-get install --yes {package}")
     return path
+
+
+def schema_folder() -> Path | None:
+    """Where custom resources' schemas are on this machine, or None."""
+    folder = Path(os.environ.get("FRONTDESK_CRD_SCHEMAS") or BESIDE)
+    return folder if folder.is_dir() else None
 
 
 def call(
