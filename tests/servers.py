@@ -85,7 +85,7 @@ class PostgresServer:
                     stderr=log,
                     user=self._user,
                     cwd=self._folder,
-                    preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                    preexec_fn=die_with_parent if sys.platform == "linux" else None,
                 )
             if self._is_up(self._process):
                 self._started = True
@@ -158,5 +158,6 @@ def _unprivileged_user(*needed: Path) -> int | None:
     return pwd.getpwnam(name).pw_uid
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For `preexec_fn`: the kernel ends the process with the one that started it (Linux)."""
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGQUIT)

@@ -109,7 +109,7 @@ def read(text: bytes, where: str) -> Manifest:
                 f"It has format {beginning.format}, and this version reads formats up to {FORMAT}", where=where
             )
         return msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BackupDamaged("Its manifest cannot be read", where=f"{where}/{MANIFEST}") from error
 
 

