@@ -69,8 +69,17 @@ class Engine:
         self, folder: Path, *command: str | Path, variables: Mapping[str, str] | None = None, within: float = 300
     ) -> str:
         """What `docker compose COMMAND` writes to stdout, in the folder. Build images with `build` before: this Compose
-        builds with the engine's oldest builder."""
-        return self._run(from_lock("docker-compose"), command, folder, variables or {}, within)
+        builds with the engine's oldest builder.
+
+        Raises:
+            EngineFailed: it did not succeed; the services' last lines are in the text.
+        """
+        program, given = from_lock("docker-compose"), variables or {}
+        try:
+            return self._run(program, command, folder, given, within)
+        except EngineFailed as failed:
+            logs = self._run(program, ("logs", "--no-color", "--tail", "20"), folder, given, within)
+            raise EngineFailed(f"{failed}\n{logs[-8000:]}") from None
 
     def _run(
         self,
