@@ -23,6 +23,8 @@ class Mesh(Section):
     """Istio between the services."""
 
     injection: Literal["ambient", "sidecar"] = "ambient"
+    gateway: str = Field(default="ingress", description="The label `istio` of the pods of its gateway …")
+    gateway_namespace: str = Field(default="istio-ingress", description="… and where they run.")
     connections: PositiveInt = Field(default=100, description="To one replica, at most.")
     pending: PositiveInt = Field(default=100, description="Requests that wait for one, at most.")
     failures: PositiveInt = Field(default=5, description="5xx in a row, or failed connections, until one is left out …")

@@ -1,0 +1,131 @@
+"""The job that makes a backup every day, in a volume and, where the system says so, in a second place."""
+
+from frontdesk.render.kubernetes import config, secrets
+from frontdesk.render.kubernetes.accounts import account
+from frontdesk.render.kubernetes.naming import head
+from frontdesk.render.kubernetes.pods import container_security, image, pod
+from frontdesk.render.kubernetes.values import Object, value
+from frontdesk.render.kubernetes.workloads import DESK, environment_of, mounts, resources, volumes
+from frontdesk.system.backup import BackupOptions
+from frontdesk.system.layout.plan import Plan, Running
+from frontdesk.system.layout.quantities import bytes_text
+from frontdesk.system.layout.services import Resources, amounts
+
+FOLDER = "/backups"
+CLAIM = "backup-pvc"
+WORKS = ("all", "web", "worker")  # roles that know the desk's stores
+NEEDED = Resources(requests=amounts("250m", "512Mi"), limits=amounts("1", "1Gi"))
+LONGEST = 6 * 60 * 60  # seconds; one that takes longer hangs
+LEAST = 10 * 2**30  # bytes of the volume, where no database says how large it may grow
+
+
+def wanted(plan: Plan) -> bool:
+    """Whether there is anything to keep, and a time for it."""
+    return bool(_options(plan).at) and any(running.service.role in WORKS for running in plan.services)
+
+
+def name(plan: Plan) -> str:
+    """The job's name."""
+    return f"{plan.name}-backup"
+
+
+def to_bucket(plan: Plan) -> bool:
+    """Whether the second place is a bucket."""
+    return _options(plan).remote.startswith("s3://")
+
+
+def model(plan: Plan) -> Running:
+    """A service whose image, variables and secrets know all of the desk's stores."""
+    return max(
+        (running for running in plan.services if running.service.role in WORKS),
+        key=lambda running: sum(need in plan.stores for need in (*running.service.needs, *running.service.calls)),
+    )
+
+
+def objects(plan: Plan) -> list[Object]:
+    """Account, volumes and the job."""
+    if not wanted(plan):
+        return []
+    claims = [_claim(plan, CLAIM)]
+    if _second_folder(plan):
+        claims.append(_claim(plan, f"{CLAIM}-remote"))
+    return [account(plan, name(plan)), *claims, _job(plan)]
+
+
+def _options(plan: Plan) -> BackupOptions:
+    return plan.system.section(BackupOptions)
+
+
+def _second_folder(plan: Plan) -> str:
+    remote = _options(plan).remote
+    return remote if remote.startswith("/") else ""
+
+
+def _claim(plan: Plan, claim: str) -> Object:
+    found = head(
+        plan, "v1", "PersistentVolumeClaim", claim, name(plan), annotations={"helm.sh/resource-policy": "keep"}
+    )
+    largest = max((store.storage.size for store in plan.stores.values()), default=LEAST)
+    return found | {
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": value(bytes_text(largest), "backup", "storage")}},
+        }
+    }
+
+
+def _job(plan: Plan) -> Object:
+    hour, minute = (int(part) for part in _options(plan).at.split(":"))
+    template: Object = {
+        "backoffLimit": 3,
+        "activeDeadlineSeconds": LONGEST,
+        "ttlSecondsAfterFinished": 7 * 24 * 60 * 60,
+        "template": _pod(plan),
+    }
+    spec: Object = {
+        "schedule": value(f"{minute} {hour} * * *", "backup", "schedule"),
+        "timeZone": "Etc/UTC",
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 3600,
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 3,
+        "jobTemplate": {"spec": template},
+    }
+    return head(plan, "batch/v1", "CronJob", name(plan)) | {"spec": spec}
+
+
+def _pod(plan: Plan) -> Object:
+    running = model(plan)
+    own = [secret for secret in running.secrets if secret in plan.secrets]
+    places: dict[str, tuple[str, str]] = {"backups": (FOLDER, CLAIM)}
+    if second := _second_folder(plan):
+        places["remote"] = (second, f"{CLAIM}-remote")
+    container: Object = {
+        "name": "backup",
+        "image": image(plan, running.service.image or running.name),
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["frontdesk", "backup", "create"],
+        "envFrom": [{"configMapRef": {"name": plan.config_name}}],
+        "env": environment_of(
+            plan,
+            {**running.variables, "BACKUP_FOLDER": FOLDER},
+            tuple(dict.fromkeys((*own, *secrets.backup_names(plan)))),
+            "backup",
+        ),
+        "resources": resources(NEEDED, "backup"),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": container_security(),
+        "volumeMounts": [*mounts(), *({"name": each, "mountPath": path} for each, (path, _) in places.items())],
+    }
+    claims: list[Object] = [
+        {"name": each, "persistentVolumeClaim": {"claimName": claim}} for each, (_, claim) in places.items()
+    ]
+    return pod(
+        plan,
+        name(plan),
+        identity=DESK,
+        containers=[container],
+        volumes=[*volumes(plan, running.service), *claims],
+        annotations={"checksum/config": config.checksum(plan)},
+        restart="OnFailure",
+    )

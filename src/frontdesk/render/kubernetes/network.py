@@ -1,0 +1,222 @@
+"""Who may talk to whom: nobody, except along the plan's edges. Each group of pods has one policy."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from frontdesk.render.kubernetes import backup, postgres, snapshots
+from frontdesk.render.kubernetes.naming import head, selector
+from frontdesk.render.kubernetes.stateful import set_name
+from frontdesk.render.kubernetes.values import Object
+from frontdesk.system.layout.edge import Outside
+from frontdesk.system.layout.plan import EDGE, MONITORING, Edge, Plan, Running
+from frontdesk.system.layout.stores import Postgres, Redis
+
+API = "networking.k8s.io/v1"
+NAMESPACE = "kubernetes.io/metadata.name"  # a label that every namespace has by itself
+HBONE = 15008  # the port of Istio's tunnels in ambient mode (istio.io/latest/docs/ambient/usage/networkpolicy)
+PROBES = "169.254.7.127/32"  # where the node's probes come from in ambient mode, by the same page
+CONTROL = (15010, 15012, 15014)  # Istio's control plane, for side-cars
+NOT_PUBLIC = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+NOT_PUBLIC_6 = ("fc00::/7", "fe80::/10")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Peers on the other side, and the ports on which they are reached or come in. No peers: everywhere."""
+
+    peers: Sequence[Object]
+    ports: Sequence[int]
+
+
+@dataclass(slots=True)
+class Group:
+    """The pods of one name, and their ways in and out."""
+
+    into: list[Way] = field(default_factory=list[Way])
+    out: list[Way] = field(default_factory=list[Way])
+
+
+def objects(plan: Plan) -> list[Object]:
+    """Default deny both ways, name resolution for all, and a policy for each group of pods."""
+    groups = _groups(plan)
+    return [
+        _deny(plan),
+        _names(plan),
+        *_mesh(plan),
+        *(_policy(plan, name, group) for name, group in groups.items()),
+    ]
+
+
+def _groups(plan: Plan) -> dict[str, Group]:
+    groups = {running.name: Group() for running in plan.services}
+    for edge in plan.edges:
+        _add(plan, groups, edge)
+    _stores(plan, groups)
+    _jobs(plan, groups)
+    return groups
+
+
+def _add(plan: Plan, groups: dict[str, Group], edge: Edge) -> None:
+    """One edge, on both of its sides."""
+    source = _caller(plan, edge)
+    target = next((running.name for running in plan.services if running.key == edge.target), None)
+    if store := plan.stores.get(edge.target):
+        target = None if store.managed else _behind(store)
+    ports = [edge.port]
+    if target is not None:
+        peers = [_pods(plan, source.name)] if source else _elsewhere(plan, edge.source)
+        groups.setdefault(target, Group()).into.append(Way(peers, ports))
+    if source is not None:
+        way = Way([_pods(plan, target)], ports) if target else _beyond(plan, edge)
+        groups[source.name].out.append(way)
+
+
+def _caller(plan: Plan, edge: Edge) -> Running | None:
+    """The service that an edge starts from. A service may be called as the callers from elsewhere are, `monitoring`."""
+    found = next((running for running in plan.services if running.key == edge.source), None)
+    if found is None or edge.source not in (EDGE, MONITORING):
+        return found
+    return found if edge.target in (*found.service.needs, *found.service.calls) else None
+
+
+def _behind(store: Postgres | Redis) -> str:
+    """The pods that services reach when they call a store."""
+    if isinstance(store, Postgres):
+        return store.pooler.name if store.pooler else postgres.primary(store)
+    return set_name(store.name)
+
+
+def _stores(plan: Plan, groups: dict[str, Group]) -> None:
+    """What stores need among themselves: pooler to server, copies to their primary."""
+    for store in plan.stores.values():
+        if store.managed:
+            continue
+        first = set_name(store.name)
+        groups.setdefault(first, Group())
+        copies = set_name(store.replica_name) if store.replicas else ""
+        pooler = store.pooler.name if isinstance(store, Postgres) and store.pooler else ""
+        for name in filter(None, (copies, pooler)):
+            groups.setdefault(name, Group()).out.append(Way([_pods(plan, first)], [store.port]))
+            groups[first].into.append(Way([_pods(plan, name)], [store.port]))
+
+
+def _jobs(plan: Plan, groups: dict[str, Group]) -> None:
+    """The backup reads the database as the services do; what takes snapshots asks the API server."""
+    if backup.wanted(plan):
+        group = groups.setdefault(backup.name(plan), Group())
+        for edge in plan.edges:
+            if edge.target in plan.stores and edge.source == backup.model(plan).key:
+                store = plan.stores[edge.target]
+                if store.managed:
+                    group.out.append(Way([], [edge.port]))
+                else:
+                    group.out.append(Way([_pods(plan, _behind(store))], [edge.port]))
+                    groups[_behind(store)].into.append(Way([_pods(plan, backup.name(plan))], [edge.port]))
+        if backup.to_bucket(plan):
+            group.out.append(Way(_public(), [443]))
+    if snapshots.claims(plan):
+        groups.setdefault(snapshots.name(plan), Group()).out.append(Way([], list(snapshots.API_PORTS)))
+
+
+def _beyond(plan: Plan, edge: Edge) -> Way:
+    """Out of the system: a store that others run may be on any network; an outside address is on the internet, unless
+    its name is the cluster's own."""
+    outside = plan.outside.get(edge.target)
+    if outside is None:
+        return Way([], [edge.port])
+    own = [namespace for host in outside.hosts if (namespace := cluster_namespace(plan, host))]
+    peers = [_namespace(namespace) for namespace in dict.fromkeys(own)]
+    return Way([*peers, *(_public() if len(own) < len(outside.hosts) else [])], [edge.port])
+
+
+def cluster_namespace(plan: Plan, host: str) -> str:
+    """The namespace of a name within the cluster, like `otel-collector.monitoring`; empty for one of the internet."""
+    _, _, rest = host.partition(".")
+    space, _, more = rest.partition(".")
+    if not rest:
+        return plan.deployment.namespace
+    known = (plan.deployment.monitoring_namespace, plan.deployment.namespace, plan.edge.namespace)
+    return space if more.startswith("svc") or (not more and space in known) else ""
+
+
+def in_cluster(plan: Plan, outside: Outside) -> bool:
+    """Whether all of its hosts are within the cluster."""
+    return all(cluster_namespace(plan, host) for host in outside.hosts)
+
+
+def _elsewhere(plan: Plan, caller: str) -> list[Object]:
+    """Who a caller from elsewhere is."""
+    if caller == EDGE:
+        gateway = [plan.edge.mesh.gateway_namespace] if plan.edge.mesh else []
+        return [_namespace(each) for each in dict.fromkeys([plan.edge.namespace, *gateway])]
+    if caller == MONITORING:
+        return [_namespace(plan.deployment.monitoring_namespace)]
+    label, _, said = caller.partition("=")
+    return [{"podSelector": {"matchLabels": {label: said}}}]
+
+
+def _namespace(name: str) -> Object:
+    return {"namespaceSelector": {"matchLabels": {NAMESPACE: name}}}
+
+
+def _pods(plan: Plan, name: str) -> Object:
+    return {"podSelector": {"matchLabels": selector(plan, name)}}
+
+
+def _public() -> list[Object]:
+    """The internet. Addresses of names change, and a policy knows no names: which hosts, only a mesh can say."""
+    return [
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(NOT_PUBLIC)}},
+        {"ipBlock": {"cidr": "::/0", "except": list(NOT_PUBLIC_6)}},
+    ]
+
+
+def _deny(plan: Plan) -> Object:
+    spec: Object = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    return head(plan, API, "NetworkPolicy", "default-deny", plan.name) | {"spec": spec}
+
+
+def _names(plan: Plan) -> Object:
+    resolver = _namespace("kube-system") | {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    spec: Object = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [resolver], "ports": ports}]}
+    return head(plan, API, "NetworkPolicy", "allow-dns", plan.name) | {"spec": spec}
+
+
+def _mesh(plan: Plan) -> list[Object]:
+    """What Istio needs between any two pods; who may really talk, its own policies say besides."""
+    if plan.edge.mesh is None:
+        return []
+    spec: Object = {"podSelector": {}, "policyTypes": ["Ingress"]}
+    if plan.edge.mesh.injection == "ambient":
+        spec["ingress"] = [{"from": [{"ipBlock": {"cidr": PROBES}}]}]
+    else:
+        ports = [{"protocol": "TCP", "port": port} for port in CONTROL]
+        spec |= {"policyTypes": ["Egress"], "egress": [{"to": [_namespace("istio-system")], "ports": ports}]}
+    return [head(plan, API, "NetworkPolicy", "allow-mesh", plan.name) | {"spec": spec}]
+
+
+def _policy(plan: Plan, name: str, group: Group) -> Object:
+    spec: Object = {
+        "podSelector": {"matchLabels": selector(plan, name)},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [_rule(plan, "from", way) for way in _joined(group.into)],
+        "egress": [_rule(plan, "to", way) for way in _joined(group.out)],
+    }
+    spec = {key: found for key, found in spec.items() if found}
+    return head(plan, API, "NetworkPolicy", name) | {"spec": spec}
+
+
+def _joined(ways: Iterable[Way]) -> list[Way]:
+    """Ways on the same ports as one, each peer once."""
+    found: dict[tuple[tuple[int, ...], bool], dict[str, Object]] = {}
+    for way in ways:
+        peers = found.setdefault((tuple(way.ports), not way.peers), {})
+        peers |= {repr(peer): peer for peer in way.peers}
+    return [Way(list(peers.values()), ports) for (ports, _), peers in found.items()]
+
+
+def _rule(plan: Plan, side: str, way: Way) -> Object:
+    tunnel = [HBONE] if plan.edge.mesh and plan.edge.mesh.injection == "ambient" else []
+    ports = [{"protocol": "TCP", "port": port} for port in (*way.ports, *tunnel)]
+    return {**({side: list(way.peers)} if way.peers else {}), "ports": ports}

@@ -1,0 +1,246 @@
+"""Each service as a Deployment, and the names that others reach it by."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from frontdesk.render.kubernetes import config, secrets
+from frontdesk.render.kubernetes.namespace import amount
+from frontdesk.render.kubernetes.naming import head, selector
+from frontdesk.render.kubernetes.pods import GPU, Identity, container_security, image, places, pod, scratch
+from frontdesk.render.kubernetes.values import Object, Value, reference, value
+from frontdesk.system.home import CONTAINER_HOME
+from frontdesk.system.layout.plan import USER, Plan, Running
+from frontdesk.system.layout.services import Probe, Resources, Service, amounts
+from frontdesk.system.layout.stores import Postgres
+
+DESK = Identity(user=USER, group=USER)
+HTTP, METRICS = "http", "metrics"  # names of ports
+TEMPORARY, HOME = 256 * 2**20, 2**30  # bytes of scratch at most, where the file says nothing of it
+WAITING = Resources(requests=amounts("20m", "64Mi"), limits=amounts("250m", "128Mi"))
+PATIENCE = 300  # seconds that a pod waits for what it needs; then it is started anew, and its log names what is missing
+
+WAIT = """\
+import json, os, socket, sys, time
+missing = [tuple(each) for each in json.loads(os.environ["NEEDED"])]
+end = time.monotonic() + float(os.environ["PATIENCE"])
+while missing and time.monotonic() < end:
+    still = []
+    for host, port in missing:
+        try:
+            socket.create_connection((host, port), timeout=2).close()
+        except OSError as error:
+            still.append((host, port))
+            print(f"waiting for {host}:{port}: {error}", flush=True)
+    missing = still
+    if missing:
+        time.sleep(2)
+for host, port in missing:
+    print(f"{host}:{port} does not answer", file=sys.stderr)
+sys.exit(bool(missing))
+"""
+
+
+def objects(plan: Plan, running: Running) -> list[Object]:
+    """The Deployment and the Services of one service."""
+    return [_deployment(plan, running), *_services(plan, running)]
+
+
+def environment(plan: Plan, running: Running) -> Value:
+    """Its own variables, and those that come from the secret."""
+    variables = dict(sorted(running.variables.items()))
+    if running.service.gpu:
+        variables |= _share(running.service)
+    return environment_of(plan, variables, running.secrets, "services", running.name)
+
+
+def environment_of(plan: Plan, variables: dict[str, str], wanted: Sequence[str], *path: str) -> Value:
+    """A container's `env`; `path` is where values have the variables and the names of the secrets."""
+    said: dict[tuple[str, ...], object] = {(*path, "variables"): variables, (*path, "secrets"): list(wanted)}
+    content = [{"name": name, "value": variables[name]} for name in sorted(variables)]
+    content += [secrets.reference(plan, name) for name in wanted]
+    parts = " ".join(reference(*path, part) for part in ("variables", "secrets"))
+    template = f'include "frontdesk.env" (list {parts} "{plan.secret_name}")'
+    return Value(content=content, said=said, template=template)
+
+
+def resources(found: Resources, *path: str, cards: int = 0) -> Value:
+    """Requests and limits; a card is asked for in both, as Kubernetes demands."""
+    cards = cards or found.gpu
+    card = {GPU: str(cards)} if cards else {}
+    return value({"requests": amount(found.requests) | card, "limits": amount(found.limits) | card}, *path, "resources")
+
+
+def needed(plan: Plan, running: Running) -> list[tuple[str, int]]:
+    """Host and port of whatever must answer before it starts; what others run is not waited for."""
+    found: list[tuple[str, int]] = []
+    by_key = {each.key: each for each in plan.services}
+    for need in running.service.needs:
+        if store := plan.stores.get(need):
+            server = store.pooler if isinstance(store, Postgres) and store.pooler else store
+            if not store.managed:
+                found.append((server.name, server.port))
+        elif (other := by_key.get(need)) and other.service_port:
+            found.append((other.host_name, other.service_port))
+    return found
+
+
+def _deployment(plan: Plan, running: Running) -> Object:
+    service = running.service
+    spec: Object = {} if service.scaling else {"replicas": value(service.least, "services", running.name, "replicas")}
+    spec |= {
+        "revisionHistoryLimit": 10,
+        "selector": {"matchLabels": selector(plan, running.name)},
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": service.rollout.surge, "maxUnavailable": service.rollout.unavailable},
+        },
+        "template": pod(
+            plan,
+            running.name,
+            identity=DESK,
+            before=_waiting(plan, running),
+            containers=[_container(plan, running)],
+            volumes=volumes(plan, service),
+            annotations={"checksum/config": config.checksum(plan), **_scraped(service)},
+            more_labels=service.labels,
+            placed=places(
+                plan, running.name, service.host, service.placement, gpu=bool(service.resources.gpu or service.gpu)
+            ),
+            grace=service.stopping.grace,
+        ),
+    }
+    found = head(plan, "apps/v1", "Deployment", running.name, more=service.labels)
+    return found | {"spec": spec}
+
+
+def _container(plan: Plan, running: Running) -> Object:
+    service = running.service
+    found: Object = {
+        "name": running.name,
+        "image": image(plan, service.image or running.name),
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(running.command),
+    }
+    ports = {HTTP: service.port, METRICS: service.metrics_port}
+    if any(ports.values()):
+        found["ports"] = [
+            {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items() if port
+        ]
+    found |= {
+        "envFrom": [{"configMapRef": {"name": plan.config_name}}],
+        "env": environment(plan, running),
+        "resources": resources(service.resources, "services", running.name, cards=int(service.gpu is not None)),
+        **_probes(service),
+    }
+    if service.stopping.pause:
+        found["lifecycle"] = {"preStop": {"sleep": {"seconds": service.stopping.pause}}}
+    return found | {
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": container_security(),
+        "volumeMounts": mounts(),
+    }
+
+
+def mounts() -> list[Object]:
+    """Where a container of ours may write, and where it reads the system file."""
+    return [
+        config.mount(),
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 — of the container
+        {"name": "home", "mountPath": CONTAINER_HOME},
+    ]
+
+
+def volumes(plan: Plan, service: Service) -> list[Object]:
+    """The volumes of those mounts."""
+    return [
+        config.volume(plan),
+        scratch("tmp", TEMPORARY),
+        scratch("home", service.resources.limits.scratch or HOME),
+    ]
+
+
+def _share(service: Service) -> dict[str, str]:
+    """How much of a shared card it may take (docs.nvidia.com/deploy/mps: the two variables of a client)."""
+    if service.gpu is None:
+        return {}
+    return {
+        "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": str(service.gpu.compute),
+        "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT": f"0={service.gpu.memory // 2**20}M",
+    }
+
+
+def _scraped(service: Service) -> dict[str, object]:
+    port = service.metrics_port or service.port
+    if not port:
+        return {}
+    return {"prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": "/metrics"}
+
+
+def _probes(service: Service) -> Object:
+    """Where it has no port of its own, the one for metrics tells whether it lives, and nobody sends it requests."""
+    port = HTTP if service.port else METRICS if service.metrics_port else ""
+    if not port:
+        return {}
+    said: dict[str, Probe | None] = {
+        "startupProbe": service.probes.startup,
+        "livenessProbe": service.probes.liveness,
+        "readinessProbe": service.probes.readiness,
+    }
+    lives = service.probes.liveness.path
+    return {name: _probe(probe, port, probe.path if service.port else lives) for name, probe in said.items() if probe}
+
+
+def _probe(probe: Probe, port: str, path: str) -> Object:
+    return {
+        "httpGet": {"path": path, "port": port},
+        "initialDelaySeconds": probe.after,
+        "periodSeconds": probe.every,
+        "timeoutSeconds": probe.timeout,
+        "failureThreshold": probe.failures,
+    }
+
+
+def _waiting(plan: Plan, running: Running) -> list[Object]:
+    wanted = needed(plan, running)
+    if not wanted:
+        return []
+    return [
+        {
+            "name": "wait-for-dependencies",
+            "image": image(plan, running.service.image or running.name),
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["python", "-c", WAIT],
+            "env": [
+                {"name": "NEEDED", "value": json.dumps(wanted)},
+                {"name": "PATIENCE", "value": str(PATIENCE)},
+            ],
+            "resources": {"requests": amount(WAITING.requests), "limits": amount(WAITING.limits)},
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "securityContext": container_security(),
+        }
+    ]
+
+
+def _services(plan: Plan, running: Running) -> list[Object]:
+    """One for each name; `metrics` is found by pods' annotations and needs none."""
+    if not running.service.port:
+        return []
+    port: Object = {
+        "name": HTTP,
+        "port": running.service_port,
+        "targetPort": HTTP,
+        "protocol": "TCP",
+        "appProtocol": "http",
+    }
+    return [
+        service(plan, name, running.name, [port], running.service.labels)
+        for name in dict.fromkeys((running.host_name, *running.service.names))
+    ]
+
+
+def service(
+    plan: Plan, name: str, of: str, ports: Iterable[Object], more: Mapping[str, str] | None = None, **spec: object
+) -> Object:
+    """A Service called `name` for the pods of `of`."""
+    found = head(plan, "v1", "Service", name, of, more=more)
+    return found | {"spec": {"type": "ClusterIP", "selector": selector(plan, of), **spec, "ports": list(ports)}}
