@@ -92,11 +92,11 @@ def policy(x: Floats, rewards: Floats) -> Policy:
 
 
 def rate(act: Callable[[], object], seconds: float) -> float:
-    """How often a second it can be done, by the best of five rounds."""
+    """How often a second it can be done, by the best of twenty rounds."""
     best = 0.0
-    for _ in range(5):
+    for _ in range(20):
         count, began = 0, time.perf_counter()
-        while time.perf_counter() - began < seconds / 5:
+        while time.perf_counter() - began < seconds / 20:
             act()
             count += 1
         best = max(best, count / (time.perf_counter() - began))

@@ -174,19 +174,25 @@ def folded(weights: Floats, arms: Arms) -> Floats:
 
 def rows(numbers: Floats, arms: Arms, chosen: NDArray[np.intp]) -> Floats:
     """The features of one arm for each customer, as outcomes are learned from: [B, D]."""
-    return numbers.take(_OF_CUSTOMER, axis=1) * arms.numbers.take(_OF_ARM, axis=1)[chosen]
+    return numbers.take(_OF_CUSTOMER, axis=1) * _sides(arms)[chosen]
 
 
 def gained(numbers: Floats, arms: Arms, chosen: NDArray[np.intp]) -> Floats:
     """What their features have more than those of nothing: [B, D]."""
-    more = (arms.numbers - arms.numbers[0]).take(_OF_ARM, axis=1)
-    return numbers.take(_OF_CUSTOMER, axis=1) * more[chosen]
+    sides = _sides(arms)
+    return numbers.take(_OF_CUSTOMER, axis=1) * (sides[chosen] - sides[0])
 
 
 def _check(numbers: Floats) -> None:
     steps = numbers / STEP
     if not (np.rint(steps) == steps).all() or np.abs(steps).max(initial=0.0) > LIMIT / STEP:
         raise BadFeature("A customer's numbers hold one that is not on the grid of 1/64 within ±8.")
+
+
+@lru_cache
+def _sides(arms: Arms) -> Floats:
+    """The arm's side of each feature: [A, D]."""
+    return arms.numbers[:, _OF_ARM]
 
 
 @lru_cache

@@ -12,6 +12,7 @@ logistic one it is exact, so that a replay crosses the tolerance where the decis
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frontdesk.decision.arms import channel_cost
 from frontdesk.decision.features import EFFECTS, FEATURE_NAMES, Floats
@@ -19,6 +20,7 @@ from frontdesk.engagement import Genes, Posterior
 
 WEIGHT_STEP = 2.0**-18  # draws and means are multiples of it
 WEIGHT_LIMIT = 127.0
+NORMAL_STEP = 2.0**-16
 DEVIATION_STEP = 2.0**-24  # the factor of the covariance is a multiple of it
 USUAL_RATE = 0.10  # the learning rate at which an outcome counts once
 NOISE = 0.05  # variance of one outcome before any was seen: rewards of 0 to 1, one in twenty converts
@@ -121,11 +123,15 @@ def quantised_weights(weights: Floats) -> Floats:
 def draws(posterior: Posterior, seed: int, count: int) -> Floats:
     """Weights drawn from the belief [D, count], the same bits on every machine.
 
-    Nothing here leaves the order of operations to a library: normals are sums of twelve uniforms (Irwin–Hall) made of
-    Philox's bits, which NumPy keeps stable, and the factor is worked out by single operations in a fixed order.
+    Each is drawn from the belief, but not independently of the others: of any 2 D in a row, half lie at right angles to
+    each other, and the others opposite to them (orthogonal Monte Carlo, Yu et al. 2016). Shares of so few are nearer to
+    the truth than those of twice as many independent ones. Nothing here leaves the order of operations to a library.
     """
-    deviations = _scaled(posterior, _normals(seed, len(posterior.mean), count))
-    return quantised_weights(mean_of(posterior)[:, None] + deviations)
+    size = len(posterior.mean)
+    sets = -(-count // (2 * size))
+    right = [_at_right_angles(each) for each in _normals(seed, size, sets)]
+    z = np.concatenate([column for each in right for column in (each, -each)], axis=1)[:, :count]
+    return quantised_weights(mean_of(posterior)[:, None] + _scaled(posterior, z))
 
 
 def deviations(posterior: Posterior) -> Floats:
@@ -144,11 +150,24 @@ def _scaled(posterior: Posterior, z: Floats) -> Floats:
     return np.sqrt(posterior.noise) * z
 
 
-def _normals(seed: int, size: int, count: int) -> Floats:
-    bits = np.random.Philox(seed).random_raw(size * count * 3)
-    pieces = np.ascontiguousarray(bits).astype("<u8").view("<u2").reshape(count, size, 12)
-    sums = pieces.sum(axis=2, dtype=np.int64)
-    return np.ascontiguousarray((sums - 6 * 0xFFFF).T / 65536.0)
+def _normals(seed: int, size: int, count: int) -> NDArray[np.int64]:
+    """Standard normal numbers [count, size, size] in units of `NORMAL_STEP`: sums of twelve uniforms (Irwin–Hall) made
+    of Philox's bits, which NumPy keeps stable."""
+    bits = np.random.Philox(seed).random_raw(size * size * count * 3)
+    pieces = np.ascontiguousarray(bits).astype("<u8").view("<u2").reshape(count, size, size, 12)
+    return pieces.sum(axis=3, dtype=np.int64) - 6 * 0xFFFF
+
+
+def _at_right_angles(normals: NDArray[np.int64]) -> Floats:
+    """Columns that are at right angles to each other, each of them standard normal: the rows of the normal ones, turned
+    by Gram and Schmidt's method, and as long as they were. What is left after the turning of a row does not depend on
+    its length, nor on the rows before."""
+    products = (normals @ normals.T).astype(np.float64)  # whole numbers, so exact
+    factor, turned = _cholesky(products), normals.astype(np.float64)
+    for row in range(len(turned)):
+        turned[row] /= factor[row, row]
+        turned[row + 1 :] -= factor[row + 1 :, row, None] * turned[row]
+    return (turned * (np.sqrt(np.diag(products)) * NORMAL_STEP)[:, None]).T
 
 
 def _cholesky(matrix: Floats) -> Floats:

@@ -19,7 +19,7 @@ from frontdesk.decision.posterior import deviations, draws, mean_of, quantised_w
 from frontdesk.engagement import Policy
 from frontdesk.errors import UnknownPolicy
 
-CHOOSING = 128  # draws by which arms are chosen
+CHOOSING = 64  # draws by which arms are chosen: two sets at right angles
 GAIN_STEP = 2.0**-13  # what a number is worth for an arm in a draw is a multiple of it, of 0.0001 conversions …
 EXACT = GAIN_STEP * STEP * 2**24  # … so that sums of products with numbers, up to this, are exact in float32
 LENGTH_STEP = 2.0**-22  # parts of a spread are multiples of it, so that the sum of their squares is exact
@@ -74,7 +74,7 @@ class Scorer:
         self._means = folded(self.weights[:, None], arms)[:, :, 0].T  # [W, A]
         self._harms = folded(self.harm[:, None], arms)[:, :, 0].T
         self._gains = _gains(folded(_draws(policy), arms))  # [A, W, CHOOSING]
-        self._deviations = _deviations(policy)
+        self._lengths = _deviations(policy) / LENGTH_STEP
 
     def risks(self, numbers: Floats) -> Floats:
         """The predicted probability of harm of each arm for customers with `numbers` [B, C]: [B, A]."""
@@ -143,11 +143,12 @@ class Scorer:
         even = self.floor / allowed.sum(axis=1)
         return wins * share[:, None] + allowed * even[:, None]
 
-    def _wins(self, seen: Floats, allowed: Bools) -> Places:
+    def _wins(self, seen: Floats, allowed: Bools) -> NDArray[np.uint8]:
         """In how many draws each arm is the best of those allowed [B, A]; of equals, each wins."""
         gains = np.matmul(seen.astype(self._gains.dtype), self._gains)  # [A, B, CHOOSING]
         gains[~allowed.T] = -np.inf
-        return _count(gains == gains.max(axis=0)).T
+        best: Bools = gains == gains.max(axis=0)
+        return np.einsum("abs->ba", best.view(np.uint8))  # no count is beyond 255
 
     def _raw(self, numbers: Floats, gain: Floats, judged: Places) -> Floats:
         spread = np.maximum(self._spread(numbers, judged), LENGTH_STEP)
@@ -156,8 +157,8 @@ class Scorer:
 
     def _spread(self, numbers: Floats, arm: Places) -> Floats:
         """The standard deviation of the uplift of an arm over nothing [B]."""
-        parts = np.rint(gained(numbers, self.arms, arm) @ self._deviations / LENGTH_STEP)
-        return np.sqrt(np.square(parts).sum(axis=1)) * LENGTH_STEP
+        parts = np.rint(gained(numbers, self.arms, arm) @ self._lengths)
+        return np.sqrt(np.einsum("bd,bd->b", parts, parts)) * LENGTH_STEP
 
     def _risks(self, seen: Floats) -> Floats:
         return np.minimum(np.maximum(seen @ self._harms, self.arms.risks), 1.0)
@@ -181,12 +182,6 @@ def _with_nothing(eligible: Bools) -> Bools:
     allowed = eligible.copy()
     allowed[:, 0] = True
     return allowed
-
-
-def _count(which: Bools) -> Places:
-    """How many of the last axis' `CHOOSING` are true: eight bytes at a time, none of which comes to more than 255."""
-    eights = which.view(np.uint64).sum(axis=-1)
-    return (eights * np.uint64(0x0101010101010101) >> np.uint64(56)).astype(np.intp)
 
 
 def _runners_up(means: Floats, allowed: Bools, arm: Places) -> Places:
