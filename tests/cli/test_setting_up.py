@@ -176,3 +176,22 @@ def test_what_is_done_here_stands_in_the_audit_log(frontdesk: Command, home: Pat
         rows = connection.execute("SELECT act, credential FROM audit").fetchall()
     connection.close()
     assert rows == [("key.create", "terminal")]
+
+
+def test_check_proves_every_environment_and_tells_what_is_the_same_once(frontdesk: Command, home: Path) -> None:
+    (home / "system.yaml").write_text(
+        "services:\n  web: {role: web, port: 8000, needs: [web]}\n"
+        "environments:\n  production: {deployment: {images: {tag: latest}}}\n"
+    )
+    ended = frontdesk("check", "--json")
+    problems = [problem["what"] for problem in json.loads(ended.out)["problems"]]
+    assert ended.code == 1
+    assert sum("wait for each other" in what for what in problems) == 1
+    assert any(what.startswith("In production: The images' tag") for what in problems)
+
+
+def test_check_shows_how_the_cards_of_a_blueprint_are_shared(frontdesk: Command) -> None:
+    ended = frontdesk("check", "agents")
+    assert ended.code == 0
+    assert "mainpc: RTX 4090, mps" in ended.out
+    assert "described but not built yet" in ended.out

@@ -1,5 +1,9 @@
 """`frontdesk check`"""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
 import click
 
 from frontdesk.cli.output import json_option, note, print_json
@@ -7,39 +11,111 @@ from frontdesk.cli.place import Place, placed
 from frontdesk.cli.shape import Verb
 from frontdesk.errors import FrontdeskError
 
+if TYPE_CHECKING:
+    from frontdesk.system.layout.gpu import CardPlan
+    from frontdesk.system.layout.plan import Plan
+
 EXAMPLES = """\
 frontdesk check                                   the home's system file
+frontdesk check agents                            a shipped blueprint, and how its cards are shared
 frontdesk check --system desk.yaml --json         another one, for a program
 ENVIRONMENT=production frontdesk check            what production would refuse"""
+ENVIRONMENTS = ("development", "staging", "production")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found: for this machine's environment, and in what the file says of every environment."""
+
+    problems: tuple[FrontdeskError, ...]
+    warnings: tuple[FrontdeskError, ...]
+    unset: tuple[str, ...]
+    cards: "tuple[CardPlan, ...]"
+    environment: str
 
 
 @click.command(cls=Verb, examples=EXAMPLES)
 @placed
+@click.argument("blueprint", required=False)
 @json_option
-def check(place: Place, as_json: bool) -> int:
-    """Tell every mistake in the system file and the environment at once. Ends with 1 if there is one."""
+def check(place: Place, blueprint: str | None, as_json: bool) -> int:
+    """Tell every mistake in the system file and the environment at once. Ends with 1 if there is one.
+
+    Beyond the form it proves that the system could run in each of its environments: everything fits its hosts and
+    cards, names and ports resolve, nothing waits for itself, pools fit the database, alerts ask for figures that exist.
+    """
+    place = replace(place, blueprint=blueprint or place.blueprint)
+    report = _examined(place)
+    if as_json:
+        print_json(_plainly(report))
+        return 1 if report.problems else 0
+    for problem in report.problems:
+        _show("error", "red", problem)
+    for warning in report.warnings:
+        _show("warning", "yellow", warning)
+    for cards in report.cards:
+        _show_cards(cards)
+    if report.environment == "production" and report.unset:
+        note(f"Not set, and not needed unless you use them: {', '.join(report.unset)}")
+    if report.problems:
+        return 1
+    click.echo(f"{click.style('ok', fg='green')}  {place.file or 'All defaults'}")
+    note("Next: frontdesk up")
+    return 0
+
+
+def _examined(place: Place) -> Report:
+    from frontdesk.system.layout.gpu import card_plans
     from frontdesk.system.production import missing_secrets, unset_secrets
 
     system, problems = place.examine()
     if system:
         problems += tuple(missing_secrets(system))
-    warnings = system.warnings if system else ()
-    unset = [binding.env.name for binding in unset_secrets(system)] if system else []
-    if as_json:
-        problem_list, warning_list = [_plain(each) for each in problems], [_plain(each) for each in warnings]
-        print_json({"ok": not problems, "problems": problem_list, "warnings": warning_list, "unset_secrets": unset})
-        return 1 if problems else 0
-    for problem in problems:
-        _show("error", "red", problem)
-    for warning in warnings:
-        _show("warning", "yellow", warning)
-    if system and system.environment == "production" and unset:
-        note(f"Not set, and not needed unless you use them: {', '.join(sorted(set(unset)))}")
-    if problems:
-        return 1
-    click.echo(f"{click.style('ok', fg='green')}  {place.file or 'All defaults'}")
-    note("Next: frontdesk up")
-    return 0
+    warnings = list(system.warnings if system else ())
+    unset = sorted({binding.env.name for binding in unset_secrets(system)}) if system else []
+    plans = dict(_plans(place)) if system and not problems else {}
+    wrong, doubtful = _proved(plans)
+    own = plans.get(system.environment) if system else None
+    return Report(
+        problems=(*problems, *wrong),
+        warnings=(*warnings, *doubtful),
+        unset=tuple(unset),
+        cards=card_plans(own) if own else (),
+        environment=system.environment if system else "",
+    )
+
+
+def _plans(place: Place) -> "Iterator[tuple[str, Plan]]":
+    """What follows from the file, in each of its environments."""
+    from frontdesk.system.layout.plan import Plan
+    from frontdesk.system.load import described
+
+    file = place.file
+    if file is None:
+        return
+    for environment in ENVIRONMENTS:
+        system, problems = described(file, environment)
+        if system is not None and not problems:
+            yield environment, Plan(system)
+
+
+def _proved(plans: "dict[str, Plan]") -> tuple[list[FrontdeskError], list[FrontdeskError]]:
+    """Mistakes and warnings of all environments; what is the same in all of them is told once."""
+    from frontdesk.system.layout.proofs import prove
+    from frontdesk.telemetry.metrics import names
+
+    told: dict[tuple[str, str], tuple[str, FrontdeskError, list[str]]] = {}
+    for environment, plan in plans.items():
+        for found in prove(plan, names()):
+            problem = found.problem
+            kept = told.setdefault((problem.what, problem.where or ""), (found.severity, problem, []))
+            kept[2].append(environment)
+    for _, problem, environments in told.values():
+        if len(environments) < len(plans):
+            problem.what = f"In {' and '.join(environments)}: {problem.what}"
+    wrong: list[FrontdeskError] = [problem for severity, problem, _ in told.values() if severity == "error"]
+    doubtful: list[FrontdeskError] = [problem for severity, problem, _ in told.values() if severity == "warning"]
+    return wrong, doubtful
 
 
 def _show(word: str, colour: str, problem: FrontdeskError) -> None:
@@ -47,6 +123,39 @@ def _show(word: str, colour: str, problem: FrontdeskError) -> None:
     click.echo(f"    {problem.what}")
     if problem.hint:
         click.echo(f"    → {problem.hint}")
+
+
+def _show_cards(cards: "CardPlan") -> None:
+    from frontdesk.system.layout.quantities import bytes_text
+
+    click.echo(f"{click.style('cards', bold=True)}  {cards.host}: {cards.model or 'none'}, {cards.method}")
+    click.echo(f"    {cards.reason}")
+    for slot in cards.slots:
+        place = f"slot {slot.number}" if slot.number else "the rest"
+        profile = f"  {slot.profile}" if slot.profile else ""
+        click.echo(f"    {place:<8}  {slot.service:<18} {slot.compute:>3} %  {bytes_text(slot.memory):>6}{profile}")
+
+
+def _plainly(report: Report) -> dict[str, object]:
+    return {
+        "ok": not report.problems,
+        "problems": [_plain(each) for each in report.problems],
+        "warnings": [_plain(each) for each in report.warnings],
+        "unset_secrets": list(report.unset),
+        "cards": [
+            {
+                "host": cards.host,
+                "model": cards.model,
+                "method": cards.method,
+                "reason": cards.reason,
+                "slots": [
+                    {"service": slot.service, "slot": slot.number, "percent": slot.compute, "bytes": slot.memory}
+                    for slot in cards.slots
+                ],
+            }
+            for cards in report.cards
+        ],
+    }
 
 
 def _plain(problem: FrontdeskError) -> dict[str, str | None]:

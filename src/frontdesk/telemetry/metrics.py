@@ -96,6 +96,9 @@ telegram_updates = Counter(
     ["kind", "outcome"],
     registry=registry,
 )
+telegram_limited = Counter(
+    "frontdesk_telegram_limited_total", "Calls that Telegram put off (429), which are made again later", registry=registry
+)
 replies = Counter(
     "replies_total",
     "Replies that left the desk, by outcome: sent, fallback (an apology or another model's), failed",
@@ -350,3 +353,8 @@ workers_alive = Gauge(
 rows_running = Gauge(
     "frontdesk_rows_running", "Rows that this process works on or has in hand, by kind", ["kind"], registry=registry
 )
+
+
+def names() -> frozenset[str]:
+    """What every published metric is called, without the endings of counters and histograms."""
+    return frozenset(family.name for family in registry.collect())

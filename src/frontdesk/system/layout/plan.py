@@ -292,7 +292,7 @@ class Plan:
         if target in self.outside:
             return (self.outside[target].port,)
         declared = self.system.section(ServicesOptions).by_name
-        port = declared[target].port if target in declared else None
+        port = (declared[target].port or declared[target].metrics_port) if target in declared else None
         return (port,) if port else ()
 
     @staticmethod

@@ -1,0 +1,42 @@
+"""Replicas come and go without a gap: autoscalers, disruption budgets, pauses and grace periods agree."""
+
+from collections.abc import Iterator
+
+from frontdesk.system.layout.plan import Plan
+from frontdesk.system.layout.proofs.found import Found, mistake
+from frontdesk.system.options import HttpOptions
+
+
+def lifetimes(plan: Plan) -> Iterator[Found]:
+    """Numbers of replicas, and times of starting and stopping."""
+    for running in plan.services:
+        key, service, path = running.key, running.service, f"services.{running.key}"
+        if service.scaling and service.replicas is not None:
+            what = f"`{key}` has an autoscaler and `replicas` as well: each would undo the other"
+            yield mistake(plan, f"{path}.replicas", what, "Leave `replicas` out; in an overlay: `replicas: null`.")
+        if service.disruption is not None and service.disruption >= service.least:
+            what = f"`{key}` keeps {service.disruption} of {service.least} replicas up: no node could ever be emptied"
+            yield mistake(plan, f"{path}.disruption", what, "Keep at least one fewer up than there are replicas.")
+        stopping = service.stopping
+        if stopping.grace <= stopping.pause + stopping.drain:
+            what = (
+                f"`{key}` is killed after {stopping.grace} s, and its pause of {stopping.pause} s and drain of "
+                f"{stopping.drain} s take as long"
+            )
+            yield mistake(plan, f"{path}.stopping", what, f"Set `grace` above {stopping.pause + stopping.drain}.")
+        if service.rollout.surge == 0 and service.rollout.unavailable == 0:
+            what = f"`{key}` may have neither more nor fewer replicas while a release is rolled out: none could be"
+            yield mistake(plan, f"{path}.rollout", what, "Set `surge` or `unavailable` above 0.")
+        for name, probe in (("liveness", service.probes.liveness), ("readiness", service.probes.readiness)):
+            if probe.timeout > probe.every:
+                what = f"The {name} probe of `{key}` may take {probe.timeout} s and is asked every {probe.every} s"
+                yield mistake(plan, f"{path}.probes.{name}", what, "Set `timeout` to `every` or less.")
+    yield from _edge(plan)
+
+
+def _edge(plan: Plan) -> Iterator[Found]:
+    longest = max((running.service.stopping.drain for running in plan.services), default=0)
+    drain = plan.system.section(HttpOptions).drain_seconds
+    if plan.services and longest < drain:
+        what = f"Running streams may take {drain} s to end, and no service waits longer than {longest} s"
+        yield mistake(plan, "http.drain_seconds", what, "Set `stopping.drain` of the services to as much.")

@@ -1,0 +1,157 @@
+"""Every name that the description mentions is there, once, and nothing waits for itself."""
+
+from collections.abc import Iterator
+
+from frontdesk.system.layout.plan import EDGE, MONITORING, Plan
+from frontdesk.system.layout.proofs.found import Found, mistake, warning
+from frontdesk.system.layout.services import ROLES, Service
+from frontdesk.system.layout.stores import StoresOptions
+from frontdesk.system.load import near
+from frontdesk.system.section import bindings
+
+
+def references(plan: Plan) -> Iterator[Found]:
+    """Names, circles, ports, secrets, hosts, images; and roles that are described but not built."""
+    if plan.circle:
+        way = " → ".join(plan.circle)
+        path = f"services.{plan.circle[0]}.needs"
+        yield mistake(plan, path, f"These services wait for each other: {way}", "Take one of them out of `needs`.")
+    for running in plan.services:
+        yield from _neighbours(plan, running.key, running.service)
+        yield from _role(plan, running.key, running.service)
+        yield from _agents(plan, running.key, running.service)
+    yield from _secrets(plan)
+    yield from _ports(plan)
+    yield from _edge(plan)
+    yield from _images(plan)
+    yield from _categories(plan)
+
+
+def _neighbours(plan: Plan, key: str, service: Service) -> Iterator[Found]:
+    services = [running.key for running in plan.services]
+    stores = list(StoresOptions.model_fields)
+    for field, names, known in (
+        ("needs", service.needs, [*services, *plan.stores]),
+        ("calls", service.calls, [*services, *plan.stores, *plan.outside]),
+        ("host", service.host, list(plan.hosts)),
+    ):
+        for name in names:
+            if name in known or (field == "host" and not plan.hosts):
+                continue
+            path = f"services.{key}.{field}"
+            if name in stores:
+                hint = (
+                    f"Describe it under `stores.{name}`, or leave it out where somebody else's is told by a variable."
+                )
+            else:
+                hint = near(name, known) or f"There are: {', '.join(known)}."
+            yield mistake(plan, path, f"`{key}` names `{name}` under `{field}`, and there is none", hint)
+    for name in service.calls:
+        target = next((running.service for running in plan.services if running.key == name), None)
+        if target is not None and target.port is None and target.metrics_port is None:
+            what = f"`{key}` calls `{name}`, which answers on no port"
+            yield mistake(plan, f"services.{key}.calls", what, f"Give `{name}` a `port`, or take the call out.")
+    for caller in service.called_by:
+        if caller not in (EDGE, MONITORING) and "=" not in caller:
+            what = f"`{key}` is called by `{caller}`, which is neither `edge`, `monitoring` nor a label"
+            yield mistake(plan, f"services.{key}.called_by", what, "Write a label like `role=api-gateway`.")
+
+
+def _role(plan: Plan, key: str, service: Service) -> Iterator[Found]:
+    path = f"services.{key}"
+    if not service.built:
+        what = f"`{key}` is described but not built yet (role `{service.role}`: {ROLES[service.role]})"
+        yield warning(plan, f"{path}.role", what, "It renders; `up` refuses it, or leaves it out by `--skip-unbuilt`.")
+    if service.role == "worker" and not service.queues:
+        yield mistake(plan, path, f"`{key}` is a worker without `queues`", "Say `queues: [general, ml]`.")
+    if service.role != "worker" and service.port is None:
+        yield mistake(plan, path, f"`{key}` answers HTTP and has no `port`", "Say which.")
+    if service.role == "frontend" and not any(_answers(plan, name) for name in service.calls):
+        what = f"`{key}` shows pages and calls no service that answers them"
+        yield mistake(plan, f"{path}.calls", what, "Name a service of the role `all` or `web`.")
+
+
+def _answers(plan: Plan, name: str) -> bool:
+    return any(running.key == name and running.service.role in ("all", "web") for running in plan.services)
+
+
+def _agents(plan: Plan, key: str, service: Service) -> Iterator[Found]:
+    known = {agent.name for running in plan.services for agent in running.service.agents}
+    for agent in service.agents:
+        for need in agent.needs:
+            if need not in known:
+                what = f"The agent `{agent.name}` needs `{need}`, and there is none"
+                hint = near(need, known) or f"There are {len(known)}; `needs` names one of them."
+                yield mistake(plan, f"services.{key}.agents", what, hint)
+    names = [agent.name for agent in service.agents]
+    for name in {name for name in names if names.count(name) > 1}:
+        yield mistake(plan, f"services.{key}.agents", f"Two agents are called `{name}`", "Rename one of them.")
+
+
+def _secrets(plan: Plan) -> Iterator[Found]:
+    """A secret that a service gets is one that something reads."""
+    known = {
+        binding.env.name
+        for name, section in plan.system.sections.items()
+        for binding in bindings((name,), type(section))
+    }
+    known |= {secret.variable for section in plan.system.sections.values() for secret in section.named_secrets()}
+    for running in plan.services:
+        for name in running.service.secrets if running.service.built else ():
+            if name not in known:
+                what = f"`{running.key}` gets the secret {name}, and no setting reads it"
+                hint = near(name, known) or "Take it out, or name it in the section that needs it."
+                yield mistake(plan, f"services.{running.key}.secrets", what, hint)
+
+
+def _ports(plan: Plan) -> Iterator[Found]:
+    """Two services of one machine do not listen on the same port. Of ports for metrics the next free one is taken."""
+    taken: dict[tuple[str, int], str] = {}
+    for running in plan.services:
+        listening = [(running.key, running.service.port)]
+        listening += [(f"{running.key}'s agent {agent.name}", agent.port) for agent in running.service.agents]
+        for host in running.service.host or ("",):
+            for name, port in listening:
+                if port is None:
+                    continue
+                first = taken.setdefault((host, port), name)
+                if first != name:
+                    what = f"{name} and {first} both listen on port {port}{f' of {host}' if host else ''}"
+                    yield mistake(plan, f"services.{running.key}", what, "Give one of them another port.")
+
+
+def _edge(plan: Plan) -> Iterator[Found]:
+    services = {running.key: running.service for running in plan.services}
+    for public in plan.edge.hosts:
+        service = services.get(public.service)
+        if service is None:
+            hint = near(public.service, services) or f"There are: {', '.join(services)}."
+            yield mistake(plan, "edge.hosts", f"{public.host} leads to `{public.service}`, and there is none", hint)
+        elif service.port is None:
+            what = f"{public.host} leads to `{public.service}`, which answers on no port"
+            yield mistake(plan, "edge.hosts", what, f"Give `{public.service}` a `port`.")
+    ways = [(public.host, public.path) for public in plan.edge.hosts]
+    for host, path in {way for way in ways if ways.count(way) > 1}:
+        yield mistake(plan, "edge.hosts", f"{host}{path} leads to two services", "Keep one.")
+
+
+def _images(plan: Plan) -> Iterator[Found]:
+    for name, store in plan.stores.items():
+        tag = store.image.rpartition("/")[2].partition(":")[2]
+        if "@" not in store.image and tag in ("", "latest"):
+            what = f"The image of `{name}` has no version: {store.image}"
+            yield mistake(plan, f"stores.{name}.image", what, "Name one, like `valkey/valkey:9.0.1-alpine`.")
+    if plan.deployment.images.tag == "latest":
+        what = "The images' tag `latest` says nothing about what runs"
+        yield mistake(plan, "deployment.images.tag", what, "Name a release, or leave it out for this version.")
+
+
+def _categories(plan: Plan) -> Iterator[Found]:
+    named = {running.service.category for running in plan.services}
+    for objective in plan.objectives.all:
+        if objective.category and objective.category not in named:
+            what = (
+                f"The objective `{objective.name}` holds the category `{objective.category}`, and no service is of it"
+            )
+            hint = near(objective.category, named) or "Say `category` at the services, or leave it out here."
+            yield mistake(plan, "objectives.list", what, hint)
