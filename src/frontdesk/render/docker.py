@@ -71,6 +71,11 @@ def ready_url(running: Running) -> str:
     return _asked(running, running.service.probes.readiness.path)
 
 
+def question(url: str, seconds: int) -> tuple[str, ...]:
+    """The command that asks it, within so many seconds; it fails on everything but 2xx."""
+    return ("frontdesk", "probe", "--quiet", "--time-out", str(seconds), url)
+
+
 def files(plan: Plan) -> Files:
     """The build context."""
     said = plan.deployment.images
