@@ -142,6 +142,8 @@ async def open_backups(
     options = system.section(BackupOptions)
 
     async def back_up(_: Job) -> None:
+        if not options.by_itself:  # the rhythm of a former system file is still there
+            return
         backups = await asyncio.to_thread(Backups.of, system, secret)
         made = await noted(backups, store, clock)
         log.info("backup", name=made.name, bytes=made.bytes)

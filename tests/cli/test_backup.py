@@ -1,0 +1,214 @@
+"""backup and restore, as somebody at the desk's machine meets them."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+
+KEY = "0123456789abcdef" * 4
+
+
+@pytest.fixture
+def made(frontdesk: Command, home: Path) -> str:
+    """The name of a backup of a desk at which somebody has an API key."""
+    frontdesk("keys", "create", "script")
+    return frontdesk("backup", "create").out.strip()
+
+
+def spoil(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_a_backup_is_made_listed_and_verified(frontdesk: Command, home: Path) -> None:
+    ended = frontdesk("backup", "create")
+    assert ended.code == 0
+    name = ended.out.strip()
+    assert name.startswith("frontdesk_2")
+    assert f"Copy {home / 'backup.key'} to another place now" in ended.err
+    assert (home / "backup.key").read_text() not in ended.err
+    assert "It lies in the home that it protects" in ended.err
+    assert f"frontdesk restore {name}" in ended.err
+    assert name in frontdesk("backup", "list").out
+    [listed] = json.loads(frontdesk("backup", "list", "--json").out)
+    assert (listed["name"], listed["damaged"], listed["place"]) == (name, False, str(home / "backups"))
+    assert listed["database"]["counts"]["people"] == 0
+    verified = frontdesk("backup", "verify")
+    assert verified.code == 0
+    assert verified.out.startswith("ok")
+
+
+def test_the_name_is_of_the_desk_or_as_the_system_file_says(frontdesk: Command, home: Path) -> None:
+    lean = (home / "system.yaml").read_text()
+    (home / "system.yaml").write_text(f"desk: {{name: AI Assistant}}\n{lean}")
+    assert frontdesk("backup", "create").out.startswith("ai_assistant_2")
+    (home / "system.yaml").write_text(f"backup: {{name: nightly-%Y}}\n{lean}")
+    assert frontdesk("backup", "create").out.startswith("nightly-2")
+    again = frontdesk("backup", "create")
+    assert again.code == 1
+    assert "There is a backup of this name" in again.err
+    (home / "system.yaml").write_text(f"backup: {{name: always the same}}\n{lean}")
+    assert "a name has letters" in frontdesk("check").out
+
+
+@pytest.mark.proves("agents-16")
+def test_verifying_ends_with_1_and_names_the_damaged_piece(frontdesk: Command, home: Path, made: str) -> None:
+    spoil(home / "backups" / made / "keys.sealed")
+    ended = frontdesk("backup", "verify")
+    assert ended.code == 1
+    assert "damaged" in ended.out
+    assert "keys" in ended.out
+    told = json.loads(frontdesk("backup", "verify", made, "--json").out)
+    assert told["ok"] is False
+    assert told["backups"][0]["problem"]["code"] == "backup_damaged"
+    (home / "backups" / made / "manifest.json").unlink()
+    assert "damaged" in frontdesk("backup", "list").out
+    assert frontdesk("backup", "verify", "--all").code == 1
+    assert frontdesk("backup", "verify", "no_such_backup").code == 1
+
+
+def test_a_second_place_holds_the_same_and_loses_the_outdated_too(
+    frontdesk: Command, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKUP_FOLDER", str(tmp_path / "disk"))
+    monkeypatch.setenv("BACKUP_REMOTE", str(tmp_path / "share"))
+    name = frontdesk("backup", "create").out.strip()
+    for file in (tmp_path / "disk" / name).iterdir():
+        assert file.read_bytes() == (tmp_path / "share" / name / file.name).read_bytes()
+    told = json.loads(frontdesk("backup", "prune", "--dry-run", "--json").out)
+    assert told == []
+    assert frontdesk("backup", "prune").err.endswith("0 removed.\n")
+    verified = json.loads(frontdesk("backup", "verify", "--json").out)
+    assert [each["place"] for each in verified["backups"]] == [str(tmp_path / "disk"), str(tmp_path / "share")]
+    shutil.rmtree(tmp_path / "disk")
+    assert frontdesk("restore", "latest", "--into", str(tmp_path / "new")).code == 0
+
+
+def test_a_second_place_that_takes_nothing_fails_the_backup_but_leaves_the_first(
+    frontdesk: Command, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "share").write_text("a file, no folder")
+    monkeypatch.setenv("BACKUP_REMOTE", str(tmp_path / "share"))
+    ended = frontdesk("backup", "create")
+    assert ended.code == 1
+    assert "backup_failed" in ended.err
+    assert len(list((home / "backups").iterdir())) == 1
+
+
+def test_production_wants_a_key_that_outlives_the_machine(
+    frontdesk: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SECRET_KEY", "JWT_SECRET_KEY", "MCP_SERVICE_TOKEN"):
+        monkeypatch.setenv(name, name * 8)
+    monkeypatch.setenv("ENCRYPTION_KEY", KEY[::-1])
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    ended = frontdesk("backup", "create")
+    assert ended.code == 2
+    assert "BACKUP_KEY" in ended.err
+    assert not (home / "backup.key").exists()
+    monkeypatch.setenv("BACKUP_KEY", KEY)
+    assert frontdesk("backup", "create").code == 0
+
+
+# --- restore ----------------------------------------------------------------
+
+
+def test_a_lost_home_comes_back_from_another_disk_and_a_key(
+    frontdesk: Command, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKUP_KEY", KEY)
+    monkeypatch.setenv("BACKUP_FOLDER", str(tmp_path / "disk"))
+    secret = frontdesk("keys", "create", "script").out
+    name = frontdesk("backup", "create").out.strip()
+    described = (home / "system.yaml").read_text()
+    shutil.rmtree(home)
+    monkeypatch.delenv("BACKUP_FOLDER")
+    ended = frontdesk("restore", "latest", "--from", str(tmp_path / "disk"), "--json")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert told["name"] == name
+    assert told["recovery_point_seconds"] > 0
+    assert told["recovery_time_seconds"] > 0
+    assert told["database"]["counts"]["api_keys"] == 1
+    assert (home / "system.yaml").read_text() == described
+    [key] = json.loads(frontdesk("keys", "list", "--json").out)
+    assert secret.startswith(key["prefix"])
+
+
+def test_people_are_told_how_old_the_backup_was_and_how_long_it_took(
+    frontdesk: Command, tmp_path: Path, made: str
+) -> None:
+    ended = frontdesk("restore", made, "--into", str(tmp_path / "new"))
+    assert ended.code == 0
+    assert ended.out == f"{made} is back in {tmp_path / 'new'}\n"
+    for words in ("rows", "audit log", "recovery point", "recovery time", "Next: frontdesk check"):
+        assert words in ended.err
+
+
+def test_what_is_there_is_replaced_only_by_consent(
+    frontdesk: Command, home: Path, made: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frontdesk("keys", "create", "another")
+    keys: Callable[[], int] = lambda: len(json.loads(frontdesk("keys", "list", "--json").out))  # noqa: E731
+    refused = frontdesk("restore", made)
+    assert refused.code == 2
+    assert "--yes" in refused.err
+    assert "rows in the database" in refused.err
+    assert keys() == 2
+    for answer, left in (("n\n", 2), ("y\n", 1)):
+        terminal = io.StringIO(answer)
+        monkeypatch.setattr(terminal, "isatty", lambda: True)
+        monkeypatch.setattr("sys.stdin", terminal)
+        ended = frontdesk("restore", made)
+        assert ended.code == (130 if left == 2 else 0)
+        assert "Replace it by" in ended.err
+        assert keys() == left
+    frontdesk("keys", "create", "another")
+    assert frontdesk("restore", made, "--yes").code == 0
+    assert keys() == 1
+
+
+@pytest.mark.proves("agents-16")
+@pytest.mark.parametrize("only", ["config", "data"])
+def test_a_part_can_be_restored(frontdesk: Command, home: Path, tmp_path: Path, made: str, only: str) -> None:
+    new = tmp_path / "new"
+    assert frontdesk("restore", made, "--into", str(new), "--only", only).code == 0
+    there = {file.name for file in new.iterdir()}
+    if only == "config":
+        assert there == {"system.yaml"}
+    else:
+        assert "system.yaml" not in there
+        assert {"desk.db", "secret.key", "encryption.key"} <= there
+
+
+def test_refusals_touch_nothing_and_say_what_mends_them(
+    frontdesk: Command, home: Path, tmp_path: Path, made: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = tmp_path / "new"
+    into = ("--into", str(new))
+    missing = frontdesk("restore", "no_such_backup", *into)
+    assert missing.code == 1
+    assert "frontdesk backup list" in missing.err
+    monkeypatch.setenv("BACKUP_KEY", KEY)
+    assert frontdesk("restore", made, *into).code == 2
+    monkeypatch.delenv("BACKUP_KEY")
+    other = tmp_path / "other.yaml"
+    other.write_text(f"blueprint: engagement\n{(home / 'system.yaml').read_text()}")
+    foreign = frontdesk("restore", made, *into, "--system", str(other))
+    assert foreign.code == 2
+    assert "backup_foreign" in foreign.err
+    spoil(home / "backups" / made / "database.sealed")
+    damaged = frontdesk("restore", made, *into)
+    assert damaged.code == 1
+    assert "backup_damaged" in damaged.err
+    (home / "backup.key").unlink()
+    keyless = frontdesk("restore", made, *into)
+    assert keyless.code == 2
+    assert "BACKUP_KEY_FILE" in keyless.err
+    assert not new.exists()
