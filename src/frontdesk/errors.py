@@ -421,6 +421,13 @@ class MissingProgram(FrontdeskError):
     exit_code = 3
 
 
+class BuildFailed(FrontdeskError):
+    """An image could not be built or pushed."""
+
+    code = "build_failed"
+    status = 500
+
+
 class BadSystemFile(FrontdeskError):
     """The system file has a mistake; `where` is file:line."""
 

@@ -23,6 +23,7 @@ VERBS = {
         "config": "Show each setting in effect and where it came from.",
         "knowledge": "Add, list, remove and test what the desk knows.",
         "render": "Write files for other tools from the system file.",
+        "build": "Build the images of a system with Docker.",
     },
     "Write to customers": {
         "customers": "List, import, export and erase those whom the desk may write to.",

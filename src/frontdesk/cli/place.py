@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from frontdesk.errors import FrontdeskError
+    from frontdesk.system.layout.plan import Plan
     from frontdesk.system.system import System
 
 P = ParamSpec("P")
@@ -51,17 +52,20 @@ class Place:
         own = self.folder / SYSTEM_FILE
         return own if own.is_file() else None
 
-    def load(self, options: Mapping[str, object] | None = None) -> "System":
-        """The system. Raises `BadSystemFile` or `BadSetting` with every mistake."""
+    def load(self, options: Mapping[str, object] | None = None, *, starting: bool = True) -> "System":
+        """The system. Raises `BadSystemFile` or `BadSetting` with every mistake.
+
+        With `starting` off a secret that production misses is no mistake: not every process needs those.
+        """
         from frontdesk.system.load import together
 
-        system, problems = self.examine(options)
+        system, problems = self.examine(options, starting=starting)
         if system is None or problems:
             raise together(problems)
         return system
 
     def examine(
-        self, options: Mapping[str, object] | None = None
+        self, options: Mapping[str, object] | None = None, *, starting: bool = True
     ) -> "tuple[System | None, tuple[FrontdeskError, ...]]":
         """The system and every mistake."""
         from frontdesk.system.load import examine
@@ -69,7 +73,27 @@ class Place:
         env_file = self.env_file
         if env_file is None and self.blueprint and (self.folder / ".env").is_file():
             env_file = self.folder / ".env"
-        return examine(self.file, env_file=env_file, home=self.folder, options=options, variables=os.environ)
+        return examine(
+            self.file, env_file=env_file, home=self.folder, options=options, variables=os.environ, starting=starting
+        )
+
+    def planned(self, environment: str, options: Mapping[str, object] | None = None) -> "Plan":
+        """What follows from the system file in an environment; this machine and its variables do not count.
+
+        Raises `NotFound` without a file, and every mistake of the description.
+        """
+        from frontdesk.errors import NotFound
+        from frontdesk.system.layout.plan import Plan
+        from frontdesk.system.load import described, together
+
+        file = self.file
+        if file is None:
+            hint = "`frontdesk init` writes a system file; `--blueprint NAME` takes a shipped one."
+            raise NotFound("There is no system file", where=str(self.folder), hint=hint)
+        system, problems = described(file, environment, options)
+        if system is None or problems:
+            raise together(problems)
+        return Plan(system)
 
 
 def placed(command: Callable[Concatenate[Place, P], R]) -> Callable[..., R]:

@@ -99,18 +99,7 @@ def _target(name: str) -> "Target":
 
 def _files(target: "Target", place: Place, environment: EnvironmentName, tag: str | None) -> Mapping[str, str]:
     """What the target makes of the system. Raises every mistake of the description."""
-    from frontdesk.errors import NotFound
-    from frontdesk.system.layout.plan import Plan
-    from frontdesk.system.load import described, together
-
-    file = place.file
-    if file is None:
-        hint = "`frontdesk init` writes a system file; `--blueprint NAME` takes a shipped one."
-        raise NotFound("There is no system file to render", where=str(place.folder), hint=hint)
-    system, problems = described(file, environment, {"deployment.images.tag": tag} if tag else {})
-    if system is None or problems:
-        raise together(problems)
-    return target.files(Plan(system))
+    return target.files(place.planned(environment, {"deployment.images.tag": tag} if tag else {}))
 
 
 def _changes(files: Mapping[str, str], folder: Path) -> dict[str, list[str]]:
