@@ -20,8 +20,10 @@ import msgspec
 
 import frontdesk
 from frontdesk import registry
-from frontdesk.errors import FrontdeskError
+from frontdesk.errors import FrontdeskError, StoreUnavailable
 from frontdesk.operate.ports import holder_of
+from frontdesk.operate.probe.run import probe
+from frontdesk.operate.probe.target import target
 from frontdesk.store.database import Database
 from frontdesk.store.migrations import revision
 from frontdesk.system.options import HttpOptions, RedisOptions
@@ -132,12 +134,16 @@ async def pages(_: System) -> AsyncIterator[Finding]:
 
 
 async def database(system: System) -> AsyncIterator[Finding]:
+    """What it is when it answers; why it does not is one of the cases of `diagnosis`."""
     kind = "SQLite" if system.database_url.startswith("sqlite") else "PostgreSQL"
     file = Path(system.database_url.removeprefix("sqlite:///"))
     if kind == "SQLite" and not await asyncio.to_thread(file.exists):
         yield Finding(check="database", result="ok", cause="SQLite, made at the first start")
         return
-    opened = await Database.open(system.database_url, pool_size=1, max_overflow=0, lock_wait=PATIENCE - 1)
+    try:
+        opened = await Database.open(system.database_url, pool_size=1, max_overflow=0, lock_wait=PATIENCE - 1)
+    except StoreUnavailable:
+        return
     try:
         tables = await revision(opened)
     finally:
@@ -146,26 +152,15 @@ async def database(system: System) -> AsyncIterator[Finding]:
 
 
 async def redis(system: System) -> AsyncIterator[Finding]:
+    """The same for Redis."""
     address = system.section(RedisOptions).address
     if not address:
         yield Finding(check="redis", result="ok", cause="None: each process counts limits for itself")
-        return
-    if find_spec("redis") is None:
+    elif find_spec("redis") is None:
         remedy = "pip install 'frontdesk[redis]'"
         yield Finding(check="redis", result="fail", cause="Its package is not installed", remedy=remedy)
-        return
-    from redis.asyncio import Redis
-    from redis.exceptions import RedisError
-
-    client: Redis = Redis.from_url(address)  # pyright: ignore[reportUnknownMemberType] — its keywords have no types
-    try:
-        await client.ping()  # pyright: ignore[reportUnknownMemberType] — the same
+    elif address.startswith("unix:") or (await asyncio.to_thread(probe, [target(address)]))[0].well:
         yield Finding(check="redis", result="ok", cause="PING is answered")
-    except (RedisError, OSError) as error:
-        remedy = "Start it, or correct REDIS_URL, REDIS_PASSWORD and REDIS_SSL."
-        yield Finding(check="redis", result="fail", cause=f"No answer: {type(error).__name__}", remedy=remedy)
-    finally:
-        await client.aclose()
 
 
 # --- what is plugged in -----------------------------------------------------

@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 
 from frontdesk.errors import TelegramTokenRefused
+from frontdesk.telemetry import metrics
 
 T = TypeVar("T")
 
@@ -176,6 +177,7 @@ class TelegramClient:
         if status == 401 or (status == 404 and answer.description == "Not Found"):  # 404: no token has this form
             return TelegramTokenRefused("Telegram does not know this bot's token", where="TELEGRAM_BOT_TOKEN")
         if status == 429:
+            metrics.telegram_limited.inc()
             return LimitReached(method, parameters.retry_after or 1.0)
         if status >= 500 or status < 400:
             return Unclear(method, f"status_{status}")

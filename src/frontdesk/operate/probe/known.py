@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from frontdesk.errors import Usage
+from frontdesk.errors import NotFound, Usage
 from frontdesk.models.options import ANTHROPIC_URL, OPENAI_URL, ModelsOptions
 from frontdesk.operate.probe.target import Target, target
+from frontdesk.system.layout.plan import Plan
 from frontdesk.system.options import HttpOptions, RedisOptions, TelemetryOptions
 from frontdesk.system.system import System
 from frontdesk.tools.options import ToolsOptions
@@ -47,6 +48,33 @@ def _broker(url: str) -> Target:
     place = url.rpartition("@")[2].partition("://")[2] or url.rpartition("@")[2]
     host, _, port = place.partition("/")[0].partition(":")
     return target(f"tcp://{host}:{port or 5672}", name="broker")  # AMQP: that it listens says enough
+
+
+def neighbours(system: System, service: str) -> list[Target]:
+    """Whom a service of the description needs and calls, by the names that it knows them by. Raises `NotFound`.
+
+    Addresses beyond the system may be away; of a whole domain (`*.example.com`) none is known.
+    """
+    plan = Plan(system)
+    keys = {each.key: each for each in plan.services}
+    if service not in keys:
+        hint = f"There are: {', '.join(keys) or 'none'}."
+        raise NotFound(f"The system file describes no service {service!r}", where="services", hint=hint)
+    found: list[Target] = []
+    for edge in plan.edges:
+        if edge.source != service:
+            continue
+        if edge.target in keys:
+            found.append(target(f"http://{keys[edge.target].host_name}:{edge.port}/health", name=edge.target))
+        elif edge.target in plan.stores:
+            store = plan.stores[edge.target]
+            pooler = getattr(store, "pooler", None)
+            if not store.managed:
+                found.append(target(f"tcp://{pooler.name if pooler else store.name}:{edge.port}", name=edge.target))
+        elif edge.target in plan.outside:
+            hosts = [host for host in plan.outside[edge.target].hosts if "*" not in host]
+            found += [target(f"tcp://{host}:{edge.port}", name=edge.target, needed=False) for host in hosts]
+    return found
 
 
 def _others(system: System) -> Iterator[Target]:

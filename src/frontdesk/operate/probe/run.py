@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib import import_module
 from typing import Literal
 
 from frontdesk.operate.probe.fault import Fault, FaultKind, Faulty, of_network
@@ -15,15 +14,6 @@ from frontdesk.operate.probe.target import Kind, Target
 SECONDS = 3.0  # for each target, unless said otherwise
 State = Literal["healthy", "unhealthy", "time-out"]
 Probe = Callable[[Target, float], str]
-
-_PROBES: dict[Kind, tuple[str, str]] = {
-    "http": ("network", "http_get"),
-    "tcp": ("network", "tcp"),
-    "redis": ("network", "redis"),
-    "postgresql": ("sql", "postgresql"),
-    "sqlite": ("sql", "sqlite"),
-    "process": ("process", "process"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +71,7 @@ def _put(done: "queue.SimpleQueue[tuple[int, Result]]", number: int, target: Tar
 
 
 def _probed(target: Target, seconds: float) -> Result:
-    module, name = _PROBES[target.kind]
-    ask: Probe = getattr(import_module(f"frontdesk.operate.probe.{module}"), name)
+    ask = _asking(target.kind)
     begun = time.perf_counter()
     try:
         said = ask(target, seconds)
@@ -93,6 +82,21 @@ def _probed(target: Target, seconds: float) -> Result:
     except Exception as error:  # of a foreign client: its words may hold an address with a password
         return _result(target, "unhealthy", time.perf_counter() - begun, of_network(error, target.place))
     return _result(target, "healthy", time.perf_counter() - begun, said)
+
+
+def _asking(kind: Kind) -> Probe:
+    """What asks this kind of thing; imported only now."""
+    if kind in ("postgresql", "sqlite"):
+        from frontdesk.operate.probe import sql
+
+        return sql.postgresql if kind == "postgresql" else sql.sqlite
+    if kind == "process":
+        from frontdesk.operate.probe.process import process
+
+        return process
+    from frontdesk.operate.probe import network
+
+    return network.http_get if kind == "http" else network.redis if kind == "redis" else network.tcp
 
 
 def _late(target: Target, seconds: float) -> Result:

@@ -1,0 +1,1 @@
+"""What ails a system: observations, the cases that operators know, and the cause and remedy of each."""

@@ -1,0 +1,75 @@
+"""Asking Kubernetes with the operator's own kubectl, which holds the keys to it."""
+
+import asyncio
+import shutil
+from typing import TypeVar
+
+import msgspec
+
+from frontdesk.operate.diagnosis.kubernetes import Event, Pod, Quota
+from frontdesk.operate.diagnosis.seen import ClusterSeen
+
+T = TypeVar("T")
+PATIENCE = 15.0  # seconds for each question
+
+
+class _List(msgspec.Struct, frozen=True):
+    items: list[msgspec.Raw] = []
+
+
+async def cluster_seen(context: str, namespace: str) -> ClusterSeen:
+    """Pods, events and quotas of the namespace, and the mesh's proxies where there are some. Raises nothing."""
+    asked = [kubectl(context, namespace, "get", kind, "--output=json") for kind in ("pods", "events", "resourcequotas")]
+    try:
+        pods, events, quotas = await asyncio.gather(*asked)
+        return ClusterSeen(
+            namespace=namespace,
+            pods=_items(pods, Pod),
+            events=_items(events, Event),
+            quotas=_items(quotas, Quota),
+            proxies=await _proxies(context, namespace),
+        )
+    except (OSError, msgspec.MsgspecError) as error:
+        return ClusterSeen(namespace=namespace, fault=str(error) or type(error).__name__)
+
+
+async def kubectl(context: str, namespace: str, *words: str) -> str:
+    """What kubectl prints, without a terminal. Raises `OSError` with its last word when it fails or is not there."""
+    if shutil.which("kubectl") is None:
+        raise FileNotFoundError("kubectl is not installed")
+    return await _run("kubectl", f"--context={context}", f"--namespace={namespace}", *words)
+
+
+async def _proxies(context: str, namespace: str) -> str:
+    if shutil.which("istioctl") is None:
+        return ""
+    try:
+        said = await _run("istioctl", f"--context={context}", "proxy-status")
+    except OSError:  # no mesh
+        return ""
+    head, *lines = said.splitlines() or [""]
+    return "\n".join([head, *(line for line in lines if f".{namespace}" in line.split()[0])])
+
+
+async def _run(*words: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            said, errors = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        lines = errors.decode(errors="replace").strip().splitlines() or [f"exit code {process.returncode}"]
+        raise OSError(lines[-1])
+    return said.decode(errors="replace")
+
+
+def _items(said: str, kind: type[T]) -> list[T]:
+    return [msgspec.json.decode(item, type=kind) for item in msgspec.json.decode(said, type=_List).items]
