@@ -6,5 +6,6 @@ the file is good. A program that only Debian has and that is absent here skips t
     pipelines    Compose, GitHub and GitLab files
     images       Dockerfiles, and Trivy over any folder
     monitoring   Prometheus, Alertmanager, Grafana, OpenTelemetry collectors
+    structure    what no package carries the program of: Collector, Jaeger, Vector, Loki, provisioning of Grafana
     hosts        nginx, systemd units, shell scripts
 """
