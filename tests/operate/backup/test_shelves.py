@@ -12,7 +12,7 @@ from frontdesk.operate.backup.s3 import Bucket
 from frontdesk.operate.backup.shelves import Folder, Shelf, whole
 from frontdesk.operate.ports import free_port
 from frontdesk.system.backup import BackupOptions
-from tests.operate.backup.bucket import SECRET, USER, BucketServer
+from tests.buckets import SECRET, USER, BucketServer
 
 
 @pytest.fixture(scope="module")
