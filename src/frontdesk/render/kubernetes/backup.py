@@ -2,12 +2,12 @@
 
 from frontdesk.render.kubernetes import config, secrets
 from frontdesk.render.kubernetes.accounts import account
-from frontdesk.render.kubernetes.naming import head
+from frontdesk.render.kubernetes.naming import config_name, head
 from frontdesk.render.kubernetes.pods import container_security, image, pod
 from frontdesk.render.kubernetes.values import Object, value
 from frontdesk.render.kubernetes.workloads import DESK, environment_of, mounts, resources, volumes
 from frontdesk.system.backup import BackupOptions
-from frontdesk.system.layout.plan import Plan, Running
+from frontdesk.system.layout.plan import Plan, Running, required_secrets
 from frontdesk.system.layout.quantities import bytes_text
 from frontdesk.system.layout.services import Resources, amounts
 
@@ -96,7 +96,8 @@ def _job(plan: Plan) -> Object:
 
 def _pod(plan: Plan) -> Object:
     running = model(plan)
-    own = [secret for secret in running.secrets if secret in plan.secrets]
+    needed = required_secrets(plan.system, plan.stores)
+    own = [secret for secret in running.secrets if secret in needed]
     places: dict[str, tuple[str, str]] = {"backups": (FOLDER, CLAIM)}
     if second := _second_folder(plan):
         places["remote"] = (second, f"{CLAIM}-remote")
@@ -105,7 +106,7 @@ def _pod(plan: Plan) -> Object:
         "image": image(plan, running.service.image or running.name),
         "imagePullPolicy": "IfNotPresent",
         "command": ["frontdesk", "backup", "create"],
-        "envFrom": [{"configMapRef": {"name": plan.config_name}}],
+        "envFrom": [{"configMapRef": {"name": config_name(plan)}}],
         "env": environment_of(
             plan,
             {**running.variables, "BACKUP_FOLDER": FOLDER},

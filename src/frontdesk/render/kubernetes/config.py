@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 
-from frontdesk.render.kubernetes.naming import head
+from frontdesk.render.kubernetes.naming import config_name, head
 from frontdesk.render.kubernetes.values import Object, Value, reference, value
 from frontdesk.system.layout.plan import CONFIGURATION, Plan, variables_said
 
@@ -22,20 +22,22 @@ def objects(plan: Plan) -> list[Object]:
     """The two config maps."""
     file = Value(content=plan.system_file, said={}, template=_READ)
     return [
-        head(plan, "v1", "ConfigMap", plan.config_name, plan.name) | {"data": value(variables(plan), "config")},
+        head(plan, "v1", "ConfigMap", config_name(plan), plan.name)
+        | {"data": value(variables(plan), "config", "variables")},
         head(plan, "v1", "ConfigMap", system_name(plan), plan.name) | {"data": {SYSTEM_FILE: file}},
     ]
 
 
-def system_name(plan: Plan) -> str:
+def system_name(plan: Plan) -> Value:
     """The config map of the system file."""
-    return f"{plan.config_name}-system"
+    template = f'printf "%s-system" {config_name(plan).template}'
+    return Value(content=f"{plan.config_name}-system", said={}, template=template)
 
 
 def checksum(plan: Plan) -> Value:
     """The annotation that changes with the configuration."""
     text = _json(variables(plan)) + plan.system_file
-    template = f'printf "%s%s" (toRawJson {reference("config")}) ({_READ}) | sha256sum'
+    template = f'printf "%s%s" (toRawJson {reference("config", "variables")}) ({_READ}) | sha256sum'
     return Value(content=sha256(text.encode()).hexdigest(), said={}, template=template)
 
 

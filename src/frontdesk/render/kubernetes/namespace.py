@@ -33,9 +33,9 @@ def amount(amounts: Amounts) -> dict[str, str]:
 
 
 def _namespace(plan: Plan) -> Object:
-    own = {f"pod-security.kubernetes.io/{mode}": STANDARD for mode in MODES}
+    own: Object = {f"pod-security.kubernetes.io/{mode}": STANDARD for mode in MODES}
     own |= {f"pod-security.kubernetes.io/{mode}-version": "latest" for mode in MODES}
-    own["environment"] = plan.environment
+    own["environment"] = value(plan.environment, "namespace", "environment")
     if plan.edge.mesh:
         label, enabled = INJECTION[plan.edge.mesh.injection]
         own[label] = enabled

@@ -217,6 +217,7 @@ def _joined(ways: Iterable[Way]) -> list[Way]:
 
 
 def _rule(plan: Plan, side: str, way: Way) -> Object:
-    tunnel = [HBONE] if plan.edge.mesh and plan.edge.mesh.injection == "ambient" else []
+    ambient = plan.edge.mesh is not None and plan.edge.mesh.injection == "ambient"
+    tunnel = [HBONE] if ambient and any("ipBlock" not in peer for peer in way.peers) else []
     ports = [{"protocol": "TCP", "port": port} for port in (*way.ports, *tunnel)]
     return {**({side: list(way.peers)} if way.peers else {}), "ports": ports}

@@ -1,6 +1,6 @@
 """The secret: from a store, sealed, or a template to be filled. Values of secrets are never rendered."""
 
-from frontdesk.render.kubernetes.naming import head, namespace
+from frontdesk.render.kubernetes.naming import head, namespace, secret_name
 from frontdesk.render.kubernetes.values import Object, value
 from frontdesk.render.store_commands import POSTGRES_SECRET, REDIS_SECRET
 from frontdesk.system.backup import BackupOptions
@@ -38,7 +38,7 @@ def objects(plan: Plan) -> list[Object]:
 
 def template(plan: Plan) -> Object:
     """The secret with an empty value for each name."""
-    found = head(plan, "v1", "Secret", plan.secret_name, plan.name) | {"type": "Opaque"}
+    found = head(plan, "v1", "Secret", secret_name(plan), plan.name) | {"type": "Opaque"}
     return found | {"stringData": dict.fromkeys(names(plan), "")}
 
 
@@ -57,13 +57,13 @@ def comment(plan: Plan) -> str:
 
 def reference(plan: Plan, name: str) -> Object:
     """A variable of a container that comes from the secret."""
-    return {"name": name, "valueFrom": {"secretKeyRef": {"name": plan.secret_name, "key": name}}}
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name(plan), "key": name}}}
 
 
 def volume(plan: Plan, *wanted: str) -> Object:
     """A volume with a file for each of these names; readable by the pod's group."""
     items = [{"key": name, "path": name} for name in wanted]
-    return {"name": "secrets", "secret": {"secretName": plan.secret_name, "defaultMode": 0o440, "items": items}}
+    return {"name": "secrets", "secret": {"secretName": secret_name(plan), "defaultMode": 0o440, "items": items}}
 
 
 def mount() -> Object:
@@ -77,10 +77,10 @@ def _external(plan: Plan) -> Object:
     spec: Object = {
         "refreshInterval": "1h",
         "secretStoreRef": {"kind": "ClusterSecretStore", "name": value(store.store, "secrets", "store")},
-        "target": {"name": plan.secret_name, "creationPolicy": "Owner", "deletionPolicy": "Retain"},
+        "target": {"name": secret_name(plan), "creationPolicy": "Owner", "deletionPolicy": "Retain"},
         "data": value(data, "secrets", "data"),
     }
-    return head(plan, "external-secrets.io/v1", "ExternalSecret", plan.secret_name, plan.name) | {"spec": spec}
+    return head(plan, "external-secrets.io/v1", "ExternalSecret", secret_name(plan), plan.name) | {"spec": spec}
 
 
 def _sealed(plan: Plan) -> Object:
@@ -88,7 +88,7 @@ def _sealed(plan: Plan) -> Object:
         "encryptedData": value(dict.fromkeys(names(plan), ""), "secrets", "sealed"),
         "template": {
             "type": "Opaque",
-            "metadata": {"name": plan.secret_name, "namespace": namespace(plan)},
+            "metadata": {"name": secret_name(plan), "namespace": namespace(plan)},
         },
     }
-    return head(plan, "bitnami.com/v1alpha1", "SealedSecret", plan.secret_name, plan.name) | {"spec": spec}
+    return head(plan, "bitnami.com/v1alpha1", "SealedSecret", secret_name(plan), plan.name) | {"spec": spec}

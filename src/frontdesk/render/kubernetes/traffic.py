@@ -3,7 +3,7 @@
 How large a body may be is no part of the Gateway API; the desk itself refuses larger ones (`http.max_body_bytes`).
 """
 
-from frontdesk.render.kubernetes.naming import head
+from frontdesk.render.kubernetes.naming import head, tls_secret
 from frontdesk.render.kubernetes.values import Object, value
 from frontdesk.render.kubernetes.workloads import HTTP
 from frontdesk.system.layout.edge import PublicHost
@@ -43,9 +43,9 @@ def certificate(plan: Plan, *, namespace: str = "") -> list[Object]:
     if not plan.edge.issuer:
         return []
     hosts = list(dict.fromkeys(each.host for each in plan.edge.hosts))
-    found = head(plan, "cert-manager.io/v1", "Certificate", plan.tls_secret, plan.name, where=namespace)
+    found = head(plan, "cert-manager.io/v1", "Certificate", tls_secret(plan), plan.name, where=namespace)
     spec: Object = {
-        "secretName": plan.tls_secret,
+        "secretName": tls_secret(plan),
         "dnsNames": value(hosts, "edge", "hosts"),
         "issuerRef": {
             "group": "cert-manager.io",
@@ -69,7 +69,7 @@ def _gateway(plan: Plan) -> list[Object]:
                 "port": 443,
                 "tls": {
                     "mode": "Terminate",
-                    "certificateRefs": [{"group": "", "kind": "Secret", "name": plan.tls_secret}],
+                    "certificateRefs": [{"group": "", "kind": "Secret", "name": tls_secret(plan)}],
                 },
                 "allowedRoutes": {"namespaces": {"from": "Same"}},
             },
@@ -125,7 +125,7 @@ def _ingress(plan: Plan) -> Object:
             rules.setdefault(host, []).append({"path": said.path, "pathType": "Prefix", "backend": backend})
     spec: Object = {
         "ingressClassName": value(plan.edge.class_name, "edge", "className"),
-        "tls": [{"hosts": value(list(rules), "edge", "hosts"), "secretName": plan.tls_secret}],
+        "tls": [{"hosts": value(list(rules), "edge", "hosts"), "secretName": tls_secret(plan)}],
         "rules": [{"host": host, "http": {"paths": paths}} for host, paths in rules.items()],
     }
     annotations = _nginx(plan) if plan.edge.class_name == "nginx" else None

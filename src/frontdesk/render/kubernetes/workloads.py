@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from frontdesk.render.kubernetes import config, secrets
 from frontdesk.render.kubernetes.namespace import amount
-from frontdesk.render.kubernetes.naming import head, selector
+from frontdesk.render.kubernetes.naming import config_name, head, secret_name, selector
 from frontdesk.render.kubernetes.pods import GPU, Identity, container_security, image, places, pod, scratch
 from frontdesk.render.kubernetes.values import Object, Value, reference, value
 from frontdesk.system.home import CONTAINER_HOME
@@ -59,7 +59,7 @@ def environment_of(plan: Plan, variables: dict[str, str], wanted: Sequence[str],
     content = [{"name": name, "value": variables[name]} for name in sorted(variables)]
     content += [secrets.reference(plan, name) for name in wanted]
     parts = " ".join(reference(*path, part) for part in ("variables", "secrets"))
-    template = f'include "frontdesk.env" (list {parts} "{plan.secret_name}")'
+    template = f'include "frontdesk.env" (list {parts} {secret_name(plan).template})'
     return Value(content=content, said=said, template=template)
 
 
@@ -127,7 +127,7 @@ def _container(plan: Plan, running: Running) -> Object:
             {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items() if port
         ]
     found |= {
-        "envFrom": [{"configMapRef": {"name": plan.config_name}}],
+        "envFrom": [{"configMapRef": {"name": config_name(plan)}}],
         "env": environment(plan, running),
         "resources": resources(service.resources, "services", running.name, cards=int(service.gpu is not None)),
         **_probes(service),
