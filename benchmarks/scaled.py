@@ -5,6 +5,7 @@
 
 import contextlib
 import os
+import pwd
 import re
 import sys
 import time
@@ -14,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 from benchmarks.desk import FRONTDESK
 from benchmarks.processes import running, wait_for, wait_until_ready
@@ -88,11 +90,11 @@ def scaled_desk(*, first_delay: float, words: int) -> Generator[Scaled]:
 
 
 def desk_processes(group: int) -> tuple[int, ...]:
-    """The desk's own processes of a session: those that the supervisor has spawned."""
+    """The desk's own processes of a session: those that the supervisor has started."""
     found: list[int] = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if os.getsid(int(folder.name)) == group and b"spawn_main" in (folder / "cmdline").read_bytes():
+            if os.getsid(int(folder.name)) == group and b"frontdesk.cli" in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
     return tuple(sorted(found))
 
@@ -136,6 +138,18 @@ def get(address: str) -> bytes:
         return answer.read()
 
 
+def become(server: Postgres | Valkey) -> NoReturn:
+    """Let this process become the server."""
+    if isinstance(server, Postgres):
+        user = server.user
+        if user is not None:
+            os.setgroups([])
+            os.setgid(pwd.getpwuid(user).pw_gid)
+            os.setuid(user)
+        os.chdir(server.folder)
+    os.execv(server.command[0], server.command)
+
+
 if __name__ == "__main__":
     kind = {"postgres": Postgres, "valkey": Valkey}[sys.argv[1]]
-    sys.exit(kind(folder=Path(sys.argv[2]), port=int(sys.argv[3]), password=PASSWORD)())
+    become(kind(folder=Path(sys.argv[2]), port=int(sys.argv[3]), password=PASSWORD))

@@ -24,7 +24,7 @@ from pydantic.fields import FieldInfo
 
 import frontdesk
 from frontdesk import messages
-from frontdesk.app import open_desk
+from frontdesk.app.rooms import open_desk
 from frontdesk.app.http import routed
 from frontdesk.cli.main import VERBS
 from frontdesk.cli.main import frontdesk as root

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import generate_latest
 
-from frontdesk.app import open_desk
+from frontdesk.app.rooms import open_desk
 from frontdesk.messages import Role
 from frontdesk.system.load import load
 from frontdesk.telemetry import logs, metrics

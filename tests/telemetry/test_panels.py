@@ -52,7 +52,7 @@ async def exposed(tmp_path: Path) -> AsyncGenerator[str]:
             telegram.say(7, "When do you open?")
             await telegram.replies(7, 1, seconds=30)
             await (await desk.stranger()).get("/nothing-here")
-            async with serve(desk.desk.metrics_face()) as port, httpx2.AsyncClient() as prometheus:
+            async with serve(desk.desk.own_face()) as port, httpx2.AsyncClient() as prometheus:
                 yield (await prometheus.get(f"{port}/metrics")).text
 
 

@@ -45,7 +45,7 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen([self._valkey.program, self._valkey.configuration])
+        self._process = subprocess.Popen(self._valkey.command)
         deadline = time.monotonic() + PATIENCE
         while not self._valkey.answers():
             assert time.monotonic() < deadline

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from frontdesk.api import errors
 from frontdesk.app.engagement import routes as engagement
 from frontdesk.app.exports import exports
 from frontdesk.app.inbox import shelf_of, team_routers
-from frontdesk.app.metrics import ping
+from frontdesk.app.readiness import checks_of
 from frontdesk.app.rooms import Desk
 from frontdesk.app.telegram import linkable, telegram_route
 from frontdesk.app.widget import widget_router, widget_routes
@@ -30,7 +29,6 @@ from frontdesk.console import models as console_models
 from frontdesk.console import usage as all_usage
 from frontdesk.console import work as all_work
 from frontdesk.conversation.options import ConversationOptions
-from frontdesk.errors import ShuttingDown
 from frontdesk.gate.caller import RULE
 from frontdesk.gate.options import GateOptions
 from frontdesk.gate.policy import Policy
@@ -133,7 +131,7 @@ def _raw_routes(desk: Desk) -> Sequence[BaseRoute]:
             desk.clock,
             desk.ids,
         ),
-        *health.routes(_checks(desk), desk.exposition if desk.system.section(TelemetryOptions).metrics else None),
+        *health.routes(checks_of(desk), desk.exposition if desk.system.section(TelemetryOptions).metrics else None),
         Route("/mcp", endpoint=desk.mcp, methods=["POST"]),
         telegram_route(desk.telegram),
     ]
@@ -205,19 +203,6 @@ def _face(desk: Desk) -> desk_face.DeskView:
         max_upload_bytes=gate.max_upload_bytes,
         engagement=desk.engagement is not None,
     )
-
-
-def _checks(desk: Desk) -> dict[str, health.Check]:
-    async def taking_work() -> None:
-        if desk.work.draining:
-            raise ShuttingDown("This process is about to end")
-
-    checks: dict[str, health.Check] = {"database": desk.store.database.ping, "process": taking_work}
-    if desk.door.redis is not None:
-        checks["redis"] = partial(ping, desk.door.redis)
-    if desk.bell is not None:
-        checks["queue"] = desk.bell.check
-    return checks
 
 
 def _template(scope: Scope) -> str | None:

@@ -40,7 +40,7 @@ from frontdesk.models.build import build as build_models
 from frontdesk.models.options import ModelsOptions
 from frontdesk.models.quote import QuoteModel
 from frontdesk.ports import Clock, Embedder, Ids, Live, Models, Outlet
-from frontdesk.system.options import HttpOptions
+from frontdesk.system.options import HttpOptions, TelemetryOptions
 from frontdesk.system.system import System
 from frontdesk.telemetry.exposition import Exposition
 from frontdesk.tools.approvals import Approvals
@@ -91,11 +91,13 @@ class Desk:
 
         return application(self)
 
-    def metrics_face(self) -> ASGIApp:
-        """What the metrics' own port answers."""
-        from frontdesk.channels.health import metrics_face
+    def own_face(self) -> ASGIApp:
+        """What a port answers that belongs to this process alone: whether it lives and can work, and its metrics."""
+        from frontdesk.app.readiness import checks_of
+        from frontdesk.channels.health import own_face
 
-        return metrics_face(self.exposition)
+        measured = self.system.section(TelemetryOptions).metrics
+        return own_face(checks_of(self), self.exposition if measured else None)
 
     async def owner_link(self, address: str) -> str:
         """A link, good once and for an hour, that signs in the owner at `address` (`http://127.0.0.1:8000`)."""

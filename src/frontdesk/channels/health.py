@@ -22,6 +22,16 @@ def routes(checks: Mapping[str, Check], exposition: Exposition | None) -> list[R
     `/metrics` is there where there is an exposition.
     """
 
+    found = [Route("/health", _health), _ready(checks)]
+    return found if exposition is None else [*found, _metrics(exposition)]
+
+
+def own_face(checks: Mapping[str, Check], exposition: Exposition | None) -> Starlette:
+    """The same as an application of its own, for a port that belongs to one process alone."""
+    return Starlette(routes=routes(checks, exposition))
+
+
+def _ready(checks: Mapping[str, Check]) -> Route:
     async def ready(_: Request) -> Response:
         results = dict(zip(checks, await asyncio.gather(*map(_state, checks.values())), strict=True))
         well = all(state == "ok" for state in results.values())
@@ -31,13 +41,7 @@ def routes(checks: Mapping[str, Check], exposition: Exposition | None) -> list[R
             headers={} if well else {"Retry-After": "2"},
         )
 
-    found = [Route("/health", _health), Route("/ready", ready)]
-    return found if exposition is None else [*found, _metrics(exposition)]
-
-
-def metrics_face(exposition: Exposition) -> Starlette:
-    """An application of its own for the metrics' port: `/metrics` and `/health`, for whoever reaches that port."""
-    return Starlette(routes=[_metrics(exposition), Route("/health", _health)])
+    return Route("/ready", ready)
 
 
 def _metrics(exposition: Exposition) -> Route:

@@ -46,7 +46,7 @@ class Partner(Protocol):
 @asynccontextmanager
 async def here(system: System) -> AsyncGenerator[Partner]:
     """Open the desk of `system` and speak with it as its owner."""
-    from frontdesk.app import Desk, open_desk
+    from frontdesk.app.rooms import Desk, open_desk
     from frontdesk.cli.local import person_of
 
     @dataclass(slots=True)

@@ -1,8 +1,10 @@
-"""The processes that `frontdesk up` starts: those that answer HTTP, and those that work on rows."""
+"""The process that `frontdesk up` becomes: it answers HTTP, works on rows, serves the pages or the example tools."""
 
 import asyncio
 import contextlib
 import gc
+import json
+import os
 import socket
 import sys
 import webbrowser
@@ -13,71 +15,100 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from frontdesk.cli.output import note
-from frontdesk.cli.place import Place
-from frontdesk.cli.trouble import tell
+from frontdesk.cli.showing import panel
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from frontdesk.app import Desk
+    from frontdesk.app.rooms import Desk
     from frontdesk.app.work import Role
+    from frontdesk.operate.serve import Face
     from frontdesk.system.system import System
     from frontdesk.work.kinds import Queue
     from frontdesk.work.local import LocalWork
 
 
+TOOLS_DRAIN = 2  # seconds: its calls take none, and clients keep a stream open for as long as they live
+
+
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The sockets of the desk; of one process's metrics and of the example MCP server, where they are wanted."""
+    """The sockets of the desk; of the metrics, and of this process alone; of the example MCP server, where wanted."""
 
     desk: Sequence[socket.socket] = ()
     metrics: Sequence[socket.socket] = ()
+    own: Sequence[socket.socket] = ()
     example: Sequence[socket.socket] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """One process of the desk. It is handed to others by its fields, so it loads the system for itself.
+    """One process of a system. `greets`: it tells where the desk is, through the pipe `panel` if others show it."""
 
-    The one that `greets` tells where the desk is; `parts` says what else there is.
-    """
-
-    place: Place
-    options: dict[str, object]
-    role: "Literal['all', 'web', 'worker']" = "all"
+    system: "System"
+    role: "Literal['all', 'web', 'worker', 'frontend', 'tools']" = "all"
     queues: "tuple[Queue, ...]" = ("general", "ml")
     listeners: Listeners = Listeners()
     greets: bool = True
+    panel: int | None = None
     open_browser: bool = False
-    parts: str = ""
 
-    def __call__(self) -> int:
-        """Run until a signal; the exit code. An error is told here, for no one above it knows how."""
-        try:
-            return self._run()
-        except Exception as error:
-            return tell(error)
-
-    def _run(self) -> int:
-        system = self.place.load(self.options)
-        with _told(system):
+    def run(self) -> int:
+        """Run until a signal; the exit code."""
+        with _told(self.system):
             if self.role == "worker":
-                return self._work(system)
+                return self._work(self.system)
+            serving = {"frontend": self._serve_pages, "tools": self._serve_tools}.get(self.role, self._serve)
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(self._serve(system))
+                runner.run(serving(self.system))
         return 0
 
+    async def _serve_pages(self, system: "System") -> None:
+        from frontdesk.app.frontend import open_frontend
+        from frontdesk.operate.serve import Face, serve
+
+        async with open_frontend(system) as pages:
+            faces = [Face(pages.asgi, self.listeners.desk), *self._own(pages.own_face)]
+            await serve(faces, drain_seconds=self._drain, ready=self._say_open, ending=pages.frontend.end)
+
+    async def _serve_tools(self, system: "System") -> None:
+        from frontdesk.app.example import example_service
+        from frontdesk.operate.serve import Face, serve
+
+        asgi, own_face = example_service(system)
+        faces = [Face(asgi, self.listeners.desk), *self._own(own_face)]
+        await serve(faces, drain_seconds=min(self._drain, TOOLS_DRAIN), ready=self._say_open)
+
+    @property
+    def _drain(self) -> int:
+        from frontdesk.system.options import HttpOptions
+
+        return self.system.section(HttpOptions).drain_seconds
+
+    def _own(self, face: "ASGIApp") -> "list[Face]":
+        from frontdesk.operate.serve import Face
+
+        listeners = [*self.listeners.metrics, *self.listeners.own]
+        return [Face(face, listeners)] if listeners else []
+
+    def _say_open(self) -> None:
+        from frontdesk.operate.ports import address_of
+
+        if self.greets:
+            name = {"frontend": "pages", "tools": "example tools"}[self.role]
+            click.echo(
+                f"\n  {self.system.name}: the {name} are at {address_of(self.listeners.desk[0])}. Stop: Ctrl+C\n"
+            )
+            sys.stdout.flush()
+
     async def _serve(self, system: "System") -> None:
-        from frontdesk.app import open_desk
+        from frontdesk.app.rooms import open_desk
         from frontdesk.operate.ports import address_of
         from frontdesk.operate.serve import Face, serve
-        from frontdesk.system.options import HttpOptions
 
         address = address_of(self.listeners.desk[0])
         async with open_desk(system, role=self._role()) as desk:
-            faces = [Face(desk.asgi(), self.listeners.desk)]
-            if self.listeners.metrics:
-                faces.append(Face(desk.metrics_face(), self.listeners.metrics))
+            faces = [Face(desk.asgi(), self.listeners.desk), *self._own(desk.own_face())]
             if self.listeners.example:
                 from frontdesk.tools.example_server import example_app
 
@@ -86,16 +117,11 @@ class Process:
 
             def ready() -> None:
                 if self.greets:
-                    click.echo(_panel(desk, address, link, self.parts))
-                    sys.stdout.flush()
-                    if self.open_browser:
-                        webbrowser.open(link or address)
+                    self._greet(desk, address, link)
 
             _keep_what_is_here()
-            await serve(
-                faces, drain_seconds=system.section(HttpOptions).drain_seconds, ready=ready, ending=desk.live.end
-            )
-        if self.greets:
+            await serve(faces, drain_seconds=self._drain, ready=ready, ending=desk.live.end)
+        if self.greets and self.panel is None:
             note("The desk is closed. What it stores lies where it lay.")
 
     def _work(self, system: "System") -> int:
@@ -109,7 +135,7 @@ class Process:
         options = system.section(WorkOptions)
 
         def ready() -> None:
-            if self.greets:
+            if self.greets and self.panel is None:
                 click.echo(f"\n  {system.name}: a worker takes {' and '.join(self.queues)}. Stop: Ctrl+C\n")
                 sys.stdout.flush()
 
@@ -124,16 +150,41 @@ class Process:
 
     @contextlib.asynccontextmanager
     async def _rooms(self, system: "System") -> "AsyncGenerator[LocalWork]":
-        from frontdesk.app import open_desk
+        from frontdesk.app.rooms import open_desk
 
-        async with open_desk(system, role=self._role()) as desk, _measured(desk.metrics_face(), self.listeners.metrics):
+        async with open_desk(system, role=self._role()) as desk, _answered(self._own(desk.own_face())):
             _keep_what_is_here()
             yield desk.work
 
     def _role(self) -> "Role":
         from frontdesk.app.work import Role
 
+        assert self.role not in ("frontend", "tools")
         return Role(name=self.role, queues=self.queues)
+
+    def _greet(self, desk: "Desk", address: str, link: str | None) -> None:
+        if self.panel is not None:  # whoever looks after this process knows where people come in
+            told = {"link": link and link.removeprefix(address), "answers": _answering(desk)}
+            with contextlib.suppress(OSError), os.fdopen(self.panel, "w") as pipe:
+                pipe.write(json.dumps(told))
+            return
+        click.echo(panel(desk.system.name, panel_lines(address, link, _answering(desk), str(desk.system.home))))
+        sys.stdout.flush()
+        if self.open_browser:
+            webbrowser.open(link or address)
+
+
+def panel_lines(address: str, link: str | None, answers: str, home: str, **more: str) -> dict[str, str]:
+    """The panel's lines by their headings. Without `link` an owner has signed in already."""
+    sign_in = f"{link}\n           for the owner, once, within an hour"
+    return {
+        "Open": address,
+        "Sign in": sign_in if link else f"{address}/sign-in  (a new link: frontdesk people link owner)",
+        "Answers": answers,
+        **more,
+        "Data": home,
+        "Stop": "Ctrl+C",
+    }
 
 
 @contextlib.contextmanager
@@ -158,14 +209,14 @@ def _told(system: "System") -> Generator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _measured(face: "ASGIApp", listeners: Sequence[socket.socket]) -> AsyncGenerator[None]:
-    """A worker's metrics are answered meanwhile, where a port is set."""
-    from frontdesk.operate.serve import Face, serve
+async def _answered(faces: "Sequence[Face]") -> AsyncGenerator[None]:
+    """A worker's own ports are answered meanwhile."""
+    from frontdesk.operate.serve import serve
 
-    if not listeners:
+    if not faces:
         yield
         return
-    serving = asyncio.create_task(serve([Face(face, listeners)], drain_seconds=1, ready=lambda: None), name="metrics")
+    serving = asyncio.create_task(serve(faces, drain_seconds=1, ready=lambda: None), name="own port")
     try:
         yield
     finally:
@@ -186,20 +237,9 @@ async def _owner_link(desk: "Desk", address: str) -> str | None:
     return await desk.owner_link(address) if owner is None or owner.signed_in_at is None else None
 
 
-def _panel(desk: "Desk", address: str, link: str | None, parts: str) -> str:
+def _answering(desk: "Desk") -> str:
     names = desk.models.names
-    lines = {
-        "Open": address,
-        "Sign in": f"{link}\n           for the owner, once, within an hour"
-        if link
-        else f"{address}/sign-in  (a new link: frontdesk people link owner)",
-        "Answers": names[0] + (f", then {', '.join(names[1:])}" if names[1:] else ""),
-        **({"Parts": parts} if parts else {}),
-        "Data": str(desk.system.home),
-        "Stop": "Ctrl+C",
-    }
-    head = click.style(f"{desk.system.name} is open", bold=True)
-    return "\n".join(["", f"  {head}", "", *(f"  {name:<8} {text}" for name, text in lines.items()), ""])
+    return names[0] + (f", then {', '.join(names[1:])}" if names[1:] else "")
 
 
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":

