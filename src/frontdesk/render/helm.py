@@ -5,7 +5,7 @@ the objects that `frontdesk render kubernetes` writes for it, to the letter.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,11 +19,7 @@ from frontdesk.render.variants import Values, Variants
 from frontdesk.system.layout.plan import Plan
 from frontdesk.system.load import described, together
 
-ENVIRONMENTS = {
-    "development": "dev",
-    "staging": "staging",
-    "production": "production",
-}  # and how their values are called
+ENVIRONMENTS = {"development": "dev", "staging": "staging", "production": "production"}  # how their values are called
 DEFAULT = "production"  # whose values the chart has by itself
 OLDEST = ">=1.30.0-0"  # Kubernetes: the first that sleeps before it stops without a program of the container's
 
@@ -183,9 +179,9 @@ def _over(base: Values, said: Values, all_values: Mapping[str, Values]) -> Value
 
 def _nulled(own: object, base: object) -> object:
     """`own`, with null for each key that only `base` has."""
-    if not isinstance(own, Mapping) or not isinstance(base, Mapping):
-        return own
-    mine, other = cast("Mapping[str, object]", own), cast("Mapping[str, object]", base)
+    if not (isinstance(own, dict) and isinstance(base, dict)):
+        return cast("object", own)
+    mine, other = cast("dict[str, object]", own), cast("dict[str, object]", base)
     found = {key: _nulled(said, other[key]) if key in other else said for key, said in mine.items()}
     return found | {key: None for key in other if key not in mine}
 
@@ -208,43 +204,34 @@ def _values_text(head: str, values: Values, base: Values) -> str:
     return "\n".join([f"# {head}\n", *parts])
 
 
+OPEN: tuple[Path, ...] = (("config", "variables"), ("images", "digests"), ("quota",), ("enabled",), ("objects",))
+NAMED = 3  # so deep the keys are ours: section, service, what of it
+
+
 def _schema(values: Mapping[str, Values], base: Values) -> Mapping[str, object]:
-    """So that a typo in a value is refused: of the sections, the services and their keys."""
+    """So that a typo in a value is refused: in the names of sections and services, and in what can be said of them."""
     samples = [_tree(said) for said in (*values.values(), base)]
-    found = _schema_of(samples, depth=0)
-    return {"$schema": "http://json-schema.org/draft-07/schema#", **found}
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **_shape(samples, ())}
 
 
-OPEN: tuple[Path, ...] = (("config", "variables"), ("images", "digests"), ("quota",))  # whose keys operators choose
-NAMED = 3  # so deep the keys are ours: section, service, key
-
-
-def _schema_of(samples: list[object], depth: int, path: Path = ()) -> dict[str, object]:
-    present = [sample for sample in samples if sample is not None]
-    nullable = ["null"] if len(present) < len(samples) else []
-    if present and all(isinstance(sample, Mapping) for sample in present):
-        maps = [cast("Mapping[str, object]", sample) for sample in present]
-        ours = depth < NAMED and path not in OPEN and path[:1] not in (("objects",), ("enabled",))
-        if not ours or (path[:1] == ("services",) and depth >= NAMED):
-            return {"type": ["object", *nullable] if nullable else "object"}
-        keys = dict.fromkeys(key for each in maps for key in each)
-        properties = {
-            key: _schema_of([each[key] for each in maps if key in each], depth + 1, (*path, key)) for key in keys
-        }
-        kind: object = ["object", "null"] if nullable else "object"
-        return {"type": kind, "properties": properties, "additionalProperties": path == () and False}
-    kinds = list(dict.fromkeys([*(_kind(sample) for sample in present), *nullable])) or ["null"]
-    return {"type": kinds if len(kinds) > 1 else kinds[0]}
+def _shape(samples: Sequence[object], path: Path) -> dict[str, object]:
+    """What all samples of one value have in common."""
+    kinds = sorted({_kind(sample) for sample in samples})
+    maps = [cast("Mapping[str, object]", sample) for sample in samples if isinstance(sample, Mapping)]
+    found: dict[str, object] = {"type": kinds[0] if len(kinds) == 1 else kinds}
+    if not maps or len(path) >= NAMED or path in OPEN:
+        return found
+    keys = dict.fromkeys(key for each in maps for key in each)
+    inner = {key: _shape([each[key] for each in maps if key in each], (*path, key)) for key in keys}
+    return found | {"properties": inner, "additionalProperties": False}
 
 
 def _kind(sample: object) -> str:
-    if isinstance(sample, bool):
-        return "boolean"
-    if isinstance(sample, int):
-        return "integer"
-    if isinstance(sample, float):
-        return "number"
-    return "array" if isinstance(sample, list) else "object" if isinstance(sample, Mapping) else "string"
+    """Its type in JSON Schema."""
+    for kind, name in ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array")):
+        if isinstance(sample, kind):
+            return name
+    return "null" if sample is None else "object"
 
 
 target = Target(

@@ -1,7 +1,7 @@
 """Several variants of an object as one Go template: what they share stands there, what differs comes from values.
 
 A part that the builders marked (`Value`) comes from where they say. One that differs without a mark gets a place of its
-own: `objects.KIND.NAME` and its place in the object. So the template with the values of a variant is that variant, always.
+own: `objects.KIND.NAME` and its place in the object. So the template with a variant's values is that variant, always.
 """
 
 import re
@@ -91,7 +91,7 @@ class Variants:
             for index, each in enumerate(items)
         ]
 
-    def _marked(self, parts: Parts, path: Path) -> object:
+    def _marked(self, parts: Parts, path: Path) -> Expression:
         marks = {variant: part for variant, part in parts.items() if isinstance(part, Value)}
         templates = {mark.template for mark in marks.values()}
         if len(marks) < len(parts) or len(templates) > 1:
@@ -109,14 +109,10 @@ class Variants:
         number = len(self._expressions) - 1
         return {f"xIFx{number}x": "", key: self._merged(there, path), f"xENDx{number}x": ""}
 
-    def _optional(self, parts: Parts, missing: Iterable[str], path: Path) -> object:
+    def _optional(self, parts: Parts, missing: Iterable[str], path: Path) -> Expression:
         first = next(iter(parts.values()))
-        if (
-            isinstance(first, Value)
-            and len(first.said) == 1
-            and isinstance(made := self._marked(parts, path), Expression)
-        ):
-            where = next(iter(first.said))
+        if isinstance(first, Value) and len(first.said) == 1:
+            made, where = self._marked(parts, path), next(iter(first.said))
         else:
             made, where = self._different(parts, path), path
         for variant in missing:
@@ -179,7 +175,7 @@ def _named(item: object) -> object:
 
 
 def _alike(items: Sequence[object]) -> bool:
-    """Whether one place of a list can be merged: the same name stands there, or mappings of the same keys, or values."""
+    """Whether one place of a list can be merged: the same name, mappings of the same keys, or no mappings."""
     if all(isinstance(item, Mapping) for item in items):
         keys = {tuple(cast("Object", item)) for item in items}
         return len(keys) == 1 or (_named(items[0]) is not None and len({str(_named(item)) for item in items}) == 1)

@@ -21,9 +21,9 @@ def variables(plan: Plan) -> dict[str, str]:
 def objects(plan: Plan) -> list[Object]:
     """The two config maps."""
     file = Value(content=plan.system_file, said={}, template=_READ)
+    said = value(variables(plan), "config", "variables")
     return [
-        head(plan, "v1", "ConfigMap", config_name(plan), plan.name)
-        | {"data": value(variables(plan), "config", "variables")},
+        head(plan, "v1", "ConfigMap", config_name(plan), plan.name) | {"data": said},
         head(plan, "v1", "ConfigMap", system_name(plan), plan.name) | {"data": {SYSTEM_FILE: file}},
     ]
 
