@@ -59,6 +59,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+@pytest.mark.proves("agents-16")
 async def test_a_desk_comes_back_with_rows_files_settings_and_keys(
     home: Path, shelf: Folder, empty_database_url: str, empty_url: str, tmp_path: Path
 ) -> None:
