@@ -431,6 +431,19 @@ def test_every_schema_beside_the_checkout_has_a_shape_for_where_it_is_not() -> N
         assert f"{group} {version} {kind}" in known
 
 
+def test_a_kustomization_names_the_files_beside_it(write: Write) -> None:
+    kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [%s]\n"
+    folder = write("services/desk.yaml", DEPLOYMENT).parents[1]
+    for named, said in (
+        ("services/desk.yaml", []),
+        ("services/desk.yaml, other.yaml", ["kustomization.yaml: other.yaml is missing"]),
+        ("services/desk.yaml, services/desk.yaml", ["kustomization.yaml: services/desk.yaml is named twice"]),
+        ("", ["kustomization.yaml: services/desk.yaml is named by nobody"]),
+    ):
+        write("kustomization.yaml", kustomization % named)
+        assert objects.read_manifests(folder) == said
+
+
 def test_a_kind_that_no_schema_knows_is_refused() -> None:
     (said,) = objects.read_objects([custom("example.com/v1 Desk", {})])
     assert "no schema knows Desk of example.com/v1" in said

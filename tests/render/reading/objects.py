@@ -74,16 +74,32 @@ def objects_in(text: str) -> list[dict[str, Any]]:
 
 
 def read_manifests(folder: Path) -> list[str]:
-    """The complaints about every YAML file under the folder."""
+    """The complaints about every YAML file under the folder; a kustomization is held to the files that it names."""
     said: list[str] = []
     found = sorted(folder.rglob("*.yaml"))
     for file in found:
         where = file.relative_to(folder).as_posix()
         try:
-            said += [f"{where}: {each}" for each in read_objects(objects_in(file.read_text()))]
+            objects = objects_in(file.read_text())
+            complaints = _kustomization(objects, file) if file.name == "kustomization.yaml" else read_objects(objects)
+            said += [f"{where}: {each}" for each in complaints]
         except yaml.YAMLError as error:
             said.append(f"{where}: {error}")
     return said if found else [f"{folder} holds no manifest"]
+
+
+def _kustomization(objects: list[dict[str, Any]], file: Path) -> list[str]:
+    """`kubectl apply -k` takes nothing that it does not name, and nothing at all if a named file is missing."""
+    named = [each for said in objects for each in said.get("resources", [])]
+    beside = {each.relative_to(file.parent).as_posix() for each in file.parent.rglob("*.yaml")} - {file.name}
+    twice = {each for each in named if named.count(each) > 1}
+    missing = {each for each in named if not (file.parent / each).exists()}
+    return [
+        *(f"{each} is missing" for each in sorted(missing)),
+        *(f"{each} is named twice" for each in sorted(twice)),
+        *(f"{each} is named by nobody" for each in sorted(beside - set(named))),
+        *(f"{said.get('kind')} is no Kustomization" for said in objects if said.get("kind") != "Kustomization"),
+    ]
 
 
 def read_objects(objects: Iterable[Object], schemas: Path | str | None = "beside") -> list[str]:
