@@ -20,6 +20,8 @@ def strict_postgres() -> Generator[PostgresServer]:
     """Everybody but the superuser `postgres` needs a password; `desk` has one, and a database `desk`."""
     server = PostgresServer(connections=FEW)
     (server.data / "pg_hba.conf").write_text(HBA)
+    with (server.data / "postgresql.auto.conf").open("a") as settings:
+        settings.write("shared_preload_libraries = 'pg_stat_statements'\n")
     server.start()
     try:
         asyncio.run(_set_up(server))
@@ -32,6 +34,7 @@ async def _set_up(server: PostgresServer) -> None:
     await server.run(f"CREATE ROLE desk LOGIN PASSWORD '{PASSWORD}'")
     await server.run("CREATE ROLE stranger LOGIN")
     await server.run("CREATE DATABASE desk OWNER desk")
+    await server.run("CREATE EXTENSION pg_stat_statements", name="desk")
 
 
 def desk_url(server: PostgresServer, password: str = PASSWORD, name: str = "desk", user: str = "desk") -> str:

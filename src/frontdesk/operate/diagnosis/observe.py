@@ -53,14 +53,14 @@ class Wanted:
 
 
 async def observe(system: System, wanted: Wanted) -> Seen:
-    """Everything at once. Raises nothing for what is away."""
+    """Everything at once. What is away raises nothing; a service that nobody describes raises `NotFound`."""
     running = list(instances(system.home))
-    looks = [target(f"{wanted.address.rstrip('/')}/ready", name="desk")] if wanted.address else []
-    probing = asyncio.to_thread(probe, looks + [each for each in targets(system) if each.name != "desk" or not looks])
-    around = asyncio.to_thread(probe, neighbours(system, wanted.service) if wanted.service else [])
+    named = [each for each in targets(system) if not (each.name == "desk" and wanted.address)]
+    desk = [target(f"{wanted.address.rstrip('/')}/ready", name="desk")] if wanted.address else []
+    around = neighbours(system, wanted.service) if wanted.service else []
     results, near, processes, database, redis, machine = await asyncio.gather(
-        probing,
-        around,
+        asyncio.to_thread(probe, [*desk, *named]),
+        asyncio.to_thread(probe, around),
         _processes(system, running, wanted),
         database_within(system.database_url, PATIENCE),
         redis_within(system, PATIENCE),
