@@ -24,8 +24,8 @@ from pydantic.fields import FieldInfo
 
 import frontdesk
 from frontdesk import messages
-from frontdesk.app.rooms import open_desk
 from frontdesk.app.http import routed
+from frontdesk.app.rooms import open_desk
 from frontdesk.cli.main import VERBS
 from frontdesk.cli.main import frontdesk as root
 from frontdesk.errors import FrontdeskError
@@ -101,6 +101,9 @@ def settings_page() -> str:
 
 def settings(path: tuple[str, ...], kind: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     """Every field, dotted; of lists and mappings of sections also the fields inside: `models.list[].name`."""
+    named = kind.__annotations__.get("__pydantic_extra__")  # a mapping whose keys its owner chooses
+    if named is not None and (inner := _section_in(typing.get_args(named)[1])) is not None:
+        yield from settings((*path, "NAME"), inner)
     for name, field in kind.model_fields.items():
         here = (*path, key_of(name, field))
         inner = _section_in(field.annotation)

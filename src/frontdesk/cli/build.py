@@ -22,7 +22,13 @@ EnvironmentName = Literal["development", "staging", "production"]
 @click.command(cls=Verb, examples=EXAMPLES)
 @placed
 @click.argument("images", nargs=-1, metavar="[all | IMAGE...]")
-@click.option("--environment", type=click.Choice(get_args(EnvironmentName)), default="development", show_default=True)
+@click.option(
+    "--environment",
+    type=click.Choice(get_args(EnvironmentName)),
+    default="development",
+    show_default=True,
+    help="Which of the file's environments.",
+)
 @click.option("--tag", help="The release; else the file's own, else this version.")
 @click.option("--registry", help="Where images belong, like ghcr.io/your-team; else the file's own.")
 @click.option("--platform", "platforms", help="Like linux/amd64,linux/arm64; else this machine's.")

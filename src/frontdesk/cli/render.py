@@ -28,7 +28,13 @@ WRITTEN = ".rendered.json"  # in the folder: which files of it were rendered, so
 @click.command(cls=Verb, examples=EXAMPLES)
 @placed
 @click.argument("target", required=False)
-@click.option("--environment", type=click.Choice(get_args(EnvironmentName)), default="development", show_default=True)
+@click.option(
+    "--environment",
+    type=click.Choice(get_args(EnvironmentName)),
+    default="development",
+    show_default=True,
+    help="Which of the file's environments.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")
 @click.option("--tag", help="The release whose images are meant; else the file's own, else this version.")
 @click.option("--diff", is_flag=True, help="Show what would change in the folder; ends with 1 if anything would.")

@@ -2,10 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import yaml
 
 from frontdesk.system.layout.plan import Plan
+
+if TYPE_CHECKING:
+    _Dumper = yaml.SafeDumper
+else:  # libyaml gives the same bytes, eight times as fast
+    _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 Files = Mapping[str, str]  # text by path, relative to the folder that they are written to
 
@@ -25,7 +31,7 @@ def yaml_text(*documents: object) -> str:
     return yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(_Dumper):
     """No aliases; text of several lines stands as it is read."""
 
     def ignore_aliases(self, data: object) -> bool:

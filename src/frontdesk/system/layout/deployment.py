@@ -14,15 +14,15 @@ Platform = Literal["linux/amd64", "linux/arm64"]
 class Quota(Section):
     """What the namespace may use up in all."""
 
-    requests_cpu: Cores = 0
-    requests_memory: Bytes = 0
-    limits_cpu: Cores = 0
-    limits_memory: Bytes = 0
-    volume_claims: NonNegativeInt = 0
-    load_balancers: NonNegativeInt = 0
-    secrets: NonNegativeInt = 0
-    config_maps: NonNegativeInt = 0
-    gpus: NonNegativeInt = 0
+    requests_cpu: Cores = Field(default=0, description="Cores that all may ask for; 0: no bound.")
+    requests_memory: Bytes = Field(default=0, description="Memory that all may ask for.")
+    limits_cpu: Cores = Field(default=0, description="Cores that all may ever take.")
+    limits_memory: Bytes = Field(default=0, description="Memory that all may ever take.")
+    volume_claims: NonNegativeInt = Field(default=0, description="Claims of volumes.")
+    load_balancers: NonNegativeInt = Field(default=0, description="Services with a load balancer of the cloud.")
+    secrets: NonNegativeInt = Field(default=0, description="Secrets.")
+    config_maps: NonNegativeInt = Field(default=0, description="Config maps.")
+    gpus: NonNegativeInt = Field(default=0, description="GPUs.")
 
 
 class Images(Section):
@@ -38,7 +38,9 @@ class Images(Section):
     gpu_base: str = Field(
         default="docker.io/nvidia/cuda:13.0.2-runtime-ubuntu24.04", description="What those with a GPU are made from."
     )
-    platforms: tuple[Platform, ...] = ("linux/amd64", "linux/arm64")
+    platforms: tuple[Platform, ...] = Field(
+        default=("linux/amd64", "linux/arm64"), description="What images are built for; with a GPU: linux/amd64 alone."
+    )
 
 
 class ExternalSecrets(Section):
@@ -51,19 +53,23 @@ class ExternalSecrets(Section):
 class Pipeline(Section):
     """Where code is built and from which branches it is rolled out."""
 
-    production_branch: str = "main"
-    staging_branch: str = "develop"
-    staging_url: str = ""
-    production_url: str = ""
-    coverage: bool = True
+    production_branch: str = Field(default="main", description="Rolled out to production, after a click.")
+    staging_branch: str = Field(default="develop", description="Rolled out to staging by itself.")
+    staging_url: str = Field(default="", description="Where staging is looked at.")
+    production_url: str = Field(default="", description="Where production is looked at.")
+    coverage: bool = Field(default=True, description="Whether tests measure what they reach.")
 
 
 class DeploymentOptions(Section):
     """The system as a whole, in containers."""
 
     name: str = Field(default="frontdesk", pattern=r"^[a-z][a-z0-9-]{0,40}$", description="Of chart, labels, project.")
-    namespace: str = Field(default="frontdesk", pattern=r"^[a-z][a-z0-9-]{0,62}$")
-    monitoring_namespace: str = Field(default="monitoring", pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    namespace: str = Field(
+        default="frontdesk", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="Where it lives in a cluster."
+    )
+    monitoring_namespace: str = Field(
+        default="monitoring", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="Where those live that watch it."
+    )
     namespace_labels: dict[str, str] = Field(default={}, description="Further labels of the namespace.")
     config_name: str = Field(default="", description="The config map's name; empty: made from `name`.")
     secret_name: str = Field(default="", description="The secret's name; empty: made from `name`.")
@@ -73,7 +79,7 @@ class DeploymentOptions(Section):
     )
     external_secrets: ExternalSecrets = ExternalSecrets()
     images: Images = Images()
-    quota: Quota | None = None
+    quota: Quota | None = Field(default=None, description="Bounds of the namespace; none: as the cluster says.")
     default_requests: Amounts = amounts("250m", "256Mi")
     default_limits: Amounts = amounts("1", "512Mi")
     network_name: str = Field(default="", description="Of Compose; empty: made from `name`.")

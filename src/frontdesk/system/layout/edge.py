@@ -14,7 +14,7 @@ class PublicHost(Section):
     """A public name and the service behind it."""
 
     host: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", description="Like `api.example.com`.")
-    service: str
+    service: str = Field(description="Who answers.")
     path: str = Field(default="/", pattern="^/", description="Only what begins so.")
     websocket: bool = Field(default=False, description="Long-lived connections: no retry, an hour of silence is fine.")
 
@@ -22,7 +22,9 @@ class PublicHost(Section):
 class Mesh(Section):
     """Istio between the services."""
 
-    injection: Literal["ambient", "sidecar"] = "ambient"
+    injection: Literal["ambient", "sidecar"] = Field(
+        default="ambient", description="Whether proxies stand on the nodes or beside each replica."
+    )
     gateway: str = Field(default="ingress", description="The label `istio` of the pods of its gateway …")
     gateway_namespace: str = Field(default="istio-ingress", description="… and where they run.")
     connections: PositiveInt = Field(default=100, description="To one replica, at most.")
@@ -46,7 +48,7 @@ class EdgeOptions(Section):
     namespace: str = Field(default="gateway-system", description="Where the edge's own pods run.")
     issuer: str = Field(default="letsencrypt-prod", description="cert-manager's cluster issuer; empty: no certificate.")
     tls_secret: str = Field(default="", description="Where the certificate is kept; empty: made from the deployment's.")
-    hosts: tuple[PublicHost, ...] = ()
+    hosts: tuple[PublicHost, ...] = Field(default=(), description="Public names, and where each leads.")
     hidden: tuple[str, ...] = Field(default=("/metrics",), description="Paths that the world never reaches.")
     max_body: Bytes = Field(default=10 * 2**20, description="The largest body.")
     timeout: PositiveInt = Field(default=600, description="Seconds that reading and sending may be silent.")
@@ -57,8 +59,8 @@ class Outside(Section):
     """Somebody else's address."""
 
     hosts: tuple[str, ...] = Field(min_length=1, description="Names, like `api.openai.com`; `*.` at the start for all.")
-    port: Port = 443
-    description: str = ""
+    port: Port = Field(default=443, description="Where they are reached.")
+    description: str = Field(default="", description="What it is for.")
 
 
 class OutsideOptions(Named[Outside]):

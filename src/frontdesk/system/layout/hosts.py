@@ -14,7 +14,7 @@ class Gpu(Section):
 
     model: str = Field(min_length=1, description="Like `RTX 4090`, `T4`, `A100`.")
     memory: Bytes = Field(description="Of one card, like `24Gi`.")
-    count: PositiveInt = 1
+    count: PositiveInt = Field(default=1, description="Cards in one host.")
     sharing: Literal["auto", "mig", "mps", "time-slicing", "whole"] = Field(
         default="auto", description="How services share a card; `auto` takes the best that the card has."
     )
@@ -29,14 +29,14 @@ class Host(Section):
     disk: Bytes = Field(default=0, description="Disk of one.")
     count: PositiveInt = Field(default=1, description="How many; `most` if the cluster may add some.")
     most: PositiveInt | None = Field(default=None, description="To how many the cluster may grow.")
-    gpu: Gpu | None = None
+    gpu: Gpu | None = Field(default=None, description="Its cards.")
     labels: dict[str, str] = Field(default={}, description="That such a node has.")
     taint: str = Field(default="", description="Only services that tolerate it run here.")
     address: str = Field(default="", description="Where others reach a bare host.")
     port_offset: NonNegativeInt = Field(
         default=0, description="Added to every port where several hosts are played by one machine."
     )
-    description: str = ""
+    description: str = Field(default="", description="What it is for.")
 
 
 class HostsOptions(Named[Host]):

@@ -107,8 +107,8 @@ class Vertical(Section):
 class Scaling(Section):
     """How many replicas, by need. A service with it says no `replicas`."""
 
-    least: PositiveInt
-    most: PositiveInt
+    least: PositiveInt = Field(description="The fewest replicas.")
+    most: PositiveInt = Field(description="The most.")
     cpu: int | None = Field(default=70, gt=0, le=100, description="Percent of the requested CPU, on average.")
     memory: int | None = Field(default=None, gt=0, le=100, description="Percent of the requested memory, on average.")
     own: tuple[OwnTarget, ...] = Field(default=(), description="The desk's own metrics to scale by.")
@@ -143,7 +143,7 @@ class GpuShare(Section):
     slot: PositiveInt | None = Field(default=None, description="Its number on the card; none: what is left over.")
     compute: int = Field(default=100, gt=0, le=100, description="Percent of the card's computing.")
     memory: Bytes = Field(description="Memory of the card that it may take, like `5Gi`.")
-    priority: Literal["high", "normal", "low"] = "normal"
+    priority: Literal["high", "normal", "low"] = Field(default="normal", description="Who goes first.")
 
 
 class Placement(Section):
@@ -157,21 +157,21 @@ class Placement(Section):
 class Agent(Section):
     """One agent of a group."""
 
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
-    port: Port
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", description="Unique among all agents.")
+    port: Port = Field(description="Where it answers.")
     critical: bool = Field(default=False, description="Whether its group is down without it.")
     needs: tuple[str, ...] = Field(default=(), description="Other agents.")
-    description: str = ""
+    description: str = Field(default="", description="What it does.")
 
 
 class Service(Section):
     """One service: a program that runs in one or more replicas."""
 
     role: Role = Field(description="What its processes do.")
-    description: str = ""
+    description: str = Field(default="", description="What it does.")
     image: str = Field(default="", description="The image's name within the registry; empty: the service's own.")
     replicas: int | None = Field(default=None, ge=0, description="How many; 1 when neither this nor `scaling` is said.")
-    scaling: Scaling | None = None
+    scaling: Scaling | None = Field(default=None, description="An autoscaler, in place of `replicas`.")
     vertical: Vertical | None = Field(default=None, description="Recommend requests within these bounds.")
     port: Port | None = Field(default=None, description="Where it answers HTTP.")
     metrics_port: Port | None = Field(default=None, description="A port for metrics alone.")
@@ -194,10 +194,10 @@ class Service(Section):
     variables: dict[str, str] = Field(default={}, description="Further variables.")
     labels: dict[str, str] = Field(default={}, description="Further labels of its replicas.")
     host: tuple[str, ...] = Field(default=(), description="Hosts or kinds of nodes that it runs on; empty: any.")
-    gpu: GpuShare | None = None
+    gpu: GpuShare | None = Field(default=None, description="A share of a card.")
     placement: Placement = Placement()
     category: str = Field(default="", description="Which objectives it is held to; see `objectives`.")
-    agents: tuple[Agent, ...] = ()
+    agents: tuple[Agent, ...] = Field(default=(), description="What works within it.")
 
     @property
     def least(self) -> int:

@@ -30,7 +30,7 @@ class Server(Section):
     image: str = Field(description="With its version; never `latest`.")
     name: str = Field(description="Its service's name.")
     names: tuple[str, ...] = Field(default=(), description="Other names that it is reached by.")
-    port: Port
+    port: Port = Field(description="Where it answers.")
     resources: Resources = Resources(requests=amounts("500m", "1Gi"), limits=amounts("2", "2Gi"))
     storage: Storage = Storage()
     placement: Placement = Placement()
@@ -41,39 +41,41 @@ class Server(Section):
 class Pooler(Section):
     """A pooler between the services and the database, where their connections would be too many."""
 
-    image: str = "edoburu/pgbouncer:v1.24.1-p1"
-    name: str = "pgbouncer"
-    port: Port = 6432
+    image: str = Field(default="edoburu/pgbouncer:v1.24.1-p1", description="With its version.")
+    name: str = Field(default="pgbouncer", description="Its service's name.")
+    port: Port = Field(default=6432, description="Where it answers.")
     server_connections: PositiveInt = Field(default=100, description="That it holds to the database.")
     client_connections: PositiveInt = Field(default=2000, description="That it takes.")
-    replicas: PositiveInt = 2
+    replicas: PositiveInt = Field(default=2, description="How many.")
     resources: Resources = Resources(requests=amounts("100m", "64Mi"), limits=amounts("500m", "256Mi"))
 
 
 class Postgres(Server):
     """PostgreSQL: one primary, and replicas that stream from it."""
 
-    image: str = "pgvector/pgvector:0.8.1-pg18-trixie"
-    name: str = "postgres-service"
-    port: Port = 5432
+    image: str = Field(default="pgvector/pgvector:0.8.1-pg18-trixie", description="With its version; never `latest`.")
+    name: str = Field(default="postgres-service", description="Its service's name.")
+    port: Port = Field(default=5432, description="Where it answers.")
     replicas: NonNegativeInt = Field(default=0, description="Copies that stream from the primary.")
     replica_name: str = Field(default="postgres-replica-service", description="The copies' service.")
-    database: str = "frontdesk"
-    user: str = "frontdesk"
-    replication_user: str = "replicator"
+    database: str = Field(default="frontdesk", description="The desk's database.")
+    user: str = Field(default="frontdesk", description="Who the desk is there.")
+    replication_user: str = Field(default="replicator", description="Who copies are there.")
     connections: PositiveInt = Field(default=100, description="max_connections.")
     reserved: NonNegativeInt = Field(default=3, description="superuser_reserved_connections.")
-    pooler: Pooler | None = None
+    pooler: Pooler | None = Field(
+        default=None, description="Between services and database; none: they connect themselves."
+    )
 
 
 class Redis(Server):
     """Redis or Valkey: one primary, and replicas. Queues and locks must never be evicted; a cache may be."""
 
-    image: str = "valkey/valkey:9.0.1-alpine"
-    name: str = "redis-service"
-    port: Port = 6379
-    replicas: NonNegativeInt = 0
-    replica_name: str = "redis-replica-service"
+    image: str = Field(default="valkey/valkey:9.0.1-alpine", description="With its version; never `latest`.")
+    name: str = Field(default="redis-service", description="Its service's name.")
+    port: Port = Field(default=6379, description="Where it answers.")
+    replicas: NonNegativeInt = Field(default=0, description="Copies that follow the primary.")
+    replica_name: str = Field(default="redis-replica-service", description="The copies' service.")
     keeps: Literal["everything", "cache"] = Field(
         default="everything", description="`cache`: what is least used may vanish when memory is short."
     )
@@ -82,7 +84,7 @@ class Redis(Server):
 class StoresOptions(Section):
     """The servers that hold data. What is left out is not needed, or is somebody else's and told by a variable."""
 
-    postgres: Postgres | None = None
+    postgres: Postgres | None = Field(default=None, description="The database.")
     redis: Redis | None = Field(default=None, description="Queues, limits, locks.")
     cache: Redis | None = Field(default=None, description="A second one, for what may vanish.")
 
