@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -149,6 +150,17 @@ def test_people_are_told_how_old_the_backup_was_and_how_long_it_took(
     assert ended.out == f"{made} is back in {tmp_path / 'new'}\n"
     for words in ("rows", "audit log", "recovery point", "recovery time", "Next: frontdesk check"):
         assert words in ended.err
+
+
+def test_both_desks_remember_a_restore_that_was_tried_elsewhere(
+    frontdesk: Command, home: Path, tmp_path: Path, made: str
+) -> None:
+    frontdesk("restore", made, "--into", str(tmp_path / "new"))
+    for there in (home, tmp_path / "new"):
+        connection = sqlite3.connect(there / "desk.db")
+        acts = connection.execute("SELECT act, subject FROM audit ORDER BY seq").fetchall()
+        connection.close()
+        assert acts[-1] == ("backup.restore", made)
 
 
 def test_what_is_there_is_replaced_only_by_consent(

@@ -33,7 +33,7 @@ from frontdesk.system.system import System
 from frontdesk.telemetry import metrics
 
 MADE, FAILED = 200, 500  # outcomes of the act in the audit log
-ACT = "backup.create"
+ACT, RESTORED = "backup.create", "backup.restore"
 LOOK_SECONDS = 60.0
 
 log = structlog.get_logger("frontdesk.app")
@@ -167,7 +167,9 @@ async def noted(backups: Backups, store: Store, clock: Clock, watch: Watch = unw
 
 
 async def _show(system: System, store: Store) -> None:
-    """The newest good backup by the audit log, which all processes read, whoever made it."""
+    """The newest good backup and restore by the audit log, which all processes read, whoever made them."""
+    for row in await store.audit.page(act=RESTORED, limit=1):
+        metrics.restore_last_success.set(row.at.timestamp())
     good = next((row for row in await store.audit.page(act=ACT, limit=50) if row.outcome == MADE), None)
     if good is None:
         return

@@ -1,6 +1,7 @@
 """`frontdesk restore`"""
 
 import asyncio
+import contextlib
 import sys
 import tempfile
 from dataclasses import replace
@@ -73,6 +74,8 @@ def restore(
         restored = asyncio.run(bring(over=True))
     if only != "config":
         _note_act(system, name)
+        if system.database_url != own.database_url:
+            _note_trial(own, name)
     _tell(restored, home, as_json=as_json)
 
 
@@ -146,11 +149,22 @@ def _empty_at_least(file: Path) -> Path | None:
     return file if file.exists() else None
 
 
+def _note_trial(own: "System", name: str) -> None:
+    """Into the audit log of the desk that goes on: that its backup was tried. Where there is none any more, nothing."""
+    from frontdesk.errors import FrontdeskError
+    from frontdesk.operate.backup.databases import store_of
+
+    with contextlib.suppress(FrontdeskError):
+        if asyncio.run(store_of(own.database_url).exists()):
+            _note_act(own, name)
+
+
 def _note_act(system: "System", name: str) -> None:
     """Into the audit log that came back: that it came back."""
+    from frontdesk.app.backups import RESTORED
 
     async def work(desk: Local) -> None:
-        await desk.note_act("backup.restore", name)
+        await desk.note_act(RESTORED, name)
 
     asyncio.run(open_local(system, work))
 

@@ -245,6 +245,11 @@ backup_last_success = Gauge(
     "When the newest good backup was finished, by the audit log: the same of every process; 0: there is none",
     registry=registry,
 )
+restore_last_success = Gauge(
+    "frontdesk_restore_last_success_timestamp_seconds",
+    "When a backup of this desk was last brought back, here or elsewhere to try it, by the audit log; 0: never",
+    registry=registry,
+)
 backup_size = Gauge(
     "frontdesk_backup_size_bytes", "Size of the newest backup, where this process can see it", registry=registry
 )

@@ -48,6 +48,10 @@ class Store(Protocol):
         """Read a stream to its end and raise `BackupDamaged` unless it holds what `facts` say."""
         ...
 
+    async def exists(self) -> bool:
+        """Whether there are tables of a desk, or a file that may hold them."""
+        ...
+
     async def rows(self) -> int:
         """How many rows it holds now; 0 too where it does not exist. Raises `StoreInUse` while a desk works on it."""
         ...

@@ -68,6 +68,11 @@ class PostgresStore:
         if counts != facts.counts:
             raise BackupDamaged("It does not hold the rows that its manifest counts", where="database")
 
+    async def exists(self) -> bool:
+        """Whether it has the table of revisions."""
+        async with self._connected() as connection:
+            return any(row[0] == REVISIONS for row in await connection.fetch(TABLES))
+
     async def rows(self) -> int:
         """How many rows the desk's tables hold. Raises `StoreInUse` while the same user is connected elsewhere."""
         async with self._connected() as connection:

@@ -52,6 +52,10 @@ class SqliteStore:
         with _scratch(place) as folder:
             await asyncio.to_thread(_unpacked, stream, folder / "copy.db", facts)
 
+    async def exists(self) -> bool:
+        """Whether its file exists."""
+        return self._file.is_file()
+
     async def rows(self) -> int:
         """How many rows it holds. Raises `StoreInUse` while another process has it open."""
         if not self._file.is_file():
