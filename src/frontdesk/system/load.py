@@ -58,7 +58,8 @@ def examine(
 ) -> tuple[System | None, tuple[FrontdeskError, ...]]:
     """As `load`, but tells the mistakes instead of raising them. The system is None where they leave none.
 
-    With `starting` off it is only described, not started: a secret that production misses is no mistake then.
+    With `starting` off it is only described, not started: then a secret that production misses is no mistake, and of
+    the file's environments only the chosen one is looked at.
     """
     home = home or home_folder(variables)
     try:
@@ -70,7 +71,7 @@ def examine(
         return None, (error,)
     loading = _Loading(document, environment, options or {})
     sections = loading.sections()
-    problems: list[FrontdeskError] = loading.problems + _of_other_environments(loading)
+    problems: list[FrontdeskError] = loading.problems + (_of_other_environments(loading) if starting else [])
     system = System(
         home=home,
         sections=sections,
