@@ -204,14 +204,19 @@ def _values_text(head: str, values: Values, base: Values) -> str:
     return "\n".join([f"# {head}\n", *parts])
 
 
-OPEN: tuple[Path, ...] = (("config", "variables"), ("images", "digests"), ("quota",), ("enabled",), ("objects",))
+OPEN: tuple[Path, ...] = (
+    *(("config", "variables"), ("images", "digests"), ("secrets", "sealed"), ("limits", "default")),
+    *(("limits", "defaultRequest"), ("quota",), ("enabled",), ("objects",)),
+)  # whose keys operators choose
 NAMED = 3  # so deep the keys are ours: section, service, what of it
 
 
 def _schema(values: Mapping[str, Values], base: Values) -> Mapping[str, object]:
     """So that a typo in a value is refused: in the names of sections and services, and in what can be said of them."""
     samples = [_tree(said) for said in (*values.values(), base)]
-    return {"$schema": "http://json-schema.org/draft-07/schema#", **_shape(samples, ())}
+    found = _shape(samples, ())
+    found["properties"] = {**cast("dict[str, object]", found["properties"]), "global": {"type": "object"}}  # Helm's own
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **found}
 
 
 def _shape(samples: Sequence[object], path: Path) -> dict[str, object]:

@@ -53,6 +53,7 @@ SHAPES: dict[tuple[str, str], tuple[str, ...]] = {
     ("networking.istio.io/v1", "VirtualService"): ("spec.hosts", "spec.http|tcp|tls"),
     ("security.istio.io/v1", "AuthorizationPolicy"): ("spec",),
     ("security.istio.io/v1", "PeerAuthentication"): ("spec",),
+    ("telemetry.istio.io/v1", "Telemetry"): ("spec.tracing|metrics|accessLogging",),
     ("snapshot.storage.k8s.io/v1", "VolumeSnapshot"): ("spec.source",),
 }
 

@@ -7,6 +7,7 @@ from frontdesk.render.kubernetes import backup, postgres, snapshots
 from frontdesk.render.kubernetes.naming import head, selector
 from frontdesk.render.kubernetes.stateful import set_name
 from frontdesk.render.kubernetes.values import Object
+from frontdesk.render.kubernetes.workloads import WAYPOINT
 from frontdesk.system.layout.edge import Outside
 from frontdesk.system.layout.plan import EDGE, MONITORING, Edge, Plan, Running
 from frontdesk.system.layout.stores import Postgres, Redis
@@ -15,6 +16,7 @@ API = "networking.k8s.io/v1"
 NAMESPACE = "kubernetes.io/metadata.name"  # a label that every namespace has by itself
 HBONE = 15008  # the port of Istio's tunnels in ambient mode (istio.io/latest/docs/ambient/usage/networkpolicy)
 PROBES = "169.254.7.127/32"  # where the node's probes come from in ambient mode, by the same page
+GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"  # a label of the pods that a Gateway brings
 CONTROL = (15010, 15012, 15014)  # Istio's control plane, for side-cars
 NOT_PUBLIC = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
 NOT_PUBLIC_6 = ("fc00::/7", "fe80::/10")
@@ -184,16 +186,44 @@ def _names(plan: Plan) -> Object:
 
 
 def _mesh(plan: Plan) -> list[Object]:
-    """What Istio needs between any two pods; who may really talk, its own policies say besides."""
+    """What Istio itself needs; who may really talk to whom, its own policies say besides."""
     if plan.edge.mesh is None:
         return []
-    spec: Object = {"podSelector": {}, "policyTypes": ["Ingress"]}
-    if plan.edge.mesh.injection == "ambient":
-        spec["ingress"] = [{"from": [{"ipBlock": {"cidr": PROBES}}]}]
-    else:
-        ports = [{"protocol": "TCP", "port": port} for port in CONTROL]
-        spec |= {"policyTypes": ["Egress"], "egress": [{"to": [_namespace("istio-system")], "ports": ports}]}
-    return [head(plan, API, "NetworkPolicy", "allow-mesh", plan.name) | {"spec": spec}]
+    to_control: Object = {"to": [_namespace("istio-system")], "ports": _tcp(CONTROL)}
+    everybody: Object = {"podSelector": {}}
+    if plan.edge.mesh.injection == "sidecar":
+        return [_allow(plan, "allow-mesh", {}, out=[to_control])]
+    tunnel = _tcp([HBONE])
+    waypoint: Object = {"matchLabels": {GATEWAY_NAME: WAYPOINT}}
+    passes: Object = {"podSelector": waypoint}
+    probes: Object = {"from": [{"ipBlock": {"cidr": PROBES}}]}
+    return [
+        _allow(
+            plan,
+            "allow-mesh",
+            {},
+            into=[probes, {"from": [passes], "ports": tunnel}],
+            out=[{"to": [passes], "ports": tunnel}],
+        ),
+        _allow(
+            plan,
+            "allow-waypoint",
+            waypoint,
+            into=[{"from": [everybody], "ports": tunnel}],
+            out=[{"to": [everybody], "ports": tunnel}, to_control],
+        ),
+    ]
+
+
+def _allow(plan: Plan, name: str, pods: Object, *, into: Sequence[Object] = (), out: Sequence[Object] = ()) -> Object:
+    rules = {"Ingress": list(into), "Egress": list(out)}
+    spec: Object = {"podSelector": pods, "policyTypes": [kind for kind, said in rules.items() if said]}
+    spec |= {kind.lower(): said for kind, said in rules.items() if said}
+    return head(plan, API, "NetworkPolicy", name, plan.name) | {"spec": spec}
+
+
+def _tcp(ports: Iterable[int]) -> list[Object]:
+    return [{"protocol": "TCP", "port": port} for port in ports]
 
 
 def _policy(plan: Plan, name: str, group: Group) -> Object:
@@ -219,5 +249,4 @@ def _joined(ways: Iterable[Way]) -> list[Way]:
 def _rule(plan: Plan, side: str, way: Way) -> Object:
     ambient = plan.edge.mesh is not None and plan.edge.mesh.injection == "ambient"
     tunnel = [HBONE] if ambient and any("ipBlock" not in peer for peer in way.peers) else []
-    ports = [{"protocol": "TCP", "port": port} for port in (*way.ports, *tunnel)]
-    return {**({side: list(way.peers)} if way.peers else {}), "ports": ports}
+    return {**({side: list(way.peers)} if way.peers else {}), "ports": _tcp((*way.ports, *tunnel))}

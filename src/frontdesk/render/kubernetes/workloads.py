@@ -15,6 +15,7 @@ from frontdesk.system.layout.stores import Postgres
 
 DESK = Identity(user=USER, group=USER)
 HTTP, METRICS = "http", "metrics"  # names of ports
+WAYPOINT = "waypoint"
 TEMPORARY, HOME = 256 * 2**20, 2**30  # bytes of scratch at most, where the file says nothing of it
 WAITING = Resources(requests=amounts("20m", "64Mi"), limits=amounts("250m", "128Mi"))
 PATIENCE = 300  # seconds that a pod waits for what it needs; then it is started anew, and its log names what is missing
@@ -232,10 +233,17 @@ def _services(plan: Plan, running: Running) -> list[Object]:
         "protocol": "TCP",
         "appProtocol": "http",
     }
+    more = {**running.service.labels, **waypoint_label(plan)}
     return [
-        service(plan, name, running.name, [port], running.service.labels)
+        service(plan, name, running.name, [port], more)
         for name in dict.fromkeys((running.host_name, *running.service.names))
     ]
+
+
+def waypoint_label(plan: Plan) -> dict[str, str]:
+    """In ambient mode: that requests to a service pass the waypoint, where Istio sees more than connections."""
+    ambient = plan.edge.mesh is not None and plan.edge.mesh.injection == "ambient"
+    return {"istio.io/use-waypoint": WAYPOINT} if ambient else {}
 
 
 def service(
