@@ -1,19 +1,21 @@
 """Rule files held against planted series by Prometheus' own tool."""
 
-import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import yaml
 
-from frontdesk.render.prometheus import RULES, alert_rules
+from frontdesk.render.observability import rules
 from frontdesk.system.alerts import AlertsOptions
+from frontdesk.system.home import blueprint_file
+from frontdesk.system.layout.plan import Plan
+from frontdesk.system.load import described
 
 Series = Mapping[str, str]
-
-WORDS = {"and", "or", "unless", "by", "on", "offset", "without", "ignoring", "bool", "group_left", "group_right"}
+Expected = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,24 +31,31 @@ class Fault:
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def write_rules(options: AlertsOptions, folder: Path) -> None:
-    """The rule file, into `folder`."""
-    for name, text in alert_rules(options).items():
-        (folder / name).write_text(text)
+@cache
+def planned(blueprint: str, environment: str = "production") -> Plan:
+    """What follows from a blueprint."""
+    system, problems = described(blueprint_file(blueprint), environment)
+    assert system is not None, problems
+    return Plan(system)
 
 
-def hold_against(promtool: str, fault: Fault, options: AlertsOptions, folder: Path) -> None:
+def alerts_of(plan: Plan) -> AlertsOptions:
+    """The alerts of its system file."""
+    return plan.system.section(AlertsOptions)
+
+
+def hold_against(promtool: str, fault: Fault, plan: Plan, folder: Path) -> None:
     """Fail unless the alert fires by the fault, no earlier, and resolves."""
-    write_rules(options, folder)
-    (alert,) = (alert for alert in options.rules if alert.name == fault.alert)
+    (alert,) = (alert for alert in alerts_of(plan).rules if alert.name == fault.alert)
     firing = {
         "exp_labels": {"severity": alert.severity, **fault.labels},
         "exp_annotations": {"summary": alert.summary, "runbook": alert.runbook},
     }
     moments = ((fault.quiet, []), (fault.fires, [firing]), (fault.resolved, []))
-    _run(
+    run(
         promtool,
         folder,
+        rules.files(plan)[rules.ALERTS],
         fault.series,
         [{"eval_time": at, "alertname": fault.alert, "exp_alerts": expected} for at, expected in moments],
         evaluated="15s",
@@ -54,34 +63,37 @@ def hold_against(promtool: str, fault: Fault, options: AlertsOptions, folder: Pa
 
 
 def hold_quiet(
-    promtool: str, series: Series, options: AlertsOptions, folder: Path, minutes: Sequence[int] = (1, 6, 12, 30)
+    promtool: str, series: Series, plan: Plan, folder: Path, minutes: Sequence[int] = (1, 6, 12, 30)
 ) -> None:
     """Fail if any alert fires at any of these minutes."""
-    write_rules(options, folder)
     quiet = [
         {"eval_time": f"{minute}m", "alertname": alert.name, "exp_alerts": []}
-        for alert in options.rules
+        for alert in alerts_of(plan).rules
         for minute in minutes
     ]
-    _run(promtool, folder, series, quiet, evaluated="1m")
+    run(promtool, folder, rules.files(plan)[rules.ALERTS], series, quiet, evaluated="1m")
 
 
-def _run(promtool: str, folder: Path, series: Series, expected: Sequence[object], *, evaluated: str) -> None:
-    planted = [{"series": each, "values": values} for each, values in series.items()]
+def run(
+    promtool: str,
+    folder: Path,
+    text: str,
+    series: Series,
+    alerts: Sequence[Expected] = (),
+    values: Sequence[Expected] = (),
+    *,
+    evaluated: str,
+    every: str = "1m",
+) -> None:
+    """Evaluate a rule file over series that have a value `every` so often; fail unless alerts and values are those."""
+    (folder / "rules.yml").write_text(text)
     test = {
-        "rule_files": [RULES],
-        "evaluation_interval": evaluated,
-        "tests": [{"interval": "1m", "input_series": planted, "alert_rule_test": list(expected)}],
+        "interval": every,
+        "input_series": [{"series": each, "values": values} for each, values in series.items()],
+        "alert_rule_test": list(alerts),
+        "promql_expr_test": list(values),
     }
-    (folder / "test.yml").write_text(yaml.safe_dump(test))
+    whole = {"rule_files": ["rules.yml"], "evaluation_interval": evaluated, "tests": [test]}
+    (folder / "test.yml").write_text(yaml.safe_dump(whole))
     ran = subprocess.run([promtool, "test", "rules", "test.yml"], cwd=folder, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
-def metrics_in(expression: str) -> set[str]:
-    """The metrics that a PromQL expression names: words that are neither its own, nor functions, nor labels."""
-    bare = re.sub(r'"[^"]*"', "", expression)
-    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", bare)
-    bare = re.sub(r"\b(by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)", "", bare)
-    words = re.findall(r"(?<![\w.])[a-zA-Z_:][\w:]*(?!\w)(?!\s*\()", bare)
-    return {word for word in words if word not in WORDS}

@@ -22,10 +22,13 @@ class Alert(Section):
     )
     summary: str = Field(min_length=1, description="One sentence that says what is wrong.")
     runbook: str = Field(min_length=1, description="What to look at and what to do, in a few sentences.")
+    quiets: tuple[str, ...] = Field(
+        default=(), description="Alerts that say the same more mildly: nobody is told of them while this one fires."
+    )
 
 
 class AlertsOptions(Section):
-    """Alerts on the desk's metrics. `frontdesk render alerts` writes them for Prometheus."""
+    """Alerts on the desk's metrics. `frontdesk render observability` writes them for Prometheus."""
 
     group: str = Field(default="frontdesk", min_length=1, description="What Prometheus calls them together.")
     interval: str = Field(

@@ -1,0 +1,26 @@
+"""What goes wrong, and what only looks so: for each blueprint a fault for every alert, and series that fire none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.render.faults import agents, answering, assistant, conversation, engagement
+from tests.render.planted import Fault, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """Of one blueprint: the faults, what is harmless, the series of a healthy system, and when those are looked at."""
+
+    faults: Mapping[str, Fault]
+    harmless: Mapping[str, Series]
+    healthy: Series
+    minutes: tuple[int, ...] = (1, 6, 12, 30)
+
+
+PLANTED = {
+    "agents": Planted(agents.FAULTS, agents.HARMLESS, agents.HEALTHY),
+    "answering": Planted(answering.FAULTS, answering.HARMLESS, answering.HEALTHY),
+    "assistant": Planted(assistant.FAULTS, assistant.HARMLESS, assistant.HEALTHY),
+    "conversation": Planted(conversation.FAULTS, conversation.HARMLESS, conversation.HEALTHY),
+    "engagement": Planted(engagement.FAULTS, engagement.HARMLESS, engagement.HEALTHY, (1, 12, 61, 100, 150)),
+}
