@@ -16,6 +16,10 @@ VERBS = {
     "Run": {
         "up": "Run the desk until it is stopped.",
         "chat": "Ask the desk a question here in the terminal.",
+        "ps": "List what runs as processes of its own.",
+        "logs": "Read what the services write.",
+        "restart": "Replace a service's processes by fresh ones; no call is lost.",
+        "down": "End what runs in the background.",
     },
     "Set up": {
         "init": "Write a system file to start from.",
@@ -39,6 +43,8 @@ VERBS = {
         "telegram": "Look after the bot, or try the desk without one.",
     },
     "Look after it": {
+        "status": "Say whether the desk is up, and each of its parts.",
+        "release": "Roll out a release, watch it, undo it.",
         "doctor": "Find out what keeps the desk from working.",
         "probe": "Ask whether the desk and its stores answer.",
         "secrets": "Make, list, renew and delete secrets.",

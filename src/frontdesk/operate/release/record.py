@@ -19,7 +19,7 @@ from frontdesk.errors import NotFound
 FOLDER, JOURNAL = "releases", "journal.jsonl"  # in the home
 RELEASE, SYSTEM = "release.json", "system.yaml"  # in a release's own folder
 
-Act = Literal["up", "roll", "undo", "back"]  # `back`: a release did worse, and the one before it took over again
+Act = Literal["up", "roll", "undo"]
 Where = Literal["here", "kubernetes"]
 
 

@@ -55,6 +55,7 @@ class Place:
     restarts: int = 0
     deaths: list[float] = field(default_factory=list[float])
     keeping: asyncio.Task[None] | None = None
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Supervisor:
@@ -172,16 +173,18 @@ class Supervisor:
                 await self._or_stopping(0.1)
                 continue
             code = await asyncio.shield(living.ended)
-            if self._stopping.is_set() or living.leaving or place.now is not living:
-                await self._or_stopping(0.1)
-                continue
-            await self._again(place, code)
+            async with place.changing:
+                if not self._stopping.is_set() and not living.leaving and place.now is living:
+                    await self._again(place, code)
+                    continue
+            await self._or_stopping(0.1)
 
     async def _again(self, place: Place, code: int) -> None:
         now = time.monotonic()
-        place.now, place.restarts = None, place.restarts + 1
+        place.restarts += 1
         place.deaths = [death for death in place.deaths if now - death < MINUTE] + [now]
         self.show.say(f"{place.unit.name} has ended by itself ({_how(code)}).")
+        place.now = None
         if self._opening and (code in MISTAKES or len(place.deaths) > RESTARTS):
             self._give_up(place, f"{place.unit.name} does not start")
             return
@@ -190,7 +193,7 @@ class Supervisor:
         if self._stopping.is_set():
             return
         fresh = await self._begin(place)
-        if not self._opening and fresh is not None and await fresh.ready(READY_SECONDS) and place.now is fresh:
+        if not self._opening and fresh is not None and await fresh.ready(READY_SECONDS):
             self._is(place, "ready", time.monotonic() - now)
 
     async def _close(self) -> int:
@@ -223,11 +226,16 @@ class Supervisor:
         Raises `NotReady` when it does not get ready; the old one then goes on as if nothing had been.
         """
         place = self._places.get(unit.name)
-        began = time.monotonic()
         if place is None:
             self._places[unit.name] = place = Place(unit)
-        old = place.now
+        async with place.changing:
+            await self._replace(place, unit)
+
+    async def _replace(self, place: Place, unit: Unit) -> None:
+        began, old = time.monotonic(), place.now
         self._is(place, "replacing")
+        if unit.answers is not None and old is not None:  # two servers cannot share a port or their data
+            await old.end()
         try:
             fresh = await begin(unit)
         except OSError as error:
@@ -236,6 +244,8 @@ class Supervisor:
         if not await fresh.ready(READY_SECONDS) or self._stopping.is_set():
             code = await fresh.end(0 if fresh.has_ended else 10)
             self._is(place, "ready" if old is not None and not old.has_ended else "waiting")
+            if old is not None and old.leaving and not self._stopping.is_set():
+                await self._begin(place)
             lines = "\n       ".join(logfiles.last_lines(unit.log, LAST_LINES))
             raise NotReady(
                 f"A fresh process of {unit.name} did not get ready ({_how(code)})", where=str(unit.log), hint=lines

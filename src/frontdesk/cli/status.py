@@ -1,0 +1,108 @@
+"""`frontdesk status`"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from frontdesk.cli.output import json_option, note, print_json, print_table
+from frontdesk.cli.place import Place, placed
+from frontdesk.cli.ps import ago
+from frontdesk.cli.shape import Verb
+
+if TYPE_CHECKING:
+    from frontdesk.operate.running.health import Health
+    from frontdesk.operate.running.state import Instance
+
+EXAMPLES = """\
+frontdesk status
+frontdesk status --json"""
+
+
+@click.command(cls=Verb, examples=EXAMPLES)
+@placed
+@json_option
+def status(place: Place, as_json: bool) -> int:
+    """Say whether the desk is up: each of its processes, versions, stores. Ends with 1 when something is not well."""
+    import msgspec
+
+    from frontdesk.operate.running.health import all_well, of_instance
+    from frontdesk.operate.running.state import instances
+
+    found = list(instances(place.folder))
+    asked = {instance.name: asyncio.run(of_instance(instance)) for instance in found}
+    if not found:
+        asked = {"desk": [asyncio.run(_alone(place))]}
+    looked_after = all(instance.is_looked_after for instance in found)
+    well = looked_after and all(all_well(each) for each in asked.values())
+    if as_json:
+        parts = {name: [msgspec.structs.asdict(each) for each in healths] for name, healths in asked.items()}
+        facts = {instance.name: _facts(instance) for instance in found}
+        print_json({"ok": well, "instances": facts, "processes": parts})
+        return 0 if well else 1
+    for instance in found:
+        _print(instance, asked[instance.name])
+    if not found:
+        _print_alone(asked["desk"][0])
+    if not well:
+        note("What keeps it from working: frontdesk doctor; what its processes say: frontdesk logs")
+    return 0 if well else 1
+
+
+async def _alone(place: Place) -> "Health":
+    """The desk that runs in one process, if one answers where the settings say."""
+    from frontdesk import __version__
+    from frontdesk.operate.running.health import of_port
+    from frontdesk.system.options import HttpOptions
+
+    system = place.load(starting=False)
+    return await of_port(system.name, system.section(HttpOptions).port, __version__)
+
+
+def _facts(instance: "Instance") -> dict[str, object]:
+    return {
+        "desk": instance.desk,
+        "state": instance.state if instance.is_looked_after else "not looked after",
+        "version": instance.version,
+        "release": instance.release,
+        "address": instance.address,
+        "environment": instance.environment,
+        "stores": instance.stores,
+        "missing": instance.missing,
+    }
+
+
+def _print(instance: "Instance", found: "list[Health]") -> None:
+    state = instance.state if instance.is_looked_after else "not looked after: its supervisor has gone"
+    click.echo(click.style(f"{instance.desk} ({instance.name}): {state}", bold=True))
+    facts = {
+        "Open": instance.address,
+        "Version": f"{instance.version}, release {instance.release}",
+        "Since": ago(instance.since),
+        "Environment": instance.environment,
+        **{name.capitalize(): words for name, words in instance.stores.items()},
+    }
+    for heading, text in facts.items():
+        if text:
+            click.echo(f"  {heading:<12} {text}")
+    print_table(
+        [(each.name, _word(each), each.pid, each.release, _trouble(each)) for each in found],
+        ("process", "health", "pid", "release", "checks"),
+    )
+    for name, why in instance.missing.items():
+        click.echo(f"not started: {name}: {why}")
+
+
+def _print_alone(found: "Health") -> None:
+    click.echo(f"{found.name}: {_word(found)}")
+    for name, result in found.checks.items():
+        click.echo(f"  {name:<12} {result}")
+
+
+def _word(found: "Health") -> str:
+    return "ready" if found.ready else "alive, not ready" if found.alive else "does not answer"
+
+
+def _trouble(found: "Health") -> str:
+    bad = [f"{name}: {result}" for name, result in found.checks.items() if result != "ok"]
+    return ", ".join(bad) or ("all ok" if found.ready else "")

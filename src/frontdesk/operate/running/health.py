@@ -1,0 +1,69 @@
+"""How what runs here is: each process asked itself, and each store."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from frontdesk.operate.ports import is_free
+from frontdesk.operate.running.asking import get
+from frontdesk.operate.running.state import Instance, Process
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process or an address is. `alive`: it answers /health. `checks`: what its /ready says of each part."""
+
+    name: str
+    alive: bool
+    ready: bool
+    checks: dict[str, str] = {}
+    version: str = ""
+    release: int | None = None
+    pid: int | None = None
+
+
+async def of_instance(instance: Instance) -> list[Health]:
+    """Of each process, in the order of starting."""
+    alive = {process.name for process in instance.alive()}
+    return list(await asyncio.gather(*(_of(process, process.name in alive) for process in instance.processes)))
+
+
+async def of_port(name: str, port: int, version: str = "") -> Health:
+    """Of whatever answers at a loopback port."""
+    health, ready = await asyncio.gather(get(port, "/health"), get(port, "/ready"))
+    return Health(
+        name=name,
+        alive=health is not None and health[0] == 200,
+        ready=ready is not None and ready[0] == 200,
+        checks=_checks(ready[1]) if ready else {},
+        version=version,
+    )
+
+
+def all_well(found: Sequence[Health]) -> bool:
+    """Whether everything lives and can work."""
+    return all(each.alive and each.ready for each in found)
+
+
+async def _of(process: Process, lives: bool) -> Health:
+    pid = process.process.pid if process.process else None
+    known = Health(name=process.name, alive=False, ready=False, release=process.release, pid=pid)
+    if process.role == "store":
+        answers = lives and all(not is_free(port) for port in _ports(process))
+        return msgspec.structs.replace(known, alive=lives, ready=answers)
+    if not lives or process.own_port is None:
+        return known
+    told = await of_port(process.name, process.own_port)
+    return msgspec.structs.replace(told, release=known.release, pid=known.pid)
+
+
+def _ports(process: Process) -> Iterator[int]:
+    for address in process.addresses:
+        yield int(address.rpartition(":")[2])
+
+
+def _checks(body: bytes) -> dict[str, str]:
+    try:
+        return msgspec.convert(msgspec.json.decode(body)["checks"], dict[str, str])
+    except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError):
+        return {}
