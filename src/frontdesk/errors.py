@@ -452,6 +452,13 @@ class BackupFailed(FrontdeskError):
     default_hint = "The former backups are untouched: `frontdesk backup list`."
 
 
+class SnapshotFailed(FrontdeskError):
+    """A snapshot of a volume was not made, or an old one could not be removed."""
+
+    code = "snapshot_failed"
+    default_hint = "`kubectl get volumesnapshots` shows what there is; `kubectl describe` tells why one is not ready."
+
+
 class BackupDamaged(FrontdeskError):
     """A piece of a backup is missing, or is not what it was when it was written."""
 

@@ -24,7 +24,6 @@ IDEMPOTENT = (
 )
 REPEAT_ON = "connect-failure,refused-stream,unavailable,retriable-status-codes,503"
 TRACES = "opentelemetry"  # the extension provider of the mesh's configuration
-PER_TRY = 3  # a try may take this part of the whole time
 
 
 def files(plan: Plan) -> dict[str, str]:
@@ -124,7 +123,7 @@ def _http(plan: Plan, mesh: Mesh, running: Running, path: str, *, websocket: boo
     if websocket:
         return [{"name": f"{running.name}-socket", "match": [prefix], **once, "timeout": "0s"}]
     time_out = f"{plan.edge.timeout}s"
-    again = {"attempts": mesh.tries, "perTryTimeout": f"{max(1, plan.edge.timeout // PER_TRY)}s", "retryOn": REPEAT_ON}
+    again = {"attempts": mesh.tries, "retryOn": REPEAT_ON}
     reading = {
         "name": f"{running.name}-reading",
         "match": [{**prefix, "method": {"regex": IDEMPOTENT}}],
