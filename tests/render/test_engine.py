@@ -11,7 +11,8 @@ from tests.render.stand_ins import stand_in
 DOCKERFILE = """\
 ARG BASE
 FROM ${BASE} AS builder
-RUN --mount=type=cache,target=/root/.cache/pip python -m venv /opt/desk && /opt/desk/bin/pip install --quiet click
+RUN python -m venv /opt/desk
+RUN --mount=type=cache,target=/cache /opt/desk/bin/pip install --quiet --cache-dir /cache click
 FROM ${BASE}
 COPY --from=builder /opt/desk /opt/desk
 USER 10001
