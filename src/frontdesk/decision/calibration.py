@@ -10,8 +10,10 @@ the policy nothing (the holdout), and asks of the residuals of what it predicted
   that a few lucky outcomes move nothing. A message's correction less nothing's corrects the uplift: the difference of
   two direct estimates, each with the model as its control variate, as in a doubly robust estimate, and without weights
   that explode where nothing was rarely done.
-- *How much do people differ whom it takes for alike?* By the covariance of residuals of one person's decisions, which
-  noise has no part in. It starts at `SCATTER` and leaves that as pairs come in.
+- *How much do people differ whom it takes for alike?* By the covariance of residuals of decisions about one person by
+  one message, which noise has no part in. It starts at `SCATTER` and leaves that as pairs come in. A tenth of the
+  people have too few pairs, so those of all are taken: what the policy learned from its outcomes is some dozens of
+  weights, too few to hide how thousands of people differ.
 
 Then each decision of the holdout has a probability that its uplift exceeds the margin: the normal tail of the corrected
 mean, over the policy's own spread and the scatter. The rising line through these, by isotonic regression on what the
@@ -31,7 +33,7 @@ from numpy.typing import NDArray
 from frontdesk.decision.features import Floats
 from frontdesk.engagement import Calibration
 
-SCATTER = 0.01  # standard deviation, in conversions, of the uplift among people who look alike
+SCATTER = 0.03  # standard deviation, in conversions, of the uplift among people who look alike: that of a usual weight
 OFF = 0.005  # standard deviation, in conversions, of what the policy is off by in a group
 GROUPS = 8  # of decisions that were about as sure
 LEAST = 200  # decisions of the holdout, below which what the policy says stands as it is
@@ -47,7 +49,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     `sent` says whether a message went out. `residual` is the reward less what the policy expected of what was done, and
     `noise` the variance of one. `gain` and `spread` are the mean and the standard deviation of the uplift over nothing,
     as the policy believes it, of the arm that is judged: the one sent, or else the best it might have sent. `person`
-    numbers the customers.
+    numbers the customers. `scatter` is the variance of the uplift among people who look alike.
     """
 
     sent: Bools
@@ -56,6 +58,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     spread: Floats
     person: Places
     noise: float
+    scatter: float
 
 
 def fit(held: Held, margin: float) -> Calibration:
@@ -107,7 +110,7 @@ def _truth(held: Held, raw: Floats, margin: float) -> Floats:
     group = np.where(held.sent, sure, GROUPS)  # nothing is a group of its own
     more, doubt = _shrunken(held.residual, group, held.noise)
     gain = held.gain + more[sure] - more[GROUPS]
-    variance = held.spread**2 + doubt[sure] + doubt[GROUPS] + _scatter(held, held.residual - more[group])
+    variance = held.spread**2 + doubt[sure] + doubt[GROUPS] + held.scatter
     return exceeds(gain, np.sqrt(variance), margin)
 
 
@@ -123,18 +126,29 @@ def _shrunken(residual: Floats, group: Places, noise: float) -> tuple[Floats, Fl
     return share * mean, (1.0 - share) * among
 
 
-def _scatter(held: Held, residual: Floats) -> float:
-    """The variance of uplift among people who look alike: from what the decisions of one person have in common, with
-    `SCATTER` as the guess before, and both weighed by how well they are known."""
-    _, person = np.unique(held.person[held.sent], return_inverse=True)
-    residual = residual[held.sent]
-    sums, squares, count = (np.bincount(person, each) for each in (residual, residual**2, np.ones(len(person))))
-    pairs = float(np.sum(count * (count - 1)))
+def scatter(residual: Floats, alike: Places, noise: float) -> float:
+    """The variance of the uplift among people who look alike, from N residuals of variance `noise`. Those with the same
+    number in `alike` are about the same person by the same message. What all N have in common is no difference.
+
+    Where v is the variance, the mean product of two that are alike is normal about v. Before, v is exponential with
+    mean `SCATTER`²; the mean of what it is afterwards, a normal distribution cut off at 0, is given.
+    """
+    _, group = np.unique(alike, return_inverse=True)
+    residual = residual - residual.sum() / max(1, len(residual))
+    sums, squares, count = (np.bincount(group, each) for each in (residual, residual**2, np.ones(len(group))))
+    pairs = float(np.sum(count * (count - 1))) / 2
     if not pairs:
         return SCATTER**2
-    common = float(np.sum(sums**2 - squares)) / pairs
-    known, guessed = pairs / (2 * held.noise**2), 1 / (2 * SCATTER**2) ** 2  # inverse variances of the two
-    return max((common * known + SCATTER**2 * guessed) / (known + guessed), (SCATTER / 4) ** 2)
+    common, own = float(np.sum(sums**2 - squares)) / 2 / pairs, noise / math.sqrt(pairs)
+    return own * _mean_above(own / SCATTER**2 - common / own)
+
+
+def _mean_above(low: float) -> float:
+    """The mean of a standard normal number beyond `low`, less `low`."""
+    if low > 30:
+        return 1 / low  # what follows goes to this, and both its parts to nothing
+    density = math.exp(-(low**2) / 2) / math.sqrt(2 * math.pi)
+    return density / (0.5 * math.erfc(low / math.sqrt(2))) - low
 
 
 def exceeds(gain: Floats, spread: Floats, margin: float) -> Floats:

@@ -25,9 +25,8 @@ class Bin(msgspec.Struct, frozen=True, kw_only=True):
 
 def held(policy: Policy, log: Log, arms: Arms) -> Held:
     """The log's holdout as the policy sees it. `arms` are those of its strategy."""
-    log = log.where(log.held_out)
     earned = log.rewards(arms, policy.genes)
-    return Scorer(policy, arms, 0.0).held(log.numbers, log.eligible, log.done, earned, log.customer)
+    return Scorer(policy, arms, 0.0).held(log.numbers, log.eligible, log.done, earned, log.customer, log.held_out)
 
 
 def calibrated(policy: Policy, log: Log, arms: Arms) -> Calibration:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frontdesk.decision.arms import LIMIT, STEP, Arms
-from frontdesk.decision.calibration import Held, apply, exceeds
+from frontdesk.decision.calibration import Held, apply, exceeds, scatter
 from frontdesk.decision.features import EFFECTS, FEATURE_NAMES, Floats, folded, gained, weighed
 from frontdesk.decision.posterior import deviations, draws, mean_of, quantised_weights
 from frontdesk.engagement import Policy
@@ -113,8 +113,8 @@ class Scorer:
         """The chances of all arms [B, A], without choosing: what off-policy estimates ask of a policy."""
         return self._probabilities(weighed(numbers), _with_nothing(eligible))
 
-    def held(self, numbers: Floats, eligible: Bools, done: Places, rewards: Floats, person: Places) -> Held:
-        """Decisions of the holdout as this policy sees them, to calibrate it by.
+    def held(self, numbers: Floats, eligible: Bools, done: Places, rewards: Floats, person: Places, out: Bools) -> Held:
+        """The holdout as this policy sees it, to calibrate it by.
 
         Args:
             numbers: of the customers [N, C].
@@ -122,18 +122,24 @@ class Scorer:
             done: the arm that was really carried out [N].
             rewards: what came of it under the strategy's genes, costs taken off [N].
             person: numbers the customers [N].
+            out: the decisions of the holdout [N]; the others only tell how much people differ who look alike.
         """
-        means, here = weighed(numbers) @ self._means, np.arange(len(done))
-        best = _runners_up(means, eligible, np.zeros_like(done))
-        judged = np.where(done > 0, done, np.maximum(best, 0))
+        seen = weighed(numbers)
+        residual = rewards - np.einsum("nw,nw->n", seen, self._means.T[done])
+        sent, noise = done > 0, self.policy.reward.noise
+        common = scatter(residual[sent], (person * len(self.arms) + done)[sent], noise)
+        means = seen[out] @ self._means
+        best = _runners_up(means, eligible[out], np.zeros_like(done[out]))
+        judged = np.where(sent[out], done[out], np.maximum(best, 0))
         some = judged > 0
         return Held(
-            sent=done[some] > 0,
-            residual=(rewards - means[here, done])[some],
-            gain=(means[here, judged] - means[:, 0])[some],
-            spread=self._spread(numbers[some], judged[some]),
-            person=person[some],
-            noise=self.policy.reward.noise,
+            sent=sent[out][some],
+            residual=residual[out][some],
+            gain=(means[np.arange(len(judged)), judged] - means[:, 0])[some],
+            spread=self._spread(numbers[out][some], judged[some]),
+            person=person[out][some],
+            noise=noise,
+            scatter=common,
         )
 
     def _probabilities(self, seen: Floats, allowed: Bools) -> Floats:
