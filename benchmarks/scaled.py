@@ -67,7 +67,7 @@ def scaled_desk(*, first_delay: float, words: int) -> Generator[Scaled]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="frontdesk-bench-")))
         folder.chmod(0o755)  # as root, PostgreSQL runs as another user
-        urls = {"DATABASE_URL": _postgres(folder, stack), "REDIS_URL": _valkey(folder, stack)}
+        urls = {"DATABASE_URL": postgres(folder, stack), "REDIS_URL": _valkey(folder, stack)}
         port, telegram = free_port(), free_port()
         home = folder / "home"
         home.mkdir()
@@ -99,7 +99,8 @@ def desk_processes(group: int) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _postgres(folder: Path, stack: ExitStack) -> str:
+def postgres(folder: Path, stack: ExitStack) -> str:
+    """A PostgreSQL in the folder; its address."""
     server = Postgres(folder=folder / "postgres", port=free_port(), password=PASSWORD)
     server.prepare()
     _start("postgres", folder, server.port, stack)
