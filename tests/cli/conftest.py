@@ -13,6 +13,8 @@ import pytest
 import structlog
 
 from frontdesk.cli.main import run
+from frontdesk.operate.running.ending import end
+from frontdesk.operate.running.state import folder_of, instances
 from frontdesk.telemetry import logs
 
 LEAN = """\
@@ -86,6 +88,8 @@ def desk(home: Path, *words: str, **variables: str) -> Iterator["subprocess.Pope
         yield process
     finally:
         process.kill()
+        for instance in instances(home):
+            end(instance, folder_of(home, instance.name), print)
         process.wait(10)
         if process.stdout:
             process.stdout.close()

@@ -294,7 +294,7 @@ def _tell_change(before: "Release | None", made: "Release") -> None:
     note(f"Release {before.number} → {made.number}, version {before.content.version} → {made.content.version}")
     if before.content.text != made.content.text:
         old, new = before.content.text.splitlines(), made.content.text.splitlines()
-        note(f"  system file: {len(set(new) - set(old))} lines come, {len(set(old) - set(new))} go")
+        note(f"  system file: lines added: {len(set(new) - set(old))}, removed: {len(set(old) - set(new))}")
     for name in sorted({*before.content.variables, *made.content.variables}):
         old_value, new_value = before.content.variables.get(name, ""), made.content.variables.get(name, "")
         if old_value != new_value:
