@@ -5,6 +5,7 @@ from typing import cast
 
 from frontdesk.render.kubernetes import (
     accounts,
+    adapter,
     backup,
     config,
     namespace,
@@ -72,6 +73,8 @@ def files(plan: Plan) -> dict[str, str]:
     found = {file: _file(plan, file, each) for file, each in made.items()}
     if plan.deployment.secrets_from == "plain":
         found[secrets.TEMPLATE] = f"# {secrets.comment(plan)}\n" + yaml_text(plain(secrets.template(plan)))
+    if adapting := adapter.objects(plan):
+        found[adapter.FILE] = f"# {adapter.comment(plan)}\n" + yaml_text(*(plain(each) for each in adapting))
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",

@@ -50,8 +50,12 @@ def _own(running: Running, target: OwnTarget) -> Object:
     average = {"type": "AverageValue", "averageValue": _quantity(target.average)}
     if target.per == "replica":
         return {"type": "Pods", "pods": {"metric": {"name": target.metric}, "target": average}}
-    metric = {"name": target.metric, "selector": {"matchLabels": {"service": running.name}}}
-    return {"type": "External", "external": {"metric": metric, "target": average}}
+    return {"type": "External", "external": {"metric": {"name": external_name(running, target)}, "target": average}}
+
+
+def external_name(running: Running, target: OwnTarget) -> str:
+    """What a figure of a whole service is called in the cluster; two services may have one of the same name."""
+    return f"{running.name.replace('-', '_')}_{target.metric}"
 
 
 def _steps(steps: Steps) -> Object:
