@@ -69,6 +69,15 @@ def test_what_lies_deeper_than_allowed_is_not_used(depth: int) -> None:
     told = named(numbers_of(ANN, SIGNALS, depth, NOON, {"intent": 1.0}))
     assert all(value == 0.0 for name, value in told.items() if LAYERS[name] > depth)
     assert told["bias"] == 1.0
+    assert {name for name, value in told.items() if value} == {
+        name
+        for name, value in named(numbers_of(ANN, SIGNALS, 5, NOON, {"intent": 1.0})).items()
+        if value and LAYERS[name] <= depth
+    }
+
+
+def test_layers_rise_so_that_a_depth_is_a_beginning() -> None:
+    assert list(LAYERS.values()) == sorted(LAYERS.values())
 
 
 def test_what_the_asker_tells_takes_the_place_of_what_is_known() -> None:

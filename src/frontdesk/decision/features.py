@@ -37,13 +37,15 @@ LAYERS: dict[str, Layer] = {
     **dict.fromkeys(("likes_email", "likes_sms", "likes_push", "likes_in_app"), 5),
     **dict.fromkeys(("fits_now", "fits_morning", "fits_midday", "fits_evening"), 5),
 }
-"""How much must be allowed to be known of a customer before a number of theirs is used, by `personalization_depth`."""
+"""How much must be allowed to be known of a customer before a number of theirs is used, by `personalization_depth`: in
+rising order."""
 
 CUSTOMER_NUMBERS: tuple[str, ...] = tuple(LAYERS)
 """What policies know of a customer. `recency` falls from 1 by half each week of silence, `value` grows with its
 logarithm, stages and likes are 0 or 1, `fits_…` say how near a time of day is to the customer's best hour, and `intent`
 is 0 unless the asker gives it. Some go into no feature yet: later ones can learn from their log."""
 
+_KNOWN = tuple(sum(layer <= depth for layer in LAYERS.values()) for depth in range(6))  # numbers, by depth
 SLOT_HOURS = {"fits_morning": 9, "fits_midday": 12, "fits_evening": 17}
 HALF_RECENCY_DAYS = 7.0
 FIT_HOURS = 6.0  # so far from the best hour nothing is left of the fit
@@ -112,30 +114,25 @@ def numbers_of(
     Raises:
         BadFeature: a value is not a number, or the context names one that no policy knows.
     """
-    known = {
-        "bias": 1.0,
-        "value": math.log1p(max(0.0, signals.value)) / 4.0,
-        "recency": 0.5 ** (max(0.0, signals.recency_days) / HALF_RECENCY_DAYS),
-        "frequency": signals.frequency,
-        "engagement": signals.engagement,
-        "churn_risk": signals.churn_risk,
-        "fatigue": signals.fatigue,
-        signals.stage: 1.0,
-        f"likes_{signals.best_channel}": 1.0,
-    }
-    if depth >= LAYERS["fits_now"]:
-        hour = now.astimezone(_zone(customer.time_zone)).hour
-        known["fits_now"] = _fit(hour, signals.best_hour)
-        known |= {name: _fit(slot, signals.best_hour) for name, slot in SLOT_HOURS.items()}
+    measured = (
+        1.0,
+        math.log1p(max(0.0, signals.value)) / 4.0,
+        0.5 ** (max(0.0, signals.recency_days) / HALF_RECENCY_DAYS),
+        signals.frequency,
+        signals.engagement,
+        0.0,  # intent, which only the asker may know
+        signals.churn_risk,
+        signals.fatigue,
+    )
+    told = _told(signals.stage, signals.best_channel, _hour(now, customer.time_zone), signals.best_hour)
+    numbers = [_on_the_grid(value, name) for value, name in zip(measured, CUSTOMER_NUMBERS, strict=False)]
+    numbers += told
     for name, value in (context or {}).items():
         if name not in LAYERS or name == "bias":
             raise BadFeature(f"No policy knows a number `{name}`.", where=f"context.{name}")
-        known[name] = value
-    values = [known.get(name, 0.0) for name in _names(depth)]
-    if not all(map(math.isfinite, values)):
-        name, value = next(pair for pair in known.items() if not math.isfinite(pair[1]))
-        raise BadFeature(f"The number `{name}` is {value}.", where=name)
-    return tuple([quantised(value) if value else 0.0 for value in values])
+        numbers[CUSTOMER_NUMBERS.index(name)] = _on_the_grid(value, name)
+    known = _KNOWN[depth]
+    return (*numbers[:known], *(0.0,) * (len(numbers) - known))
 
 
 def digest(numbers: tuple[float, ...]) -> str:
@@ -195,15 +192,29 @@ def _sides(arms: Arms) -> Floats:
     return arms.numbers[:, _OF_ARM]
 
 
-@lru_cache
-def _names(depth: int) -> tuple[str, ...]:
-    """The numbers in their order; no name where one lies beyond the depth."""
-    return tuple(name if layer <= depth else "" for name, layer in LAYERS.items())
+def _on_the_grid(value: float, name: str) -> float:
+    if not math.isfinite(value):
+        raise BadFeature(f"The number `{name}` is {value}.", where=name)
+    return quantised(value)
+
+
+@lru_cache(maxsize=8192)
+def _told(stage: str, channel: str, hour: int, best: int) -> tuple[float, ...]:
+    """The numbers from the stages on: what a customer is, what they like, and how the times of day fit them."""
+    fits = {"fits_now": _fit(hour, best)} | {name: _fit(slot, best) for name, slot in SLOT_HOURS.items()}
+    known = {stage: 1.0, f"likes_{channel}": 1.0} | fits
+    return tuple(quantised(known.get(name, 0.0)) for name in CUSTOMER_NUMBERS[CUSTOMER_NUMBERS.index(STAGES[0]) :])
 
 
 def _fit(hour: int, best: int) -> float:
     apart = abs(hour - best) % 24
     return max(0.0, 1.0 - min(apart, 24 - apart) / FIT_HOURS)
+
+
+@lru_cache(maxsize=1024)
+def _hour(now: datetime, time_zone: str) -> int:
+    """What the clock says there; an unknown zone counts as UTC."""
+    return now.astimezone(_zone(time_zone)).hour
 
 
 @lru_cache(maxsize=512)
