@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from frontdesk.cli.output import json_option, note, print_json
+from frontdesk.cli.output import beside, json_option, note, print_json
 from frontdesk.cli.place import FILE, Place, placed
 from frontdesk.cli.shape import Verb
 
@@ -120,9 +120,9 @@ def _tell(findings: "Sequence[Finding]") -> None:
     width = max(14, *(len(finding.check) for finding in findings))
     for finding in findings:
         mark, colour = MARKS[finding.result]
-        click.echo(f"{click.style(mark, fg=colour)}  {finding.check:<{width}} {finding.cause}")
+        click.echo(beside(f"{click.style(mark, fg=colour)}  {finding.check:<{width}} ", width + 7, finding.cause))
         if finding.remedy:
-            click.echo(f"      {'':<{width}} → {finding.remedy}")
+            click.echo(beside(f"      {'':<{width}} → ", width + 9, finding.remedy))
 
 
 def _print(parts: "Sequence[Part]") -> None:

@@ -47,6 +47,8 @@ VERBS = {
         "release": "Roll out a release, watch it, undo it.",
         "doctor": "Find out what keeps the desk from working.",
         "probe": "Ask whether the desk and its stores answer.",
+        "checklist": "Evaluate what must be true before a release, and around it.",
+        "verify": "Check after a release that all is there.",
         "secrets": "Make, list, renew and delete secrets.",
         "backup": "Copy the desk, sealed, and look after its copies.",
         "restore": "Bring a backup back into empty stores.",

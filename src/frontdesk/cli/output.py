@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -32,6 +33,14 @@ def print_table(rows: Sequence[Sequence[object]], headings: Sequence[str]) -> No
         line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
         line = line if len(line) <= edge else f"{line[: edge - 1]}…"
         click.echo(click.style(line, dim=True) if number == 0 else line)
+
+
+def beside(head: str, width: int, text: str) -> str:
+    """`text` to the right of `head`, which takes `width` columns; on a terminal it is broken to stay there."""
+    if not sys.stdout.isatty():
+        return f"{head}{text}"
+    room = max(shutil.get_terminal_size().columns - width, 30)
+    return head + f"\n{'':{width}}".join(textwrap.wrap(text, room, break_on_hyphens=False) or [""])
 
 
 def note(text: str) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from frontdesk.cli.output import json_option, note, print_json
+from frontdesk.cli.output import beside, json_option, note, print_json
 from frontdesk.cli.place import Place, placed
 from frontdesk.cli.shape import Verb
 
@@ -105,9 +105,11 @@ def _tell(results: "Sequence[Result]", *, quiet: bool) -> None:
             continue
         mark, colour = MARKS[result.state] if result.well == (result.state == "healthy") else ("away", "yellow")
         time = f"{result.seconds * 1000:>7,.0f} ms"
-        click.echo(f"{click.style(mark, fg=colour)}  {result.name:<{width}}  {time}  {result.cause}")
+        click.echo(
+            beside(f"{click.style(mark, fg=colour)}  {result.name:<{width}}  {time}  ", width + 20, result.cause)
+        )
         if result.remedy:
-            click.echo(f"      {'':<{width}}  {'':>10}  → {result.remedy}")
+            click.echo(beside(f"      {'':<{width}}  {'':>10}  → ", width + 22, result.remedy))
 
 
 def _push(results: "Sequence[Result]", push: str | None, otlp: str | None, job: str, instance: str | None) -> None:

@@ -61,6 +61,11 @@ class Environment:
             return Variable(_content(name, file), str(file), "secrets folder")
         return None
 
+    def is_in_file(self, name: str) -> bool:
+        """Whether the environment file itself holds the value of `name`, and nothing stronger does."""
+        held = self._file.get(name)
+        return bool(held and held.value) and name not in self._process and f"{name}_FILE" not in self._process
+
     def ignored(self) -> Iterator[tuple[str, str]]:
         """Variables that are set and have no effect any more, and what to do instead."""
         for name, advice in IGNORED.items():
