@@ -195,3 +195,13 @@ def test_check_shows_how_the_cards_of_a_blueprint_are_shared(frontdesk: Command)
     assert ended.code == 0
     assert "mainpc: RTX 4090, mps" in ended.out
     assert "described but not built yet" in ended.out
+
+
+def test_check_tells_missing_secrets_and_what_cannot_run_together(
+    frontdesk: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    (home / "system.yaml").write_text("services: {web: {role: web, port: 8000, needs: [web]}}")
+    problems = [problem["what"] for problem in json.loads(frontdesk("check", "--json").out)["problems"]]
+    assert any("SECRET_KEY is not set" in what for what in problems)
+    assert any("wait for each other" in what for what in problems)

@@ -73,7 +73,7 @@ def _examined(place: Place) -> Report:
         problems += tuple(missing_secrets(system))
     warnings = list(system.warnings if system else ())
     unset = sorted({binding.env.name for binding in unset_secrets(system)}) if system else []
-    plans = dict(_plans(place)) if system and not problems else {}
+    plans = dict(_plans(place)) if system else {}
     wrong, doubtful = _proved(plans)
     own = plans.get(system.environment) if system else None
     return Report(
