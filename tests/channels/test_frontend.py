@@ -132,12 +132,16 @@ async def test_no_visitor_gets_the_cookies_of_another(tmp_path: Path, upstream: 
 
 
 async def test_a_stream_arrives_piece_by_piece(tmp_path: Path, upstream: Upstream) -> None:
-    async with serve(upstream.app()) as address, pages(tmp_path, address) as client, asyncio.timeout(SECONDS):
-        async with client.stream("POST", "/api/stream") as answer:
-            read = answer.aiter_raw()
-            for number in range(3):
-                assert await anext(read) == f"data: {number}\n\n".encode()  # the next piece does not exist yet
-                upstream.next.set()
+    async with (
+        serve(upstream.app()) as address,
+        pages(tmp_path, address) as client,
+        asyncio.timeout(SECONDS),
+        client.stream("POST", "/api/stream") as answer,
+    ):
+        read = answer.aiter_raw()
+        for number in range(3):
+            assert await anext(read) == f"data: {number}\n\n".encode()  # the next piece does not exist yet
+            upstream.next.set()
 
 
 async def test_a_body_is_handed_on_as_it_comes(tmp_path: Path, upstream: Upstream) -> None:
@@ -158,12 +162,16 @@ async def test_whoever_leaves_is_no_longer_answered(tmp_path: Path, upstream: Up
 
 
 async def test_a_stop_ends_the_streams_by_which_pages_listen(tmp_path: Path, upstream: Upstream) -> None:
-    async with serve(upstream.app()) as address, pages(tmp_path, address) as client, asyncio.timeout(SECONDS):
-        async with client.stream("GET", "/api/forever") as answer:
-            read = answer.aiter_raw()
-            await anext(read)
-            client.end()  # pyright: ignore[reportAttributeAccessIssue]
-            assert [chunk async for chunk in read] == []  # properly ended, not broken off
+    async with (
+        serve(upstream.app()) as address,
+        pages(tmp_path, address) as client,
+        asyncio.timeout(SECONDS),
+        client.stream("GET", "/api/forever") as answer,
+    ):
+        read = answer.aiter_raw()
+        await anext(read)
+        client.end()  # pyright: ignore[reportAttributeAccessIssue]
+        assert [chunk async for chunk in read] == []  # properly ended, not broken off
 
 
 async def test_hop_by_hop_headers_stay_on_their_hop(tmp_path: Path, upstream: Upstream) -> None:

@@ -31,14 +31,13 @@ class Sockets:
 
     def take(self, layout: Layout) -> None:
         """Listen on every port of the layout. Raises all clashes together, and then holds none of the new ones."""
-        problems: list[FrontdeskError] = [
-            PortInUse(f"{words[:1].upper()}{words[1:]}", where="services", hint="Let each have a port of its own.")
-            for words in clashes(layout)
-        ]
+        clashing = clashes(layout)
+        hint = "Let each have a port of its own, below 65536."
+        problems: list[FrontdeskError] = [PortInUse(words, where="services", hint=hint) for words in clashing.values()]
         taken: list[tuple[str, str, int]] = []
         for service in layout.services:
             for key in _wanted(service):
-                if key in self.held or (problems and key[2] == 0):
+                if key in self.held or key[2] in clashing:
                     continue
                 try:
                     self.held[key] = self.stack.enter_context(listen(self.host, key[2]))

@@ -164,8 +164,8 @@ def plain(
     return Layout(services=tuple(services), wants_postgres=mixed, wants_broker=mixed)
 
 
-def clashes(layout: Layout) -> list[str]:
-    """Ports that two services would take, in words."""
+def clashes(layout: Layout) -> dict[int, str]:
+    """Ports that two services would take, or that do not exist, in words."""
     owners: dict[int, list[str]] = {}
     for service in layout.services:
         own = [*service.ports, *([service.example_port] if service.example_port is not None else [])]
@@ -173,8 +173,8 @@ def clashes(layout: Layout) -> list[str]:
         for port in own:
             if port:
                 owners.setdefault(port, []).append(service.key)
-    told = [f"port {port} is wanted by {' and '.join(names)}" for port, names in owners.items() if len(names) > 1]
-    return told + [f"there is no port {port} ({names[0]})" for port, names in owners.items() if port > HIGHEST]
+    told = {port: f"Port {port} is wanted by {' and '.join(names)}" for port, names in owners.items() if len(names) > 1}
+    return told | {port: f"There is no port {port}: {names[0]}" for port, names in owners.items() if port > HIGHEST}
 
 
 def _check_names(plan: Plan, wish: Wish) -> None:
