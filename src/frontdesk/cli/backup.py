@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from frontdesk.system.system import System
 
 EXAMPLES = """\
-frontdesk backup create           copy the desk, also while it runs
-frontdesk backup list             what there is, here and in the second place
-frontdesk backup verify --all     read every backup to its last byte
-frontdesk backup prune --dry-run  what is older than it is to be kept"""
+frontdesk backup create            copy the desk, also while it runs
+frontdesk backup list              what there is, here and in the second place
+frontdesk backup verify --all      read every backup to its last byte
+frontdesk backup prune --dry-run   what is older than it is to be kept"""
 
 
 @click.group(cls=Group, examples=EXAMPLES)
