@@ -89,8 +89,10 @@ def files(plan: Plan) -> Files:
         "system": plan.name,
         **HEALTH,
     }
-    plain = {**common, "base": said.base, "prepare": "", "prepare_builder": ""}
-    gpu = {**common, "base": said.gpu_base, "prepare": _UBUNTU_PYTHON, "prepare_builder": _UBUNTU_PIP}
+    libraries = Template(_LIBRARIES)
+    plain = {**common, "base": said.base, "prepare": libraries.substitute(more=""), "prepare_builder": ""}
+    with_python = libraries.substitute(more=" python3") + _NO_UBUNTU
+    gpu = {**common, "base": said.gpu_base, "prepare": with_python, "prepare_builder": _PIP}
     return {
         "Dockerfile": Template(_DOCKERFILE).substitute(plain | {"wheels": "/wheels", "why": ""}),
         "Dockerfile.gpu": Template(_DOCKERFILE).substitute(gpu | {"wheels": "/wheels /wheels/gpu", "why": _GPU}),
@@ -213,18 +215,19 @@ CMD ["frontdesk", "up"]
 FROM builder AS testing-packages
 COPY testing.txt /build/
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \\
-    $python -m pip install --require-hashes -r /build/testing.txt
+    $python -m pip install --require-hashes --target /opt/testing -r /build/testing.txt
 
 FROM production AS testing
-COPY --from=testing-packages /opt/frontdesk /opt/frontdesk
-ENV COVERAGE_FILE=/tmp/coverage
+COPY --from=testing-packages /opt/testing /opt/testing
+ENV PYTHONPATH=/opt/testing \\
+    COVERAGE_FILE=/tmp/coverage
 HEALTHCHECK NONE
 CMD ["python", "-m", "frontdesk.testing.dialogue"]
 
 FROM testing AS development
 ENV ENVIRONMENT=development \\
     LOG_LEVEL=DEBUG \\
-    PYTHONPATH=/app/plugins
+    PYTHONPATH=/app/plugins:/opt/testing
 USER 0:0
 RUN install --directory --owner=$user --group=$user /app/plugins
 USER $user:$user
@@ -236,20 +239,23 @@ CMD ["frontdesk", "up"]
 _GPU = """
 # With CUDA's libraries. The engines of the list run on the CPU: put their wheels for CUDA into `wheels/gpu`."""
 
-_UBUNTU_PIP = """\
-# Ubuntu keeps only the newest build of a package, so a pinned one would soon be gone; the base image pins the release.
+_PIP = """\
 # hadolint ignore=DL3008
 RUN apt-get update && \\
     apt-get install --yes --no-install-recommends python3 python3-pip python3-venv && \\
     rm -rf /var/lib/apt/lists/*
 """
 
-_UBUNTU_PYTHON = """\
+_LIBRARIES = """\
+# What wheels take from the system. Only a package's newest build is kept there: a pinned one would soon be gone.
 # hadolint ignore=DL3008
 RUN apt-get update && \\
-    apt-get install --yes --no-install-recommends python3 && \\
-    rm -rf /var/lib/apt/lists/* && \\
-    if id ubuntu >/dev/null 2>&1; then userdel --remove ubuntu; fi
+    apt-get install --yes --no-install-recommends libgomp1$more && \\
+    rm -rf /var/lib/apt/lists/*
+"""
+
+_NO_UBUNTU = """\
+RUN if id ubuntu >/dev/null 2>&1; then userdel --remove ubuntu; fi
 """
 
 _WHEELS = """\

@@ -5,6 +5,7 @@ that `docker compose up` takes, the secrets among them from the first moment.
 """
 
 from frontdesk.render import docker, nginx
+from frontdesk.render.compose import observing
 from frontdesk.render.compose.core import core
 from frontdesk.render.compose.naming import EDGE_CONFIGURATION, IMAGE_CONTEXT, SYSTEM_FILE, builds, layers
 from frontdesk.render.compose.overlays import development, gpu, production, secrets, tests
@@ -18,6 +19,7 @@ SAID = {
     "compose.secrets.yaml": "The secrets, each from a file of its own. ./secrets.sh makes those that are missing.",
     "compose.production.yaml": "For a server: restarts, replicas, bounded logs, the way in from the world.",
     "compose.development.yaml": "For work on plug-ins: tests and tools within, restarted when something changes.",
+    "compose.observability.yaml": "What watches the system: metrics, logs, traces, dashboards, alerts.",
     "compose.gpu.yaml": "For a machine with cards: NVIDIA's container toolkit must be there.",
     "compose.test.yaml": "Tests of the running system: docker compose up --exit-code-from tests.",
 }
@@ -30,6 +32,7 @@ def files(plan: Plan) -> Files:
         "compose.secrets.yaml": secrets(plan),
         "compose.production.yaml": production(plan),
         "compose.development.yaml": development(plan),
+        "compose.observability.yaml": observing.overlay(plan),
         "compose.gpu.yaml": gpu(plan),
         "compose.test.yaml": tests(plan),
     }
@@ -37,7 +40,7 @@ def files(plan: Plan) -> Files:
     found[".env"] = layers(plan)
     found["secrets.sh"] = script(plan)
     found[SYSTEM_FILE] = plan.system_file
-    found |= configurations(plan)
+    found |= {**configurations(plan), **observing.configurations(plan)}
     if nginx.public_services(plan):
         found[EDGE_CONFIGURATION] = nginx.configuration(plan, names=nginx.DOCKER_NAMES)
     if builds(plan):
@@ -46,7 +49,7 @@ def files(plan: Plan) -> Files:
 
 
 target = Target(
-    summary="Docker Compose: core, secrets, production, development, GPU, tests",
+    summary="Docker Compose: core, secrets, production, development, observability, GPU, tests",
     files=files,
     next_step="cd {out} && sh ./secrets.sh && docker compose up --detach --wait",
 )

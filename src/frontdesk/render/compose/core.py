@@ -28,10 +28,16 @@ def core(plan: Plan) -> Part:
     found: Part = {
         "name": project(plan),
         "services": dict(stores.services(plan)) | {running.name: service(plan, running) for running in ordered},
-        "networks": {"default": {"name": plan.deployment.network_name or "${COMPOSE_PROJECT_NAME}_network"}},
+        "networks": {"default": {"name": _network(plan)}},
     }
     volumes = stores.volumes(plan)
     return found | ({"volumes": volumes} if volumes else {})
+
+
+def _network(plan: Plan) -> str:
+    """Its name; where it begins with the project's, it follows that, so that a second instance has its own."""
+    said = plan.deployment.network_name or f"{project(plan)}_network"
+    return said.replace(project(plan), "${COMPOSE_PROJECT_NAME}", 1) if said.startswith(project(plan)) else said
 
 
 def service(plan: Plan, running: Running) -> Part:

@@ -8,6 +8,9 @@ from frontdesk.system.layout.plan import Plan, Running
 from frontdesk.system.layout.services import Resources
 
 Part = dict[str, object]
+Value = str | list[str]
+LOGS: Part = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}
+SECRETS_FOLDER = "${SECRETS_FOLDER:-./secrets}"
 
 IMAGE_CONTEXT = "image"  # the folder with the Dockerfiles
 SYSTEM_FILE = "config/system.yaml"

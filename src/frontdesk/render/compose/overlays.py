@@ -6,6 +6,7 @@ from frontdesk.render.compose.core import confined, environment, healthy
 from frontdesk.render.compose.naming import (
     EDGE_CONFIGURATION,
     IMAGE_CONTEXT,
+    LOGS,
     Part,
     build,
     builds,
@@ -18,10 +19,9 @@ from frontdesk.system.layout.plan import CONFIGURATION, Plan, Running
 EDGE_IMAGE = "docker.io/library/nginx:1.31.3-alpine"
 EDGE_USER = "101:101"
 _TALK = (  # a key for a day, then the talk
-    'FRONTDESK_KEY="$$(frontdesk keys create compose-tests --days 1)" && export FRONTDESK_KEY && '
-    "exec python -m frontdesk.testing.dialogue {address}"
+    'FRONTDESK_KEY="$$(frontdesk keys create compose-tests --days 1 --scope chat --scope tools)" && '
+    "export FRONTDESK_KEY && exec python -m frontdesk.testing.dialogue {address}"
 )
-LOGS: Part = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}
 PIPE = "/tmp/nvidia-mps"  # noqa: S108 — where CUDA's MPS daemon of the host listens
 
 
@@ -62,7 +62,7 @@ def development(plan: Plan) -> Part:
                 "image": f"{running.image}-development",
                 "build": build(running, "development"),
                 "read_only": False,
-                "environment": {"LOG_LEVEL": "DEBUG", "PYTHONPATH": "/app/plugins"},
+                "environment": {"LOG_LEVEL": "DEBUG"},
                 "develop": {"watch": watched},
             }
             for running in plan.services
@@ -93,7 +93,7 @@ def tests(plan: Plan) -> Part:
         **confined(),
         "environment": {
             **environment(plan, desk),
-            "MODELS_ORDER": "scripted",
+            "MODELS_ORDER": "quote",
         },
         "secrets": list(desk.secrets),
         "volumes": [f"./config:{CONFIGURATION}:ro"],
@@ -106,7 +106,7 @@ def tests(plan: Plan) -> Part:
     }
     if chosen := profiles(plan, desk):
         found["profiles"] = chosen
-    stand_in: Part = {"environment": {"MODELS_ORDER": "scripted"}}  # no key, no network, always the same
+    stand_in: Part = {"environment": {"MODELS_ORDER": "quote"}}  # no key, no network, and always the same
     talkers: Part = {
         running.name: stand_in for running in plan.services if running.service.role in ("all", "web", "worker")
     }

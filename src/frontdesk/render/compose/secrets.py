@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from frontdesk.render.compose import stores
+from frontdesk.render.compose import observing, stores
+from frontdesk.render.compose.naming import SECRETS_FOLDER
+from frontdesk.render.observability.parts import GRAFANA_PASSWORD
 from frontdesk.render.store_commands import POSTGRES_SECRET, REDIS_SECRET
 from frontdesk.system.layout.plan import Plan
-
-FOLDER = "${SECRETS_FOLDER:-./secrets}"
 
 
 def readers(plan: Plan) -> Mapping[str, tuple[str, ...]]:
@@ -22,8 +22,9 @@ def names(plan: Plan) -> tuple[str, ...]:
 
 def script(plan: Plan) -> str:
     """A shell script: random values for what nobody else must know, empty files for what is somebody else's to give."""
-    ours = [name for name in names(plan) if _ours(plan, name)]
-    given = [name for name in names(plan) if name not in ours]
+    wanted = dict.fromkeys((*names(plan), *observing.secrets(plan)))
+    ours = [name for name in wanted if _ours(plan, name)]
+    given = [name for name in wanted if name not in ours]
     lines = [
         _HEAD,
         *(f"random {name}" for name in ours),
@@ -35,12 +36,12 @@ def script(plan: Plan) -> str:
 
 def _ours(plan: Plan, name: str) -> bool:
     binding = plan.secrets.get(name)
-    return name in (POSTGRES_SECRET, REDIS_SECRET) or (binding is not None and binding.env.ours)
+    return name in (POSTGRES_SECRET, REDIS_SECRET, GRAFANA_PASSWORD) or (binding is not None and binding.env.ours)
 
 
 def mounted(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
     """Each secret and the file that holds it."""
-    return ((name, {"file": f"{FOLDER}/{name}"}) for name in names(plan))
+    return ((name, {"file": f"{SECRETS_FOLDER}/{name}"}) for name in names(plan))
 
 
 _HEAD = """\
