@@ -2,6 +2,7 @@
 
 import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,25 @@ def test_those_that_run_with_a_secret_are_started_anew_and_the_others_are_named(
     )
     assert asked == ["web"]
     assert value(tmp_path, "PARTNER_TOKEN") == "the third one"
+
+
+def test_those_that_run_can_read_a_new_sealing_key_before_anybody_seals_with_it(tmp_path: Path) -> None:
+    text = "services: {web: {role: web, port: 8000}, worker: {role: worker}}\n"
+    secrets.create(system_in(tmp_path, text), "ENCRYPTION_KEY")
+    sealed = ring_of(system_in(tmp_path, text)).seal(b"words", "column")
+    known: list[tuple[str, frozenset[str]]] = []
+
+    def restart(services: Sequence[str]) -> Sequence[str]:
+        assert set(services) == {"web", "worker"}
+        ring = ring_of(system_in(tmp_path, text))
+        assert ring.unseal(sealed, "column") == b"words"
+        known.append((ring.name, ring.names))
+        return services
+
+    assert secrets.rotate(system_in(tmp_path, text), "ENCRYPTION_KEY", restart=restart) == []
+    (before, readable), (after, _) = known
+    assert after != before
+    assert after in readable
 
 
 def test_what_is_set_elsewhere_is_renewed_there(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """`frontdesk secrets`"""
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,18 +107,24 @@ def list_(place: Place, as_json: bool) -> None:
 @LENGTH
 @FROM_FILE
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def rotate(place: Place, name: str, length: int | None, from_file: Path | None, yes: bool) -> None:
-    """Put a new value in the place of a kept secret, and name those that must be started anew."""
+@click.option("--no-restart", is_flag=True, help="Leave running services as they are.")
+def rotate(place: Place, name: str, length: int | None, from_file: Path | None, yes: bool, no_restart: bool) -> None:
+    """Put a new value in the place of a kept secret, and start anew the running services that use it.
+
+    Those of `frontdesk up --processes` are replaced one after the other, so no call is lost; others are named.
+    """
     from frontdesk.operate import secrets as kept
 
     system = _system(place)
     if name in kept.ASKED_FOR:
         _ask(f"{kept.MEANING[name]} Renew {name}?", yes=yes)
-    rest = kept.rotate(system, name, _given(from_file), length=length)
+    restart = None if no_restart else partial(_restart, place.folder)
+    rest = kept.rotate(system, name, _given(from_file), length=length, restart=restart)
     click.echo(name)
     if name in kept.MEANING:
         note(kept.MEANING[name])
-    note(f"Running processes take it at their next start{': ' if rest else '.'}{', '.join(rest)}")
+    if rest:
+        note(f"Not started anew: {', '.join(rest)}. Where they run, they take it at their next start.")
 
 
 @secrets.command(examples="frontdesk secrets delete OLD_TOKEN --yes")
@@ -134,6 +142,19 @@ def delete(place: Place, name: str, yes: bool, force: bool) -> None:
     _ask(f"Delete {name}? Nobody can bring it back.", yes=yes)
     kept.delete(system, name, although_used=force)
     note(f"{name} is deleted.")
+
+
+def _restart(home: Path, services: Sequence[str]) -> Sequence[str]:
+    """Replace the processes of those services that run here; which they were."""
+    from frontdesk.cli.restart import restarted
+    from frontdesk.operate.running.state import instances
+
+    running = {process.service for instance in instances(home) for process in instance.alive()}
+    names = [service for service in services if service in running]
+    if names:
+        note(f"Starting anew: {', '.join(names)}")
+        restarted(home, names)
+    return names
 
 
 def _system(place: Place) -> "System":

@@ -104,8 +104,12 @@ def wanted(system: System) -> list[str]:
 
 
 def services_with(system: System, name: str) -> tuple[str, ...]:
-    """The services that must be started anew for a new value."""
-    return tuple(each.key for each in Plan(system).services if name in each.secrets)
+    """The services that must be started anew for a new value: those that get it, or where none is described to get it,
+    all that are the desk itself."""
+    every = Plan(system).services
+    named = tuple(each.key for each in every if name in each.secrets)
+    desk = tuple(each.key for each in every if each.service.role in ("all", "web", "worker"))
+    return named or (desk if users(system, name) else ())
 
 
 # --- changes ---
@@ -150,10 +154,16 @@ def rotate(
     former = file.read_text().rstrip("\r\n")
     if value == former:
         raise BadSetting(f"{name} is the same as before", where=str(file))
-    if name == SEALING:
-        _keep_to_read(system, former)
-    _write(file, value, replace=True)
     using = services_with(system, name)
+    if name == SEALING:
+        old = _old_keys(system)
+        if restart is not None:  # those that run learn to read it before anybody seals with it
+            _write(folder_of(system) / OLD_SEALING, ",".join([value, *old]), replace=True)
+            restart(using)
+        _write(
+            folder_of(system) / OLD_SEALING, ",".join([former, *(key for key in old if key != former)]), replace=True
+        )
+    _write(file, value, replace=True)
     done = restart(using) if restart else ()
     return [service for service in using if service not in done]
 
@@ -292,17 +302,15 @@ def _takes(system: System, name: str, value: str) -> str | None:
     return f"it is shorter than {least} characters" if len(value) < least else None
 
 
-def _keep_to_read(system: System, former: str) -> None:
-    """Put a former sealing key before the older ones."""
+def _old_keys(system: System) -> list[str]:
+    """The former sealing keys that are kept here. Raises `SecretInUse` where somebody else says which there are."""
     found = system.environment_variables.get(OLD_SEALING)
     if found and found.origin != "secrets folder":
         hint = f"Move it among the kept secrets first: frontdesk secrets create {OLD_SEALING} --from-file -"
         raise SecretInUse(
             f"{OLD_SEALING} is set elsewhere, and the former key cannot join it", where=found.where, hint=hint
         )
-    file = folder_of(system) / OLD_SEALING
-    older = [key for key in (found.value.split(",") if found else ()) if key.strip() and key.strip() != former]
-    _write(file, ",".join([former, *older]), replace=True)
+    return [key.strip() for key in (found.value.split(",") if found else ()) if key.strip()]
 
 
 def _write(file: Path, value: str, *, replace: bool = False) -> None:

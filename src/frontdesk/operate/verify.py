@@ -33,14 +33,14 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class _Probes(msgspec.Struct, frozen=True):
-    probes: list["_Probed"]
-
-
 class _Probed(msgspec.Struct, frozen=True):
     name: str
     state: str
     cause: str
+
+
+class _Probes(msgspec.Struct, frozen=True):
+    probes: list[_Probed]
 
 
 async def verify(
