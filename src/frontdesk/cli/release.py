@@ -367,6 +367,7 @@ def _roll_cluster(
             back = _folder(releases, before, environment)
             cluster.apply(back)
             cluster.watch(back)
+            note(f"Release {before.number} is back.")
         raise
     for image, pinned in cluster.pin(folder).items():
         note(f"  {image} is {pinned.rpartition('@')[2]}")
