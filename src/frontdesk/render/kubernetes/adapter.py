@@ -1,4 +1,4 @@
-"""How autoscalers come by the desk's own metrics: rules of prometheus-adapter, which makes metrics of the cluster out of
+"""How autoscalers come by the desk's own metrics: rules of prometheus-adapter, which makes metrics of a cluster out of
 series (github.com/kubernetes-sigs/prometheus-adapter, docs/config.md). It runs beside Prometheus."""
 
 from collections.abc import Iterator

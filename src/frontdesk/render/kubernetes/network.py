@@ -68,6 +68,8 @@ def _add(plan: Plan, groups: dict[str, Group], edge: Edge) -> None:
     if target is not None:
         peers = [_pods(plan, source.name)] if source else _elsewhere(plan, edge.source)
         groups.setdefault(target, Group()).into.append(Way(peers, ports))
+        if source is None and "=" in edge.source:  # it lives in this namespace, where everything is denied
+            groups.setdefault(edge.source, Group()).out.append(Way([_pods(plan, target)], ports))
     if source is not None:
         way = Way([_pods(plan, target)], ports) if target else _beyond(plan, edge)
         groups[source.name].out.append(way)
@@ -215,11 +217,21 @@ def _mesh(plan: Plan) -> list[Object]:
     ]
 
 
-def _allow(plan: Plan, name: str, pods: Object, *, into: Sequence[Object] = (), out: Sequence[Object] = ()) -> Object:
+def _allow(
+    plan: Plan,
+    name: str,
+    pods: Object,
+    *,
+    into: Sequence[Object] = (),
+    out: Sequence[Object] = (),
+    of: str = "",
+    whole: bool = False,
+) -> Object:
+    """What some pods may. With `whole` it is all that they may, in both directions."""
     rules = {"Ingress": list(into), "Egress": list(out)}
-    spec: Object = {"podSelector": pods, "policyTypes": [kind for kind, said in rules.items() if said]}
+    spec: Object = {"podSelector": pods, "policyTypes": [kind for kind, said in rules.items() if said or whole]}
     spec |= {kind.lower(): said for kind, said in rules.items() if said}
-    return head(plan, API, "NetworkPolicy", name, plan.name) | {"spec": spec}
+    return head(plan, API, "NetworkPolicy", name, of or plan.name) | {"spec": spec}
 
 
 def _tcp(ports: Iterable[int]) -> list[Object]:
@@ -227,14 +239,12 @@ def _tcp(ports: Iterable[int]) -> list[Object]:
 
 
 def _policy(plan: Plan, name: str, group: Group) -> Object:
-    spec: Object = {
-        "podSelector": {"matchLabels": selector(plan, name)},
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": [_rule(plan, "from", way) for way in _joined(group.into)],
-        "egress": [_rule(plan, "to", way) for way in _joined(group.out)],
-    }
-    spec = {key: found for key, found in spec.items() if found}
-    return head(plan, API, "NetworkPolicy", name) | {"spec": spec}
+    into = [_rule(plan, "from", way) for way in _joined(group.into)]
+    out = [_rule(plan, "to", way) for way in _joined(group.out)]
+    label, _, said = name.partition("=")
+    if said:  # pods of somebody else, told by a label
+        return _allow(plan, f"{label}-{said}".replace("/", "-"), {"matchLabels": {label: said}}, out=out)
+    return _allow(plan, name, {"matchLabels": selector(plan, name)}, into=into, out=out, of=name, whole=True)
 
 
 def _joined(ways: Iterable[Way]) -> list[Way]:
