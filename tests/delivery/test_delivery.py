@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 import pytest
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +22,7 @@ from frontdesk.messages import Person, Role
 from frontdesk.store.database import Database
 from frontdesk.store.handoffs import Handoffs
 from frontdesk.store.inbox import Inbox
-from frontdesk.store.outbox import LostLetter, Outbox
+from frontdesk.store.outbox import Letter, LostLetter, Outbox
 from frontdesk.store.people import People
 from frontdesk.testing.clock import CountingIds, FakeClock
 
@@ -129,3 +130,28 @@ async def test_a_deliverer_that_was_taken_over_from_settles_nothing(post: Post, 
         await post.outbox.settle(stale, "failed")
     await post.outbox.settle(fresh, "sent")
     assert await post.outbox.count("sent") == 1
+
+
+class Dying:
+    """A sender that is gone before it has heard how the letter fared."""
+
+    async def send(self, letter: Letter) -> str:
+        raise asyncio.CancelledError
+
+
+async def test_a_letter_whose_sender_is_gone_is_looked_at_again_when_its_lease_is_over(
+    post: Post, clock: FakeClock
+) -> None:
+    await post.handoffs.leave(post.ada.id, post.conversation_id, "Hello", "")
+    (letter_id,) = await post.outbox.due()
+    with pytest.raises(asyncio.CancelledError):
+        await Delivery(post.outbox, {WEBHOOK: Dying()}, DeliveryOptions(lease_seconds=20)).deliver(letter_id)
+    clock.advance(19)
+    assert await post.outbox.due() == []
+    clock.advance(1)
+    assert await post.outbox.due() == [letter_id]
+
+
+def test_a_lease_that_ends_before_a_try_does_is_refused() -> None:
+    with pytest.raises(ValidationError, match="lease_seconds must be longer than seconds"):
+        DeliveryOptions(seconds=30, lease_seconds=30)

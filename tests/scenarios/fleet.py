@@ -71,6 +71,8 @@ async def fleet(
         port = free_port()
         common = {
             "conversation.lease_seconds": 1.0,
+            "delivery.seconds": 2,
+            "delivery.lease_seconds": 3,
             "telegram.typing.simulated": False,
             "telegram.previews": False,
             "telegram.feedback": False,

@@ -51,7 +51,7 @@ async def answered_once(people: Fleet, database_url: str, count: int) -> None:
     def numbers() -> Counter[str]:
         return Counter(NUMBER.findall(sent.text)[0] for sent in people.telegram.sent if NUMBER.search(sent.text))
 
-    async with asyncio.timeout(2 * END_SECONDS):  # a letter is of unknown fate when its lease of a minute has run out
+    async with asyncio.timeout(2 * END_SECONDS):  # a letter is of unknown fate when its lease has run out
         while len(set(numbers()) | await unknown(database_url)) < count:  # noqa: ASYNC110 — rows tell no event
             await asyncio.sleep(0.2)
     said = numbers()

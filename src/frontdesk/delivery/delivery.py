@@ -14,7 +14,6 @@ from frontdesk.store.outbox import Letter, LostLetter, Outbox
 log = structlog.get_logger("frontdesk.delivery")
 
 WEBHOOK = "webhook"
-LEASE = 60.0  # seconds; longer than any try
 
 
 class NotSent(Exception):  # a sender's report, not an error that anyone sees
@@ -54,7 +53,7 @@ class Delivery:
         """Try to send the letter if it is due, and then those that wait behind it at the same place."""
         following: str | None = letter_id
         while following is not None:
-            letter = await self._outbox.claim(following, LEASE)
+            letter = await self._outbox.claim(following, self._options.lease_seconds)
             following = None if letter is None else await self._send(letter)
 
     async def _send(self, letter: Letter) -> str | None:

@@ -38,6 +38,9 @@ class DeliveryOptions(Section):
     tries: PositiveInt = Field(default=8, description="How often a letter is tried, over about four hours.")
     first_wait: PositiveFloat = Field(default=60, description="Seconds before the second try; doubles with each.")
     seconds: PositiveFloat = Field(default=15, description="When a try is given up.")
+    lease_seconds: PositiveFloat = Field(
+        default=60, description="After which silence of its sender a letter may have arrived; longer than any try."
+    )
     channels: dict[Channel, Adapter] = Field(
         default={}, description="By which adapter customers are reached; others: `in_app`, `telegram`, else `local`."
     )
@@ -59,6 +62,12 @@ class DeliveryOptions(Section):
             raise ValueError("a channel goes by webhook: set messages_url")
         if wrong := [channel for channel, adapter in self.channels.items() if adapter == "telegram" != channel]:
             raise ValueError(f"`{wrong[0]}` cannot go by telegram")
+        return self
+
+    @model_validator(mode="after")
+    def _leases_outlast_tries(self) -> Self:
+        if self.lease_seconds <= self.seconds:
+            raise ValueError("lease_seconds must be longer than seconds, when a try is given up")
         return self
 
     @field_validator("webhook_url", "messages_url")
