@@ -10,12 +10,22 @@ import numpy as np
 
 
 class Vowpal:
-    """Vowpal Wabbit's contextual bandits with features that depend on the arm, and all products of the two sides."""
+    """Vowpal Wabbit's contextual bandits with features that depend on the arm (`--cb_explore_adf`).
 
-    def __init__(self, settings, arms, costs, seed):
+    An example is a line of what is shared, `shared |c …`, and one for each arm that the rules left, `|a …`; in training
+    that of the arm that was done begins with `0:cost:probability`, where the cost is the reward with its sign turned
+    and the probability the one with which it was drawn. By `-q ca` it makes all products of the two sides itself.
+    Settings that begin with `ours` give it our features of each arm instead, and nothing shared.
+    """
+
+    def __init__(self, settings, arms, costs, pairs, seed):
         import vowpalwabbit
 
-        self._vw = vowpalwabbit.Workspace(f"{settings} -q ca --quiet --random_seed {seed}")
+        self._ours = settings.startswith("ours ")
+        flags = settings.removeprefix("ours ") if self._ours else f"{settings} -q ca"
+        self._vw = vowpalwabbit.Workspace(f"--cb_explore_adf {flags} --quiet --random_seed {seed}")
+        self._numbers = arms[:, pairs[1]] if self._ours else arms
+        self._pairs = pairs
         self._arms = [f"|a {self._text(row, 'a')}" for row in arms]
 
     @staticmethod
@@ -23,10 +33,15 @@ class Vowpal:
         return " ".join(f"{prefix}{place}:{value:.6g}" for place, value in enumerate(row) if value)
 
     def _example(self, numbers, arms, label=None):
-        lines = [f"shared |c {self._text(numbers, 'c')}"]
-        for place, arm in enumerate(arms):
-            mark = f"0:{label[1]:.6g}:{label[2]:.6g} " if label and label[0] == place else ""
-            lines.append(f"{mark}{self._arms[arm]}")
+        if self._ours:
+            features = numbers[self._pairs[0]] * self._numbers[arms]
+            lines = [f"|f {self._text(row, 'f')}" for row in features.tolist()]
+        else:
+            lines = [f"shared |c {self._text(numbers.tolist(), 'c')}", *(self._arms[arm] for arm in arms)]
+        if label is not None:
+            arm, cost, chance = label
+            place = int(np.flatnonzero(arms == arm)[0]) - len(arms)
+            lines[place] = f"0:{cost:.6g}:{chance:.6g} {lines[place]}"
         return lines
 
     def probabilities(self, numbers, eligible):
@@ -40,16 +55,16 @@ class Vowpal:
         """The most probable arm is the one that it believes in."""
         return self.probabilities(numbers, eligible)
 
-    def learn(self, numbers, arms, propensities, rewards):
-        every = list(range(len(self._arms)))
-        for each, arm, chance, reward in zip(numbers, arms, propensities, rewards, strict=True):
-            self._vw.learn(self._example(each, every, (arm, -reward, chance)))
+    def learn(self, numbers, eligible, arms, propensities, rewards):
+        rows = zip(numbers, eligible, arms, propensities, rewards, strict=True)
+        for each, allowed, arm, chance, reward in rows:
+            self._vw.learn(self._example(each, np.flatnonzero(allowed), (arm, -reward, chance)))
 
 
 class Mabwiser:
     """MABWiser's linear bandits: a ridge regression for each arm."""
 
-    def __init__(self, settings, arms, costs, seed):
+    def __init__(self, settings, arms, costs, pairs, seed):
         from mabwiser.mab import MAB, LearningPolicy
 
         policies = {"linucb": LearningPolicy.LinUCB(alpha=0.25), "lints": LearningPolicy.LinTS(alpha=0.25)}
@@ -72,7 +87,7 @@ class Mabwiser:
         rows = found if isinstance(found, list) else [found]
         return np.array([[row[arm] for arm in range(self._count)] for row in rows])
 
-    def learn(self, numbers, arms, propensities, rewards):
+    def learn(self, numbers, eligible, arms, propensities, rewards):
         learn = self._mab.partial_fit if self._fitted else self._mab.fit
         learn(arms.tolist(), rewards.tolist(), numbers)
         self._fitted = True
