@@ -4,9 +4,9 @@ Everybody lives with a world of their own, of the same seed: the same people, da
 late. All see the same numbers of customers and of arms, decide about whoever comes by, and learn every six hours what
 settled. Judged is the arm that each believes in, over everybody at the end, by the known truth; what each serves while
 it explores is printed beside it. LinUCB is ours (Li et al. 2010), Vowpal Wabbit and MABWiser run in a process with an
-environment of its own. Vowpal Wabbit is tuned: the best of its settings on another seed of the world runs. The settings
-are the best of some thirty that were tried on fewer outcomes; it needs to explore by a bag of models or by a softmax, as
-greedy choices stay with nothing for long, and it learns more from our features than from all products of both sides.
+environment of its own. Vowpal Wabbit is tuned: the best of its settings on another seed of the world runs. They are the
+best of some thirty that were tried on fewer outcomes: it needs to explore by a bag of models or a softmax, as greedy
+choices stay with nothing for long, and it learns more from our features than from all products of both sides.
 """
 
 import pickle
