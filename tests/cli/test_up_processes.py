@@ -1,0 +1,260 @@
+"""`frontdesk up --processes` and the verbs that look after what it starts, with the lightest services: pages."""
+
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from frontdesk.operate.ports import free_port
+from frontdesk.operate.running.ending import end
+from frontdesk.operate.running.state import Instance, folder_of, instances
+from tests.cli.conftest import LEAN, Command
+
+PATIENCE = 60.0
+
+
+class Desk(http.server.BaseHTTPRequestHandler):
+    """What stands behind the pages: it is ready, and slow enough that calls meet a restart."""
+
+    def do_GET(self) -> None:
+        time.sleep(0.02)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def behind() -> Generator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Desk) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def pages(home: Path, behind: str, monkeypatch: pytest.MonkeyPatch) -> Generator[int]:
+    """A system whose one service is the pages; the port that it describes. What it leaves running is ended."""
+    port = free_port()
+    monkeypatch.setenv("ORCHESTRATOR_URL", behind)
+    (home / "system.yaml").write_text(f"{LEAN}services:\n  pages: {{role: frontend, port: {port}}}\n")
+    yield port
+    for instance in instances(home):
+        os.kill(instance.supervisor.pid, signal.SIGKILL) if instance.is_looked_after else None
+        end(instance, folder_of(home, instance.name), print)
+
+
+def up(home: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """`frontdesk up --processes --detach`, run to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "frontdesk.cli", "up", "--processes", "--detach", *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "FRONTDESK_HOME": str(home), **variables},
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def only(home: Path) -> Instance:
+    (instance,) = instances(home)
+    return instance
+
+
+def listed(frontdesk: Command) -> dict[str, object]:
+    """What `ps --json` says of the one process."""
+    (instance,) = json.loads(frontdesk("ps", "--json").out)
+    (process,) = instance["processes"]
+    return process
+
+
+def wait_for(holds: "object", what: str) -> None:
+    assert callable(holds)
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def test_it_opens_in_the_background_is_told_of_and_ends(pages: int, home: Path, frontdesk: Command) -> None:
+    opened = up(home)
+    assert opened.returncode == 0, opened.stderr
+    assert f"http://127.0.0.1:{pages}" in opened.stdout
+    assert "Stage 1: pages" in opened.stderr
+    assert httpx2.get(f"http://127.0.0.1:{pages}/", trust_env=False).status_code == 200
+    told = frontdesk("ps")
+    assert told.code == 0
+    assert "pages" in told.out
+    assert frontdesk("status").code == 0
+    assert frontdesk("logs", "pages").code == 0
+    ended = frontdesk("down", "--yes")
+    assert ended.code == 0
+    assert frontdesk("ps").code == 1
+    assert frontdesk("status").code == 1
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"http://127.0.0.1:{pages}/", trust_env=False)
+
+
+def test_a_killed_process_comes_back_by_itself(pages: int, home: Path, frontdesk: Command) -> None:
+    assert up(home).returncode == 0
+    before = listed(frontdesk)
+    os.kill(int(str(before["pid"])), signal.SIGKILL)
+    wait_for(lambda: listed(frontdesk)["restarts"] == 1 and listed(frontdesk)["state"] == "ready", "a new process")
+    assert listed(frontdesk)["pid"] != before["pid"]
+    assert httpx2.get(f"http://127.0.0.1:{pages}/health", trust_env=False).status_code == 200
+
+
+def test_a_restart_loses_no_call(pages: int, home: Path, frontdesk: Command) -> None:
+    assert up(home, "--replicas", "2").returncode == 0
+    done = threading.Event()
+    seen: list[int] = []
+
+    def call() -> None:
+        while not done.is_set():
+            seen.append(httpx2.get(f"http://127.0.0.1:{pages}/api/v1/desk", trust_env=False, timeout=30).status_code)
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    before = {process.process for process in only(home).processes}
+    assert frontdesk("restart", "pages").code == 0
+    done.set()
+    for caller in callers:
+        caller.join()
+    assert len(seen) > 50
+    assert set(seen) == {200}
+    assert not before & {process.process for process in only(home).processes}
+
+
+def test_what_a_dead_supervisor_leaves_goes_on_is_told_and_is_ended(pages: int, home: Path, frontdesk: Command) -> None:
+    assert up(home).returncode == 0
+    os.kill(only(home).supervisor.pid, signal.SIGKILL)
+    wait_for(lambda: not only(home).is_looked_after, "the supervisor's end")
+    assert "not looked after" in frontdesk("ps").out
+    assert frontdesk("status").code == 1
+    assert httpx2.get(f"http://127.0.0.1:{pages}/", trust_env=False).status_code == 200
+    again = up(home)
+    assert again.returncode == 1
+    assert "frontdesk down" in again.stderr
+    refused = frontdesk("restart", "pages")
+    assert "not_looked_after" in refused.err
+    assert frontdesk("down", "--yes").code == 0
+    assert list(instances(home)) == []
+
+
+def test_two_instances_run_beside_each_other_by_an_offset(
+    pages: int, home: Path, tmp_path: Path, frontdesk: Command
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "system.yaml").write_text((home / "system.yaml").read_text())
+    assert up(home).returncode == 0
+    refused = up(other)
+    assert refused.returncode == 4
+    assert f"Port {pages} is taken" in refused.stderr
+    assert "--offset" in refused.stderr
+    assert list(instances(other)) == []  # nothing was started
+    assert up(other, FRONTDESK_PORT_OFFSET="7").returncode == 0
+    try:
+        for port in (pages, pages + 7):
+            assert httpx2.get(f"http://127.0.0.1:{port}/", trust_env=False).status_code == 200
+        assert frontdesk("ps", "--home", str(other)).code == 0
+    finally:
+        assert frontdesk("down", "--yes", "--home", str(other)).code == 0
+    assert httpx2.get(f"http://127.0.0.1:{pages}/", trust_env=False).status_code == 200
+
+
+def test_one_home_runs_once(pages: int, home: Path) -> None:
+    assert up(home).returncode == 0
+    again = up(home, "--offset", "9")
+    assert again.returncode == 1
+    assert "runs already" in again.stderr
+
+
+def test_a_release_takes_over_and_is_taken_back(pages: int, home: Path, frontdesk: Command) -> None:
+    assert up(home).returncode == 0
+    file = home / "system.yaml"
+    file.write_text(file.read_text() + "desk: {name: Another}\n")
+    rolled = frontdesk("release", "roll", "--watch", "1", "--why", "a name")
+    assert rolled.code == 0, rolled.err
+    assert "Release 1 → 2" in rolled.err
+    assert listed(frontdesk)["release"] == 2
+    undone = frontdesk("release", "undo", "--watch", "0")
+    assert "Release 2 → 1" in undone.err
+    assert listed(frontdesk)["release"] == 1
+    entries = json.loads(frontdesk("release", "list", "--json").out)
+    assert [(entry["act"], entry["release"], entry["former"]) for entry in entries] == [
+        ("up", 1, None),
+        ("roll", 2, 1),
+        ("undo", 1, 2),
+    ]
+    assert frontdesk("release", "watch", "--seconds", "1").code == 0
+
+
+def test_a_broken_release_is_refused_and_the_former_one_goes_on(pages: int, home: Path, frontdesk: Command) -> None:
+    assert up(home).returncode == 0
+    before = listed(frontdesk)["pid"]
+    refused = frontdesk("release", "roll", "--set", "ORCHESTRATOR_URL=http://127.0.0.1:9/path")
+    assert refused.code != 0
+    assert listed(frontdesk)["pid"] == before
+    assert json.loads(frontdesk("release", "list", "--json").out)[-1]["failed"]
+    secret = frontdesk("release", "roll", "--set", "OPENAI_API_KEY=sk-of-a-test")
+    assert "is a secret" in secret.err
+    assert httpx2.get(f"http://127.0.0.1:{pages}/", trust_env=False).status_code == 200
+
+
+def test_down_asks_and_without_a_terminal_names_its_flag(pages: int, home: Path, frontdesk: Command) -> None:
+    assert frontdesk("down", "--yes").code == 1  # there is nothing
+    assert up(home).returncode == 0
+    asked = frontdesk("down")
+    assert asked.code == 2
+    assert "--yes" in asked.err
+    assert only(home).is_looked_after
+
+
+def test_what_does_not_start_is_told_with_the_end_of_its_log(pages: int, home: Path) -> None:
+    failed = up(home, ORCHESTRATOR_URL="")
+    assert failed.returncode == 1
+    assert "do not know the desk behind them" in failed.stderr
+    assert list(instances(home)) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--service", "pages", "--processes"], "Take one"),
+        (["--processes", "--port", "1"], "--offset"),
+        (["--replicas", "2"], "--processes"),
+        (["--detach"], "--processes"),
+        (["--processes", "--replicas", "many"], "worker=2"),
+        (["--service", "pags"], "Did you mean `pages`?"),
+    ],
+)
+def test_words_that_do_not_fit_are_told(words: list[str], hint: str, pages: int, frontdesk: Command) -> None:
+    told = frontdesk("up", *words)
+    assert told.code == 2
+    assert hint in told.err
+
+
+def test_a_role_that_is_not_built_is_refused_in_plain_words(home: Path, frontdesk: Command) -> None:
+    (home / "system.yaml").write_text("services:\n  eyes: {role: vision, port: 8002}\n")
+    for words in (["--service", "eyes"], ["--processes"]):
+        told = frontdesk("up", *words)
+        assert told.code == 1
+        assert "describes images" in told.err
+        assert "role_not_built" in told.err
+        assert "--skip-unbuilt" in told.err
