@@ -114,7 +114,6 @@ def test_a_second_instance_has_names_and_ports_of_its_own(tmp_path: Path) -> Non
     assert said["networks"]["default"]["name"] == "second_network"
 
 
-@pytest.mark.proves("agents-13")
 def test_the_core_holds_no_secret_and_the_overlay_gives_each_to_those_alone_who_read_it() -> None:
     files = parsed("assistant", "development")
     assert not any("secrets" in service for service in files["compose.yaml"]["services"].values())

@@ -1,4 +1,4 @@
-"""Dockerfiles: hadolint and trivy read them, they hold what is promised, and every image of a plan is built from them."""
+"""Dockerfiles: hadolint and trivy read them, they hold what is promised, and every image is built from them."""
 
 import json
 import re

@@ -1,6 +1,7 @@
 """What is laid over `compose.yaml`."""
 
 from frontdesk.render import docker, nginx
+from frontdesk.render.cards import mps_limits
 from frontdesk.render.compose import stores
 from frontdesk.render.compose.core import confined, environment, healthy
 from frontdesk.render.compose.naming import (
@@ -161,14 +162,5 @@ def _with_card(plan: Plan, running: Running, share: tuple[CardPlan, Slot] | None
     else:
         device["count"] = running.service.resources.gpu or 1
     if share and method == "mps":
-        found |= {"environment": mps_limits(share[1]), "ipc": "host", "volumes": [f"{PIPE}:{PIPE}"]}
+        found |= {"environment": dict(mps_limits(share[1], PIPE)), "ipc": "host", "volumes": [f"{PIPE}:{PIPE}"]}
     return found | {"deploy": {"resources": {"reservations": {"devices": [device]}}}}
-
-
-def mps_limits(slot: Slot) -> dict[str, str]:
-    """The variables by which CUDA's Multi-Process Service bounds one client: percent of threads, and memory."""
-    return {
-        "CUDA_MPS_PIPE_DIRECTORY": PIPE,
-        "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": str(slot.compute),
-        "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT": f"0={slot.memory // 2**20}M",
-    }

