@@ -6,9 +6,11 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from frontdesk.operate.backup import own_server
 from tests.cli.conftest import Command
 
 KEY = "0123456789abcdef" * 4
@@ -28,6 +30,10 @@ def spoil(file: Path) -> None:
 
 
 def test_a_backup_is_made_listed_and_verified(frontdesk: Command, home: Path) -> None:
+    nothing = frontdesk("backup", "create")  # of a home that was lost it would take the place of good ones
+    assert nothing.code == 1
+    assert "There is no database to back up" in nothing.err
+    frontdesk("keys", "create", "script")
     ended = frontdesk("backup", "create")
     assert ended.code == 0
     name = ended.out.strip()
@@ -39,13 +45,14 @@ def test_a_backup_is_made_listed_and_verified(frontdesk: Command, home: Path) ->
     assert name in frontdesk("backup", "list").out
     [listed] = json.loads(frontdesk("backup", "list", "--json").out)
     assert (listed["name"], listed["damaged"], listed["place"]) == (name, False, str(home / "backups"))
-    assert listed["database"]["counts"]["people"] == 0
+    assert listed["database"]["counts"]["people"] == 1
     verified = frontdesk("backup", "verify")
     assert verified.code == 0
     assert verified.out.startswith("ok")
 
 
 def test_the_name_is_of_the_desk_or_as_the_system_file_says(frontdesk: Command, home: Path) -> None:
+    frontdesk("keys", "create", "script")
     lean = (home / "system.yaml").read_text()
     (home / "system.yaml").write_text(f"desk: {{name: AI Assistant}}\n{lean}")
     assert frontdesk("backup", "create").out.startswith("ai_assistant_2")
@@ -77,6 +84,7 @@ def test_verifying_ends_with_1_and_names_the_damaged_piece(frontdesk: Command, h
 def test_a_second_place_holds_the_same_and_loses_the_outdated_too(
     frontdesk: Command, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    frontdesk("keys", "create", "script")
     monkeypatch.setenv("BACKUP_FOLDER", str(tmp_path / "disk"))
     monkeypatch.setenv("BACKUP_REMOTE", str(tmp_path / "share"))
     name = frontdesk("backup", "create").out.strip()
@@ -94,6 +102,7 @@ def test_a_second_place_holds_the_same_and_loses_the_outdated_too(
 def test_a_second_place_that_takes_nothing_fails_the_backup_but_leaves_the_first(
     frontdesk: Command, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    frontdesk("keys", "create", "script")
     (tmp_path / "share").write_text("a file, no folder")
     monkeypatch.setenv("BACKUP_REMOTE", str(tmp_path / "share"))
     ended = frontdesk("backup", "create")
@@ -105,6 +114,7 @@ def test_a_second_place_that_takes_nothing_fails_the_backup_but_leaves_the_first
 def test_production_wants_a_key_that_outlives_the_machine(
     frontdesk: Command, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    frontdesk("keys", "create", "script")
     for name in ("SECRET_KEY", "JWT_SECRET_KEY", "MCP_SERVICE_TOKEN"):
         monkeypatch.setenv(name, name * 8)
     monkeypatch.setenv("ENCRYPTION_KEY", KEY[::-1])
@@ -118,6 +128,42 @@ def test_production_wants_a_key_that_outlives_the_machine(
 
 
 # --- restore ----------------------------------------------------------------
+
+
+def test_a_desk_with_a_postgresql_of_its_own_is_backed_up_and_restored_whether_that_runs_or_not(
+    frontdesk: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TemporaryDirectory(prefix="frontdesk-own-") as place:
+        folder = Path(place)
+        folder.chmod(0o755)  # where we are root, PostgreSQL runs as another user
+        old, new = folder / "old", folder / "new"
+        old.mkdir()
+        monkeypatch.setenv("BACKUP_KEY", KEY)
+        monkeypatch.setenv("FRONTDESK_HOME", str(old))
+        (old / "servers.key").write_text("its password")
+        with own_server.run(old, "its password") as url:
+            monkeypatch.setenv("DATABASE_URL", url)
+            assert frontdesk("keys", "create", "script").code == 0
+            monkeypatch.delenv("DATABASE_URL")
+            assert frontdesk("backup", "create").code == 0
+        assert own_server.running(old, "its password") is None
+        name = frontdesk("backup", "create").out.strip()
+        (old / "desk.db").write_bytes(b"")
+        doubtful = frontdesk("backup", "create")
+        assert doubtful.code == 2
+        assert "DATABASE_URL=sqlite:///" in doubtful.err
+        restored = frontdesk("restore", name, "--into", str(new), "--json")
+        assert restored.code == 0, restored.err
+        assert json.loads(restored.out)["database"]["counts"]["api_keys"] == 1
+        with own_server.run(new, (new / "servers.key").read_text()) as url:
+            monkeypatch.setenv("DATABASE_URL", url)
+            [key] = json.loads(frontdesk("keys", "list", "--json", "--home", str(new)).out)
+            monkeypatch.delenv("DATABASE_URL")
+            assert key["name"] == "script"
+        spoil(old / "backups" / name / "database.sealed")
+        damaged = frontdesk("restore", name, "--into", str(folder / "never"))
+        assert damaged.code == 1
+        assert not (folder / "never").exists()
 
 
 def test_a_lost_home_comes_back_from_another_disk_and_a_key(

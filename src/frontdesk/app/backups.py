@@ -74,7 +74,7 @@ class Backups:
             self.subject, name, self.key, self.here, began, clock.now, verify=options.verify, watch=watch
         )
         if self.remote is not None:
-            await send(made, self.here, self.remote, self.key, self.subject.store, verify=options.verify, watch=watch)
+            await send(made, self.here, self.remote, self.key, verify=options.verify, watch=watch)
         await self.prune(clock.now())
         return made
 

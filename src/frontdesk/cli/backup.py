@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -29,6 +29,9 @@ frontdesk backup verify --all      read every backup to its last byte
 frontdesk backup prune --dry-run   what is older than it is to be kept"""
 
 
+SERVERS_KEY = "servers.key"  # in the home: the password of the desk's own servers
+
+
 @click.group(cls=Group, examples=EXAMPLES)
 def backup() -> None:
     """Copy the desk, sealed, and look after its copies. `frontdesk restore` brings one back."""
@@ -42,23 +45,16 @@ def create(place: Place, as_json: bool) -> None:
     from frontdesk.app.backups import noted
     from frontdesk.clock import SystemClock
 
-    system = place.load()
+    def work(system: "System") -> "Callable[[Local], Awaitable[None]]":
+        async def made(desk: Local) -> None:
+            backups = _backups(system)
+            with watching(quiet=as_json) as watch:
+                _told(backups, await noted(backups, desk.store, SystemClock(), watch), as_json=as_json)
 
-    async def work(desk: Local) -> None:
-        backups = _backups(system)
-        with watching(quiet=as_json) as watch:
-            made = await noted(backups, desk.store, SystemClock(), watch)
-        if as_json:
-            print_json(facts(made) | {"places": [shelf.where for shelf in _places(backups)]})
-            return
-        rows = sum(made.database.counts.values())
-        seconds = (made.finished_at - made.made_at).total_seconds()
-        click.echo(made.name)
-        note(f"{rows:,} rows and {_files(made):,} files, {size(made.bytes)}, in {seconds:.1f} s: {_where(backups)}")
-        _hints(backups)
-        note(f"Next: frontdesk restore {made.name} --into FOLDER   (try it before you need it)")
+        return made
 
-    asyncio.run(open_local(system, work))
+    with _with_its_database(place) as system:
+        asyncio.run(open_local(system, work(system)))
 
 
 @backup.command("list", examples="frontdesk backup list\nfrontdesk backup list --json")
@@ -168,12 +164,12 @@ def newest(present: "Mapping[str, Manifest | None]") -> tuple[str, ...]:
 def _verified(shelf: "Shelf", name: str, key: bytes, system: "System", *, quiet: bool) -> dict[str, object]:
     from frontdesk.errors import FrontdeskError
     from frontdesk.operate.backup.checking import check
-    from frontdesk.operate.backup.databases import store_of
 
     problem: FrontdeskError | None = None
+    scratch = system.home if system.home.is_dir() else None
     with watching(quiet=quiet) as watch:
         try:
-            asyncio.run(check(shelf, name, key, store_of(system.database_url), watch=watch))
+            asyncio.run(check(shelf, name, key, scratch=scratch, watch=watch))
         except FrontdeskError as error:
             problem = error
     if not quiet:
@@ -188,6 +184,46 @@ def _backups(system: "System") -> "Backups":
     from frontdesk.app.rooms import secrets_of
 
     return Backups.of(system, secrets_of(system).desk)
+
+
+def _told(backups: "Backups", made: "Manifest", *, as_json: bool) -> None:
+    if as_json:
+        print_json(facts(made) | {"places": [shelf.where for shelf in _places(backups)]})
+        return
+    rows = sum(made.database.counts.values())
+    seconds = (made.finished_at - made.made_at).total_seconds()
+    click.echo(made.name)
+    note(f"{rows:,} rows and {_files(made):,} files, {size(made.bytes)}, in {seconds:.1f} s: {_where(backups)}")
+    _hints(backups)
+    note(f"Next: frontdesk restore {made.name} --into FOLDER   (try it before you need it)")
+
+
+@contextmanager
+def _with_its_database(place: Place) -> "Generator[System]":
+    """The desk with the database that it really has: its own PostgreSQL runs meanwhile where it has one.
+
+    Raises `NotFound` where there is none yet: a backup of nothing would in the end stand in the place of good ones.
+    """
+    from frontdesk.errors import BadSetting, NotFound
+    from frontdesk.operate.backup.databases import store_of
+    from frontdesk.operate.backup.own_server import has_own, run, running
+    from frontdesk.system.options import StoreOptions
+
+    system = place.load()
+    with ExitStack() as stack:
+        if not system.section(StoreOptions).address and has_own(system.home):
+            password, embedded = (system.home / SERVERS_KEY).read_text(), system.home / "desk.db"
+            if running(system.home, password) is None and embedded.exists():
+                raise BadSetting(
+                    "This home holds a SQLite file and a PostgreSQL, and neither runs",
+                    where="DATABASE_URL",
+                    hint=f"Start the desk as it runs, or set DATABASE_URL=sqlite:///{embedded} if it is that one.",
+                )
+            system = place.load({"store.url": stack.enter_context(run(system.home, password))})
+        store = store_of(system.database_url)
+        if not asyncio.run(store.exists()):
+            raise NotFound("There is no database to back up", where=store.where, hint="`frontdesk up` makes it.")
+        yield system
 
 
 def _places(backups: "Backups") -> "list[Shelf]":

@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import secrets
 import sys
 import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from frontdesk.cli.backup import facts, newest, size, watching
+from frontdesk.cli.backup import SERVERS_KEY, facts, newest, size, watching
 from frontdesk.cli.local import Local, open_local
 from frontdesk.cli.output import json_option, note, print_json
 from frontdesk.cli.place import FOLDER, Place, placed
@@ -59,31 +62,32 @@ def restore(
     key = key_to_open(own)
     shelf, name = _found(own, name, source)
     home = into.expanduser().absolute() if into else place.folder
-    target, system = _target(replace(place, home=home), shelf, name, key, only)
+    with ExitStack() as stack:
+        target, system = _target(replace(place, home=home), shelf, name, key, only, stack)
 
-    async def bring(*, over: bool) -> "Restored":
-        with watching(quiet=as_json) as watch:
-            return await restoring(shelf, name, key, target, only=only, replace=over, watch=watch)
+        async def bring(over: bool) -> "Restored":
+            with watching(quiet=as_json) as watch:
+                return await restoring(shelf, name, key, target, only=only, replace=over, watch=watch)
 
-    try:
-        restored = asyncio.run(bring(over=yes))
-    except StoreNotEmpty as error:
-        if yes or as_json or not sys.stdin.isatty():
-            raise
-        click.confirm(f"{error.what}. Replace it by {name}?", abort=True, err=True)
-        restored = asyncio.run(bring(over=True))
-    if only != "config":
-        _note_act(system, name)
-        if system.database_url != own.database_url:
-            _note_trial(own, name)
+        try:
+            restored = asyncio.run(bring(yes))
+        except StoreNotEmpty as error:
+            if yes or as_json or not sys.stdin.isatty():
+                raise
+            click.confirm(f"{error.what}. Replace it by {name}?", abort=True, err=True)
+            restored = asyncio.run(bring(True))
+        if only != "config":
+            _note_act(system, name)
+    if only != "config" and system.database_url != own.database_url:
+        _note_trial(own, name)
     _tell(restored, home, as_json=as_json)
 
 
-def _system(place: Place) -> "System":
+def _system(place: Place, options: Mapping[str, object] | None = None) -> "System":
     """The desk as it is described, even where what it describes is lost or has mistakes."""
     from frontdesk.system.load import together
 
-    system, problems = place.examine()
+    system, problems = place.examine(options)
     if system is None:
         raise together(problems)
     return system
@@ -108,35 +112,49 @@ def _found(own: "System", name: str, source: str | None) -> "tuple[Shelf, str]":
     )
 
 
-def _target(place: Place, shelf: "Shelf", name: str, key: bytes, only: "Part | None") -> "tuple[Target, System]":
-    """Where it goes: the home's own system file says which database, and where it has none, the one in the backup."""
+def _target(
+    place: Place, shelf: "Shelf", name: str, key: bytes, only: "Part | None", stack: ExitStack
+) -> "tuple[Target, System]":
+    """Where it goes: the home's own system file says which database, and where it has none, the one in the backup.
+
+    A backup of PostgreSQL goes into the desk's own one where no other is named; `stack` ends it.
+    """
     from frontdesk.app.backups import keys_of
     from frontdesk.app.rooms import secrets_of
+    from frontdesk.operate.backup.checking import manifest_of
     from frontdesk.operate.backup.databases import store_of
     from frontdesk.operate.backup.restoring import Target, settings_of
+    from frontdesk.system.options import StoreOptions
 
-    file = place.file
-    with tempfile.TemporaryDirectory(prefix="frontdesk-restore-") as folder:
-        kept = settings_of(shelf, name, key) if file is None and only != "data" else None
-        described = file or Path(folder, SYSTEM_FILE)
-        if file is None:
-            described.write_text(kept or "")
-        place = replace(place, system=described, env_file=_environment_file(place))
-        system = _system(place)
+    file, made = place.file, manifest_of(shelf, name, key)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="frontdesk-restore-")))
+    if file is None:
+        kept = settings_of(shelf, name, key) if only != "data" else None
+        (folder / SYSTEM_FILE).write_text(kept or "")
+    place = replace(place, system=file or folder / SYSTEM_FILE, env_file=_environment_file(place))
+    system = _system(place)
+    if made.database.kind == "postgresql" and only != "config" and not system.section(StoreOptions).address:
+        system = _system(place, {"store.url": stack.enter_context(_own_postgres(place.folder))})
 
     def keys(pieces: Path) -> "Keys":
-        there = _system(replace(place, home=pieces, system=file or _empty_at_least(pieces / SYSTEM_FILE)))
+        there = _system(replace(place, home=pieces, system=file or _if_there(pieces / SYSTEM_FILE)))
         return keys_of(there, secrets_of(there).desk)
 
-    return (
-        Target(
-            home=place.folder,
-            blueprint=system.blueprint if file else None,
-            store=store_of(system.database_url),
-            keys=keys,
-        ),
-        system,
-    )
+    store = store_of(system.database_url)
+    return Target(home=place.folder, blueprint=system.blueprint if file else None, store=store, keys=keys), system
+
+
+@contextmanager
+def _own_postgres(home: Path) -> Generator[str]:
+    """The PostgreSQL that `frontdesk up --processes` runs in this home; its password is kept once it was of use."""
+    from frontdesk.gate.signing import kept_secret
+    from frontdesk.operate.backup.own_server import run
+
+    file = home / SERVERS_KEY
+    password = file.read_text() if file.exists() else secrets.token_hex(24)
+    with run(home, password) as url:
+        yield url
+        kept_secret("", file, make=lambda: password)
 
 
 def _environment_file(place: Place) -> Path | None:
@@ -145,7 +163,7 @@ def _environment_file(place: Place) -> Path | None:
     return place.env_file or (beside if beside.is_file() else None)
 
 
-def _empty_at_least(file: Path) -> Path | None:
+def _if_there(file: Path) -> Path | None:
     return file if file.exists() else None
 
 

@@ -226,7 +226,7 @@ async def test_another_key_opens_nothing(home: Path, shelf: Folder, empty_databa
     await fill_desk(empty_database_url)
     await backed_up(subject(home, empty_database_url), shelf)
     with pytest.raises(WrongKey, match="sealed with the key"):
-        await check(shelf, NAME, bytes(32), store_of(empty_database_url))
+        await check(shelf, NAME, bytes(32))
 
 
 # --- a failed backup is none -------------------------------------------------

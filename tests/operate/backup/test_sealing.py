@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from frontdesk.errors import BackupDamaged, FrontdeskError
 from frontdesk.operate.backup import sealing
 from frontdesk.operate.backup.checking import check
-from frontdesk.operate.backup.databases import store_of
 from frontdesk.operate.backup.packing import pack, unpack
 from frontdesk.operate.backup.sealing import HEAD, TAG, seal, unseal
 from frontdesk.operate.backup.shelves import Folder
@@ -105,7 +104,6 @@ async def test_any_flipped_byte_and_any_missing_piece_of_a_backup_is_noticed(
 ) -> None:
     await fill_desk(empty_database_url)
     await backed_up(subject(home, empty_database_url), shelf)
-    store = store_of(empty_database_url)
     for file in sorted((shelf.path / NAME).iterdir()):
         whole = file.read_bytes()
         small = len(whole) < 100
@@ -114,9 +112,9 @@ async def test_any_flipped_byte_and_any_missing_piece_of_a_backup_is_noticed(
             changed[place] ^= chance.randrange(1, 256)
             file.write_bytes(changed)
             with pytest.raises(FrontdeskError):
-                await check(shelf, NAME, KEY, store)
+                await check(shelf, NAME, KEY)
         file.unlink()
         with pytest.raises(BackupDamaged, match="missing"):
-            await check(shelf, NAME, KEY, store)
+            await check(shelf, NAME, KEY)
         file.write_bytes(whole)
-    await check(shelf, NAME, KEY, store)
+    await check(shelf, NAME, KEY)

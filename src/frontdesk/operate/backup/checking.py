@@ -3,10 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from frontdesk.errors import BackupDamaged, NotFound
 from frontdesk.operate.backup import folder, manifest
-from frontdesk.operate.backup.databases import Store, Stream
+from frontdesk.operate.backup.databases import Stream, check_dump
 from frontdesk.operate.backup.manifest import Manifest, Piece
 from frontdesk.operate.backup.packing import unpack
 from frontdesk.operate.backup.sealing import unseal
@@ -33,12 +34,12 @@ async def check(
     shelf: Readable,
     name: str,
     key: bytes,
-    store: Store,
     *,
     deep: bool = True,
+    scratch: Path | None = None,
     watch: Watch = unwatched,
 ) -> Manifest:
-    """Read every piece. `deep` has the database opened and its rows counted too; `store` is one of its kind.
+    """Read every piece. `deep` has the database opened too, in `scratch`, and its rows counted.
 
     Raises `BackupDamaged` naming the piece, `BackupTooNew`, or `WrongKey`.
     """
@@ -46,7 +47,7 @@ async def check(
     for piece in made.pieces:
         stream = opened(shelf, made, piece, key, watch)
         if piece.name == "database" and deep:
-            await store.check(stream, made.database)
+            await check_dump(stream, made.database, scratch)
         elif piece.name == "database":
             await asyncio.to_thread(_exhaust, stream)
         elif await asyncio.to_thread(folder.drain, unpack(stream, piece.name)) != piece.entries:

@@ -75,7 +75,7 @@ async def create(
         for file, content in manifest.written(made, key).items():
             (draft / file).write_bytes(content)
         if verify:
-            await check(_Draft(draft), name, key, subject.store, watch=watch)
+            await check(_Draft(draft), name, key, scratch=subject.home, watch=watch)
         await asyncio.to_thread(shelf.settle, draft, name)
     except OSError as error:
         raise BackupFailed(f"It could not be written: {error.strerror}", where=str(shelf.path)) from error
@@ -85,13 +85,13 @@ async def create(
 
 
 async def send(
-    made: Manifest, shelf: Folder, remote: Shelf, key: bytes, store: Store, *, verify: bool, watch: Watch = unwatched
+    made: Manifest, shelf: Folder, remote: Shelf, key: bytes, *, verify: bool, watch: Watch = unwatched
 ) -> None:
     """Bring a backup to its second place; with `verify` it is read there. Raises `BackupFailed`, `BackupDamaged`."""
     watch("sending", 0)
     await asyncio.to_thread(remote.put, made.name, shelf.path / made.name)
     if verify:
-        await check(remote, made.name, key, store, deep=False, watch=watch)
+        await check(remote, made.name, key, deep=False, watch=watch)
 
 
 async def _pieces(

@@ -44,10 +44,6 @@ class Store(Protocol):
         """Everything as it is now, while the desk goes on. Raises `NotFound` where there is nothing yet."""
         ...
 
-    async def check(self, stream: Stream, facts: Facts) -> None:
-        """Read a stream to its end and raise `BackupDamaged` unless it holds what `facts` say."""
-        ...
-
     async def exists(self) -> bool:
         """Whether there are tables of a desk, or a file that may hold them."""
         ...
@@ -67,6 +63,19 @@ def store_of(url: str) -> Store:
     from frontdesk.operate.backup.sqlite import SqliteStore
 
     return SqliteStore(Path(url.removeprefix("sqlite:///"))) if url.startswith("sqlite") else PostgresStore(url)
+
+
+async def check_dump(stream: Stream, facts: Facts, scratch: Path | None) -> None:
+    """Read a snapshot's stream to its end and raise `BackupDamaged` unless it holds what `facts` say.
+
+    What must lie on the disk meanwhile lies in `scratch`, or where the machine keeps such things.
+    """
+    from frontdesk.operate.backup import postgres, sqlite
+
+    if facts.kind == "sqlite":
+        await sqlite.check(stream, facts, scratch)
+    else:
+        await postgres.check(stream, facts)
 
 
 def own_tables() -> frozenset[str]:

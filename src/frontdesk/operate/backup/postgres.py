@@ -61,13 +61,6 @@ class PostgresStore:
             size = int(await connection.fetchval("SELECT pg_database_size(current_database())"))
             yield Snapshot(facts=facts, size=size, stream=partial(self._dump, programs, exported))
 
-    async def check(self, stream: Stream, facts: Facts) -> None:
-        """Have `pg_restore` read it to its end, and count the rows that come out."""
-        programs = await asyncio.to_thread(_Programs.newest)
-        counts = await asyncio.to_thread(_counted, programs, stream)
-        if counts != facts.counts:
-            raise BackupDamaged("It does not hold the rows that its manifest counts", where="database")
-
     async def exists(self) -> bool:
         """Whether it has the table of revisions."""
         async with self._connected() as connection:
@@ -155,6 +148,13 @@ class PostgresStore:
         variables = {name: value for name, value in given.items() if value}
         with _started(program, words, variables, stdin=stdin, stdout=stdout) as running:
             yield running
+
+
+async def check(stream: Stream, facts: Facts) -> None:
+    """Have `pg_restore` read it to its end, and count the rows that come out. Raises `BackupDamaged`."""
+    programs = await asyncio.to_thread(_Programs.newest)
+    if await asyncio.to_thread(_counted, programs, stream) != facts.counts:
+        raise BackupDamaged("It does not hold the rows that its manifest counts", where="database")
 
 
 class _Programs:

@@ -83,7 +83,7 @@ async def restore(
     began = time.monotonic()
     made = await asyncio.to_thread(manifest_of, shelf, name, key)
     _refuse(made, target)
-    await check(shelf, name, key, target.store, watch=watch)
+    await check(shelf, name, key, scratch=target.home if target.home.is_dir() else None, watch=watch)
     with _unpacked(shelf, made, key, _wanted(only)) as pieces:
         files = _files_in(pieces)
         found = _differing(files, pieces, target.home)

@@ -46,12 +46,6 @@ class SqliteStore:
                 raise BackupFailed(f"The database cannot be read: {error}", where=self.where) from error
             yield Snapshot(facts=facts, size=copy.stat().st_size, stream=lambda: pack(_parts(copy)))
 
-    async def check(self, stream: Stream, facts: Facts) -> None:
-        """Unpack it, have SQLite check it, count its rows."""
-        place = self._file.parent if self._file.parent.is_dir() else None
-        with _scratch(place) as folder:
-            await asyncio.to_thread(_unpacked, stream, folder / "copy.db", facts)
-
     async def exists(self) -> bool:
         """Whether its file exists."""
         return self._file.is_file()
@@ -76,6 +70,12 @@ class SqliteStore:
             draft.replace(self._file)
             for beside in ("-wal", "-shm"):
                 self._file.with_name(f"{self._file.name}{beside}").unlink(missing_ok=True)
+
+
+async def check(stream: Stream, facts: Facts, scratch: Path | None) -> None:
+    """Unpack it, have SQLite check it, count its rows. Raises `BackupDamaged`."""
+    with _scratch(scratch) as folder:
+        await asyncio.to_thread(_unpacked, stream, folder / "copy.db", facts)
 
 
 @contextmanager
