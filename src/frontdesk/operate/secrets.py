@@ -18,8 +18,10 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from frontdesk.errors import BadSetting, FrontdeskError, NotFound, SecretExists, SecretInUse
+from frontdesk.system.backup import BackupOptions
 from frontdesk.system.environment import LARGEST, SECRETS, Variable
 from frontdesk.system.layout.plan import Plan, required_secrets
+from frontdesk.system.layout.stores import Postgres
 from frontdesk.system.options import RedisOptions, StoreOptions
 from frontdesk.system.section import Binding, NamedSecret, bindings
 from frontdesk.system.system import System, is_placeholder
@@ -27,6 +29,7 @@ from frontdesk.system.system import System, is_placeholder
 NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 LENGTH = 48  # characters, where nothing else is said: 288 bits
 SHORTEST = 16
+OF_STORES = ("DATABASE_URL", "POSTGRES_PASSWORD", "REDIS_URL", "REDIS_PASSWORD")
 LETTERS = string.ascii_letters + string.digits + "_-"  # what every place takes: addresses, headers, Telegram's too
 SEALING = "ENCRYPTION_KEY"
 OLD_SEALING = "ENCRYPTION_KEYS_OLD"
@@ -99,8 +102,14 @@ def wanted(system: System) -> list[str]:
     """
     plan = Plan(system)
     brought = {name: store for name, store in plan.stores.items() if not store.managed and not _elsewhere(system, name)}
-    needed = [name for name in required_secrets(system, brought) if _ours(system, name)]
-    return [name for name in needed if not _in_effect(system, name)]
+    described = [name for name, binding in plan.secrets.items() if binding is not None and name not in OF_STORES]
+    needed = [*required_secrets(system, brought), *described]
+    if system.section(BackupOptions).by_itself:
+        needed.append("BACKUP_KEY")
+    postgres = brought.get("postgres")
+    if isinstance(postgres, Postgres) and postgres.replicas:
+        needed.append("DB_REPLICATION_PASSWORD")
+    return [name for name in dict.fromkeys(needed) if _ours(system, name) and not _in_effect(system, name)]
 
 
 def services_with(system: System, name: str) -> tuple[str, ...]:

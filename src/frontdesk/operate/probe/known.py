@@ -1,10 +1,12 @@
 """What a system file names that can be probed: the desk itself, its stores, and those whom it asks."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from frontdesk.errors import NotFound, Usage
 from frontdesk.models.options import ANTHROPIC_URL, OPENAI_URL, ModelsOptions
 from frontdesk.operate.probe.target import Target, target
+from frontdesk.operate.running.state import instances
 from frontdesk.system.layout.plan import Plan
 from frontdesk.system.options import HttpOptions, RedisOptions, TelemetryOptions
 from frontdesk.system.system import System
@@ -16,11 +18,15 @@ VENDORS = (OPENAI_URL, ANTHROPIC_URL)  # whom a probe every few seconds would on
 
 def targets(system: System) -> list[Target]:
     """Everything that the system file names. Tool servers and the models' own servers may be away."""
-    return [*own(system), *stores(system), *_others(system)]
+    return [*own(system), *_processes(system), *stores(system), *_others(system)]
 
 
 def own(system: System) -> Iterator[Target]:
-    """The desk's addresses on this machine."""
+    """The desk's addresses on this machine: of what runs here as processes of its own, or else by the system file."""
+    for instance in instances(system.home):
+        if instance.address:
+            yield target(f"{instance.address}/ready", name="desk")
+            return
     http, telemetry = system.section(HttpOptions), system.section(TelemetryOptions)
     host = "127.0.0.1" if http.host in ("0.0.0.0", "::") else http.host  # noqa: S104 — compared
     host = f"[{host}]" if ":" in host else host
@@ -31,9 +37,18 @@ def own(system: System) -> Iterator[Target]:
         yield target(f"http://{host}:{telemetry.metrics_port}/health", name="metrics")
 
 
+def _processes(system: System) -> Iterator[Target]:
+    for instance in instances(system.home):
+        for process in instance.processes:
+            if process.own_port is not None:
+                yield target(f"http://127.0.0.1:{process.own_port}/ready", name=process.name)
+
+
 def stores(system: System) -> Iterator[Target]:
     """The database, Redis and the broker."""
-    yield target(system.database_url, name="database")
+    database = target(system.database_url, name="database")
+    if database.kind != "sqlite" or Path(database.path).exists() or not list(instances(system.home)):
+        yield database  # else those that run brought one along, and say themselves whether it answers
     cache = system.section(RedisOptions).address
     if cache.startswith(("redis:", "rediss:")):
         yield target(cache, name="redis")
