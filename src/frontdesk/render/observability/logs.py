@@ -20,7 +20,7 @@ def files(plan: Plan) -> Files:
     """Loki, and Vector for containers, for bare hosts and for a cluster."""
     containers = {"type": "docker_logs", "include_labels": [f"com.docker.compose.project={plan.name}"]}
     journal = {"type": "journald", "current_boot_only": True}
-    of_unit = _OF_UNIT.replace("SYSTEM", plan.name)
+    of_unit = _OF_UNIT.replace("NAME-", f"{plan.name}-")
     return {
         LOKI: yaml_text(_loki(plan)),
         "vector/vector.yaml": yaml_text(_vector(plan, containers, _OF_CONTAINER, "loki")),
@@ -104,8 +104,8 @@ _OF_CONTAINER = '.service = to_string(.label."com.docker.compose.service") ?? "u
 _OF_POD = '.service = to_string(.kubernetes.pod_labels."app.kubernetes.io/name") ?? "unknown"\n'
 _OF_UNIT = """\
 unit = to_string(._SYSTEMD_UNIT) ?? ""
-if !starts_with(unit, "SYSTEM-") { abort }
-.service = replace(replace(unit, "SYSTEM-", "", count: 1), ".service", "")
+if !starts_with(unit, "NAME-") { abort }
+.service = replace(replace(unit, "NAME-", "", count: 1), ".service", "")
 """
 
 # … and how bad it is, when it was said. A line of a store is no JSON: it passes as it is.

@@ -16,6 +16,7 @@ from frontdesk.system.layout.plan import Plan
 
 FOLDER = "prometheus/rules"
 LEAST_REQUESTS = 20  # in the long window: one failure at night wakes nobody
+EVERY = 60  # seconds between two looks: a month is then 43,200 of them
 MISSED_FOR = "1h"  # a gauge that is on the wrong side for so long is told, once, to be looked at in the morning
 HOURS = {"5m": 1 / 12, "30m": 0.5, "1h": 1, "2h": 2, "6h": 6, "1d": 24, "3d": 72}
 
@@ -89,9 +90,9 @@ def _burning(plan: Plan, objective: Objective) -> Iterator[Rule]:
     labels = identity(plan, objective)
     days = plan.objectives.window_days
     named = labels["sloth_id"]
-    yield {"name": f"sloth-slo-sli-recordings-{named}", "rules": list(_indicators(plan, objective, labels, days))}
-    yield {"name": f"sloth-slo-meta-recordings-{named}", "rules": list(_about(objective, labels, days))}
-    yield {"name": f"sloth-slo-alerts-{named}", "rules": list(_alerts(objective, labels, days))}
+    yield _group(f"sloth-slo-sli-recordings-{named}", _indicators(plan, objective, labels, days))
+    yield _group(f"sloth-slo-meta-recordings-{named}", _about(objective, labels, days))
+    yield _group(f"sloth-slo-alerts-{named}", _alerts(objective, labels, days))
 
 
 def _indicators(plan: Plan, objective: Objective, labels: dict[str, str], days: int) -> Iterator[Rule]:
@@ -147,14 +148,13 @@ def _alerts(objective: Objective, labels: dict[str, str], days: int) -> Iterator
 
 def _condition(burn: Burn, bound: Decimal, labels: dict[str, str]) -> str:
     at = _at(labels)
-    hours = HOURS[burn.long]
     return (
         "(\n"
         f"  max(slo:sli_error:ratio_rate{burn.short}{at} > {bound.normalize():f}) without (sloth_window)\n"
         "  and\n"
         f"  max(slo:sli_error:ratio_rate{burn.long}{at} > {bound.normalize():f}) without (sloth_window)\n"
         "  and\n"
-        f"  avg_over_time(slo:sli_total:rate5m{at}[{burn.long}]) * {hours * 3600:g} >= {LEAST_REQUESTS}\n"
+        f"  sum_over_time(slo:sli_total:rate5m{at}[{burn.long}]) * {EVERY} >= {LEAST_REQUESTS}\n"
         ")"
     )
 
@@ -181,7 +181,11 @@ def _gauge(plan: Plan, objective: Objective) -> Iterator[Rule]:
             },
         },
     )
-    yield {"name": f"frontdesk-gauge-{labels['sloth_id']}", "rules": list(rules)}
+    yield _group(f"frontdesk-gauge-{labels['sloth_id']}", rules)
+
+
+def _group(name: str, rules: Iterable[Rule]) -> Rule:
+    return {"name": name, "interval": f"{EVERY}s", "rules": list(rules)}
 
 
 def _windows(days: int) -> list[str]:
