@@ -99,7 +99,7 @@ async def test_a_desk_that_was_backed_up_under_load_comes_back_from_nothing(
     server: PostgresServer | None = request.getfixturevalue("postgres") if kind == "postgres" else None
     old, new, share = tmp_path / "old", tmp_path / "new", tmp_path / "share"
     async with fresh_database(kind, server) as there, fresh_database(kind, server) as elsewhere:
-        variables = {**KEYS, **there, "BACKUP_FOLDER": str(share), "BACKUP_AT": ""}
+        variables = {**KEYS, **there, "BACKUP_FOLDER": str(share), "BACKUP_AT": "never"}
         async with process(old, variables=variables) as desk, desk.owner() as owner:
             asked = await owner.post("/api/v1/keys", json={"name": "test", "scopes": ["chat"]})
             key = str(asked.raise_for_status().json()["key"])

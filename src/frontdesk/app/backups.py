@@ -32,7 +32,7 @@ from frontdesk.system.backup import BackupOptions
 from frontdesk.system.system import System
 from frontdesk.telemetry import metrics
 
-MADE, FAILED = 200, 500  # outcomes of the act in the audit log
+DONE, FAILED = 200, 500  # outcomes of the act in the audit log
 ACT, RESTORED = "backup.create", "backup.restore"
 LOOK_SECONDS = 60.0
 
@@ -160,7 +160,7 @@ async def noted(backups: Backups, store: Store, clock: Clock, watch: Watch = unw
         metrics.backup_failures.inc()
         await store.audit.append(Act(act=ACT, credential="desk", subject=error.code, outcome=FAILED))
         raise
-    await store.audit.append(Act(act=ACT, credential="desk", subject=made.name, outcome=MADE))
+    await store.audit.append(Act(act=ACT, credential="desk", subject=made.name, outcome=DONE))
     metrics.backup_last_success.set(clock.now().timestamp())
     metrics.backup_size.set(made.bytes)
     return made
@@ -168,9 +168,9 @@ async def noted(backups: Backups, store: Store, clock: Clock, watch: Watch = unw
 
 async def _show(system: System, store: Store) -> None:
     """The newest good backup and restore by the audit log, which all processes read, whoever made them."""
-    for row in await store.audit.page(act=RESTORED, limit=1):
-        metrics.restore_last_success.set(row.at.timestamp())
-    good = next((row for row in await store.audit.page(act=ACT, limit=50) if row.outcome == MADE), None)
+    tried, good = await store.audit.newest(RESTORED, DONE), await store.audit.newest(ACT, DONE)
+    if tried is not None:
+        metrics.restore_last_success.set(tried.at.timestamp())
     if good is None:
         return
     metrics.backup_last_success.set(good.at.timestamp())

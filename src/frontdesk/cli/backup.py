@@ -12,7 +12,6 @@ import msgspec
 from frontdesk.cli.local import Local, open_local
 from frontdesk.cli.output import json_option, note, print_json, print_table
 from frontdesk.cli.place import Place, placed
-from frontdesk.cli.progress import progress_line
 from frontdesk.cli.shape import Group
 
 if TYPE_CHECKING:
@@ -135,14 +134,25 @@ def prune(place: Place, dry_run: bool, as_json: bool) -> None:
 
 @contextmanager
 def watching(*, quiet: bool) -> "Generator[Watch]":
-    """A bar on a terminal, that starts anew with each step; nothing elsewhere."""
+    """Bars on a terminal's stderr, one for each step; nothing elsewhere."""
     from frontdesk.operate.backup.checking import unwatched
 
     if quiet or not sys.stderr.isatty():
         yield unwatched
         return
-    with progress_line() as progress:
-        yield lambda doing, share: progress(share, doing)
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bars: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+
+        def watch(doing: str, share: float) -> None:
+            if doing not in bars:
+                bars[doing] = shown.add_task(doing, total=1)
+            shown.update(bars[doing], completed=share)
+
+        yield watch
 
 
 def facts(made: "Manifest") -> dict[str, object]:
@@ -162,7 +172,7 @@ def newest(present: "Mapping[str, Manifest | None]") -> tuple[str, ...]:
 
 
 def _verified(shelf: "Shelf", name: str, key: bytes, system: "System", *, quiet: bool) -> dict[str, object]:
-    from frontdesk.errors import FrontdeskError
+    from frontdesk.errors import FrontdeskError, WrongKey
     from frontdesk.operate.backup.checking import check
 
     problem: FrontdeskError | None = None
@@ -170,6 +180,8 @@ def _verified(shelf: "Shelf", name: str, key: bytes, system: "System", *, quiet:
     with watching(quiet=quiet) as watch:
         try:
             asyncio.run(check(shelf, name, key, scratch=scratch, watch=watch))
+        except WrongKey:  # of the reader, not of the backup
+            raise
         except FrontdeskError as error:
             problem = error
     if not quiet:

@@ -157,6 +157,13 @@ class Audit:
             query = sa.select(audit).where(*where).order_by(audit.c.seq.desc()).limit(limit)
             return [_row(row) for row in await connection.execute(query)]
 
+    async def newest(self, act: str, outcome: int) -> AuditRow | None:
+        """The last act of exactly this name that ended so."""
+        query = sa.select(audit).where(audit.c.act == act, audit.c.outcome == outcome)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query.order_by(audit.c.seq.desc()).limit(1))).one_or_none()
+        return None if row is None else _row(row)
+
     async def head(self) -> Head:
         """The end of the chain, for backups and for keeping somewhere else."""
         async with self._database.read() as connection:

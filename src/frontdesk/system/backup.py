@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, SecretS
 from frontdesk.system.options import SealingKey
 from frontdesk.system.section import Env, Section
 
+NEVER = "never"  # as a variable that is empty counts as not set
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -26,8 +27,10 @@ def _remote(address: str) -> str:
 
 
 def _time_of_day(time: str) -> str:
+    if time == NEVER:
+        return ""
     if time and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", time):
-        raise ValueError("a time of day is like 02:00; empty: never by itself")
+        raise ValueError("a time of day is like 02:00; `never`: not by itself")
     return time
 
 
@@ -63,7 +66,7 @@ class BackupOptions(Section):
         description="Seals backups: 32 characters, or 64 hexadecimal digits; made and kept in the home when empty.",
     )
     at: Annotated[str, Env("BACKUP_AT"), AfterValidator(_time_of_day)] = Field(
-        default="02:00", description="When the desk makes one, in UTC; empty: only `frontdesk backup create` does."
+        default="02:00", description="When the desk makes one, in UTC; `never`: only `frontdesk backup create` does."
     )
     keep_days: PositiveInt = Field(default=30, description="Days after which a backup goes, in both places.")
     keep: Keep | None = Field(default=None, description="Instead of `keep_days`: so many days, weeks and months.")

@@ -3,7 +3,9 @@
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +13,7 @@ from frontdesk.errors import BackupFailed, NotFound
 from frontdesk.operate.backup.manifest import MANIFEST, SEAL
 
 PART = 1 << 20  # bytes that are read at once
+ABANDONED = 24 * 3600.0  # seconds
 ENDINGS = (".sealed", ".json", ".seal")
 
 
@@ -85,6 +88,7 @@ class Folder:
 
     def draft(self, name: str) -> Path:
         """A hidden folder in which a backup can be written. Raises `BackupFailed`."""
+        forget_abandoned(self.path, f".*.{'?' * 12}")
         draft = self.path / f".{name}.{secrets.token_hex(6)}"
         try:
             draft.mkdir(mode=0o700, parents=True)
@@ -109,6 +113,14 @@ class Folder:
 def whole(shelf: Readable, name: str, file: str) -> bytes:
     """A small file of a backup. Raises `NotFound`."""
     return b"".join(shelf.read(name, file))
+
+
+def forget_abandoned(folder: Path, pattern: str) -> None:
+    """Remove folders of that pattern that whoever made them was killed over: they are older than a day."""
+    for left in folder.glob(pattern):
+        with suppress(FileNotFoundError):  # another process does the same
+            if left.is_dir() and time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_backup(entry: Path) -> bool:

@@ -13,9 +13,10 @@ from frontdesk.errors import BackupDamaged, BackupFailed, NotFound, StoreInUse
 from frontdesk.operate.backup.databases import REVISIONS, Proof, Snapshot, Stream
 from frontdesk.operate.backup.manifest import Facts, Kind
 from frontdesk.operate.backup.packing import pack, unpack
-from frontdesk.operate.backup.shelves import PART
+from frontdesk.operate.backup.shelves import PART, forget_abandoned
 from frontdesk.store.audit import START, Head
 
+SCRATCH = ".backup-"  # begins the names of folders with copies that are not sealed
 PATIENCE = 2.0  # seconds for others to leave the database
 HEAD = "SELECT count, hash FROM audit_head WHERE id = 1"
 
@@ -80,7 +81,9 @@ async def check(stream: Stream, facts: Facts, scratch: Path | None) -> None:
 
 @contextmanager
 def _scratch(parent: Path | None) -> Generator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=".backup-", dir=parent))
+    if parent is not None:
+        forget_abandoned(parent, f"{SCRATCH}*")
+    folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))
     try:
         yield folder
     finally:

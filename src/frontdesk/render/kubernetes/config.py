@@ -15,7 +15,7 @@ _READ = f'$.Files.Get "{IN_CHART}"'
 
 def variables(plan: Plan) -> dict[str, str]:
     """What every container is told. The backup job makes the backups, so that no replica makes one of its own."""
-    return dict(sorted((variables_said(plan.system) | {"BACKUP_AT": ""}).items()))
+    return dict(sorted((variables_said(plan.system) | {"BACKUP_AT": "never"}).items()))
 
 
 def objects(plan: Plan) -> list[Object]:
