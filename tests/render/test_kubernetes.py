@@ -409,7 +409,7 @@ def test_the_backup_is_made_once_a_day_by_the_job_alone(blueprint: str, environm
     mounts = {each["mountPath"] for each in container["volumeMounts"]}
     assert env["BACKUP_FOLDER"] in mounts
     assert "BACKUP_KEY" in env
-    assert named(objects, "ConfigMap", plan.config_name)["data"]["BACKUP_AT"] == ""
+    assert named(objects, "ConfigMap", plan.config_name)["data"]["BACKUP_AT"] == "never"
     keys = {name for name in env if name.endswith(("_API_KEY", "_CLIENT_SECRET", "BOT_TOKEN"))}
     assert keys == set()
 
@@ -503,6 +503,19 @@ def test_a_card_is_asked_for_and_its_share_is_told() -> None:
     assert env["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] == "15"
     assert env["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] == "0=4096M"
     assert spec["nodeSelector"] == {"machine": "mainpc"}
+
+
+def test_a_card_with_mig_gives_parts_and_a_host_without_a_card_none() -> None:
+    hosts = plan_of("agents", "production").system.sections["hosts"].model_dump(mode="json", by_alias=True)
+    hosts["mainpc"]["gpu"] |= {"model": "H100", "memory": "80G", "spare": 0, "count": 2}
+    hosts["pc2"]["gpu"] = None
+    objects = tuple(kubernetes.objects(changed("agents", "production", {"hosts": hosts})))
+    reasoning = named(objects, "Deployment", "reasoning-gpu")["spec"]["template"]["spec"]
+    assert reasoning["containers"][0]["resources"]["limits"]["nvidia.com/mig-4g.40gb"] == "1"
+    assert not [each for each in reasoning["containers"][0]["env"] if each["name"].startswith("CUDA_MPS")]
+    dreams = named(objects, "Deployment", "vision-dream-gpu")["spec"]["template"]["spec"]
+    assert not [name for name in dreams["containers"][0]["resources"]["limits"] if "nvidia" in name]
+    assert "tolerations" not in dreams
 
 
 def test_a_digest_is_stronger_than_the_tag() -> None:

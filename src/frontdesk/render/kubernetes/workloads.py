@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from frontdesk.render.kubernetes import config, secrets
+from frontdesk.render.kubernetes.cards import Cards, cards_of
 from frontdesk.render.kubernetes.namespace import amount
 from frontdesk.render.kubernetes.naming import config_name, head, secret_name, selector
-from frontdesk.render.kubernetes.pods import GPU, Identity, container_security, image, places, pod, scratch
+from frontdesk.render.kubernetes.pods import Identity, container_security, image, places, pod, scratch
 from frontdesk.render.kubernetes.values import Object, Value, reference, value
 from frontdesk.system.home import CONTAINER_HOME
 from frontdesk.system.layout.plan import USER, Plan, Running
@@ -48,9 +49,7 @@ def objects(plan: Plan, running: Running) -> list[Object]:
 
 def environment(plan: Plan, running: Running) -> Value:
     """Its own variables, and those that come from the secret."""
-    variables = dict(sorted(running.variables.items()))
-    if running.service.gpu:
-        variables |= _share(running.service)
+    variables = {**running.variables, **cards_of(plan, running).variables}
     return environment_of(plan, variables, running.secrets, "services", running.name)
 
 
@@ -64,10 +63,9 @@ def environment_of(plan: Plan, variables: dict[str, str], wanted: Sequence[str],
     return Value(content=content, said=said, template=template)
 
 
-def resources(found: Resources, *path: str, cards: int = 0) -> Value:
+def resources(found: Resources, *path: str, cards: Cards | None = None) -> Value:
     """Requests and limits; a card is asked for in both, as Kubernetes demands."""
-    cards = cards or found.gpu
-    card = {GPU: str(cards)} if cards else {}
+    card = {cards.resource: str(cards.count)} if cards and cards.count else {}
     return value({"requests": amount(found.requests) | card, "limits": amount(found.limits) | card}, *path, "resources")
 
 
@@ -104,9 +102,7 @@ def _deployment(plan: Plan, running: Running) -> Object:
             volumes=volumes(plan, service),
             annotations={"checksum/config": config.checksum(plan), **_scraped(service)},
             more_labels=service.labels,
-            placed=places(
-                plan, running.name, service.host, service.placement, gpu=bool(service.resources.gpu or service.gpu)
-            ),
+            placed=places(plan, running.name, service.host, service.placement, gpu=bool(cards_of(plan, running).count)),
             grace=service.stopping.grace,
         ),
     }
@@ -130,7 +126,7 @@ def _container(plan: Plan, running: Running) -> Object:
     found |= {
         "envFrom": [{"configMapRef": {"name": config_name(plan)}}],
         "env": environment(plan, running),
-        "resources": resources(service.resources, "services", running.name, cards=int(service.gpu is not None)),
+        "resources": resources(service.resources, "services", running.name, cards=cards_of(plan, running)),
         **_probes(service),
     }
     if service.stopping.pause:
@@ -158,16 +154,6 @@ def volumes(plan: Plan, service: Service) -> list[Object]:
         scratch("tmp", TEMPORARY),
         scratch("home", service.resources.limits.scratch or HOME),
     ]
-
-
-def _share(service: Service) -> dict[str, str]:
-    """How much of a shared card it may take (docs.nvidia.com/deploy/mps: the two variables of a client)."""
-    if service.gpu is None:
-        return {}
-    return {
-        "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": str(service.gpu.compute),
-        "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT": f"0={service.gpu.memory // 2**20}M",
-    }
 
 
 def _scraped(service: Service) -> dict[str, object]:
