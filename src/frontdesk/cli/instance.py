@@ -224,6 +224,7 @@ class _Running:
         parts = ", ".join(f"{number} {name}" for name, number in counts.items() if name != "workers")
         parts += f", {counts['workers']} workers" if "workers" in counts else ""
         lines = panel_lines(address, link, str(told.get("answers", "")), str(self.system.home), Parts=parts)
+        lines = {heading: text for heading, text in lines.items() if text}
         lines["Stop"] = f"{lines['Stop']}, or frontdesk down  (what runs: frontdesk ps)"
         click.echo(panel(self.system.name, lines))
         sys.stdout.flush()

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from frontdesk.errors import BadSetting
-from frontdesk.gate.signing import kept_secret
 from frontdesk.operate.ports import free_port, is_free
 from frontdesk.operate.running.state import Instance
 from frontdesk.operate.running.unit import Unit
@@ -140,6 +139,8 @@ def _broker(system: System, wanted: Wanted, offset: int, logs: Path, others: Seq
 
 
 def _password(system: System) -> str:
+    from frontdesk.gate.signing import kept_secret  # its imports take a while, and most instances need none of it
+
     return kept_secret("", system.home / "servers.key", make=partial(secrets.token_hex, 24)).decode()
 
 

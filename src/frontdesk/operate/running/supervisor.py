@@ -103,6 +103,7 @@ class Supervisor:
         upkeep = asyncio.create_task(self._upkeep(), name="upkeep")
         try:
             if await self._open():
+                self._close_panel()  # where nothing greets, whoever reads it would wait
                 self.told(state="open")
                 opened()
                 await self._stopping.wait()
@@ -270,6 +271,11 @@ class Supervisor:
         self.told()
 
     # --- within ---
+
+    def _close_panel(self) -> None:
+        if self._panel is not None:
+            os.close(self._panel)
+            self._panel = None
 
     def _signalled(self) -> None:
         if self._stopping.is_set():  # the second time: nothing is waited for but servers, which others rest on
