@@ -11,6 +11,7 @@ from frontdesk.decision.scoring import Chosen, Places, Scorer
 from frontdesk.engagement import NOTHING, Contribution, Decision
 
 REST = "everything else"
+_NAMES = (*FEATURE_NAMES, REST)
 
 _WORDS = {
     "bias × message": "what a message does to anybody",
@@ -56,23 +57,19 @@ def contributions(scorer: Scorer, numbers: Floats, chosen: Chosen, most: int = 6
     others = np.where(chosen.runner_up >= 0, chosen.runner_up, chosen.arm)
     own, other, nothing = (rows(numbers, scorer.arms, arm) for arm in (chosen.arm, others, np.zeros_like(others)))
     both = np.stack([own - other, own - nothing], axis=2) * scorer.weights[None, :, None]  # [B, D, 2]
-    strength = np.abs(both).max(axis=2)
-    order: Places = np.argsort(-strength, axis=1, kind="stable")[:, :most]
+    order: Places = np.argsort(-np.abs(both).max(axis=2), axis=1, kind="stable")[:, :most]
     named = np.take_along_axis(both, order[:, :, None], axis=1)
     rest = both.sum(axis=1) - named.sum(axis=1)
     return [
-        _told(places, pairs, others)
+        tuple(
+            [
+                Contribution(feature=_NAMES[place], against_runner_up=runner_up, against_nothing=nothing)
+                for place, (runner_up, nothing) in zip((*places, -1), (*pairs, others), strict=True)
+                if runner_up or nothing
+            ]
+        )
         for places, pairs, others in zip(order.tolist(), named.tolist(), rest.tolist(), strict=True)
     ]
-
-
-def _told(places: list[int], pairs: list[list[float]], others: list[float]) -> tuple[Contribution, ...]:
-    every = [*((FEATURE_NAMES[place], *pair) for place, pair in zip(places, pairs, strict=True)), (REST, *others)]
-    return tuple(
-        Contribution(feature=feature, against_runner_up=runner_up, against_nothing=nothing)
-        for feature, runner_up, nothing in every
-        if runner_up or nothing
-    )
 
 
 def reasons(decision: Decision, most: int = 3) -> tuple[str, ...]:
