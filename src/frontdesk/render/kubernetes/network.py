@@ -8,7 +8,6 @@ from frontdesk.render.kubernetes.naming import head, selector
 from frontdesk.render.kubernetes.stateful import set_name
 from frontdesk.render.kubernetes.values import Object
 from frontdesk.render.kubernetes.workloads import WAYPOINT
-from frontdesk.system.layout.edge import Outside
 from frontdesk.system.layout.plan import EDGE, MONITORING, Edge, Plan, Running
 from frontdesk.system.layout.stores import Postgres, Redis
 
@@ -141,11 +140,6 @@ def cluster_namespace(plan: Plan, host: str) -> str:
         return plan.deployment.namespace
     known = (plan.deployment.monitoring_namespace, plan.deployment.namespace, plan.edge.namespace)
     return space if more.startswith("svc") or (not more and space in known) else ""
-
-
-def in_cluster(plan: Plan, outside: Outside) -> bool:
-    """Whether all of its hosts are within the cluster."""
-    return all(cluster_namespace(plan, host) for host in outside.hosts)
 
 
 def _elsewhere(plan: Plan, caller: str) -> list[Object]:
