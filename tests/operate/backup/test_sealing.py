@@ -97,7 +97,7 @@ def test_what_is_packed_unpacks_and_its_end_is_not_missed(parts: list[bytes], da
         b"".join(unpack([whole[: data.draw(st.integers(0, len(whole) - 1))]], "files"))
 
 
-@pytest.mark.proves("agents-16")
+@pytest.mark.proves("promise-19", "agents-16")
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 async def test_any_flipped_byte_and_any_missing_piece_of_a_backup_is_noticed(
     home: Path, shelf: Folder, empty_database_url: str, chance: random.Random

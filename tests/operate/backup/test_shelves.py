@@ -1,5 +1,6 @@
 """Where backups lie: a folder, and a real bucket. Both keep the same promises."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,3 +97,15 @@ def test_a_copy_that_fails_is_not_there(tmp_path: Path) -> None:
         backups.put("desk_1", tmp_path / "missing")
     assert backups.names() == []
     assert list((tmp_path / "shelf").iterdir()) == []
+
+
+def test_what_a_killed_backup_left_is_forgotten_after_a_day(tmp_path: Path) -> None:
+    backups = Folder(tmp_path)
+    left, recent, foreign = backups.draft("desk_1"), backups.draft("desk_2"), tmp_path / ".something_else"
+    foreign.mkdir()
+    for folder in (left, foreign):
+        os.utime(folder, (0, 0))
+    backups.draft("desk_3")
+    assert not left.exists()
+    assert recent.exists()
+    assert foreign.exists()
