@@ -25,6 +25,7 @@ from frontdesk.operate.diagnosis.observe import Wanted, machine_seen, observe
 from frontdesk.operate.diagnosis.report import report
 from frontdesk.operate.doctor import Finding
 from frontdesk.operate.ports import free_port
+from frontdesk.operate.release.record import Content, Releases
 from frontdesk.system.home import blueprint_file
 from frontdesk.system.load import load
 from frontdesk.system.system import System
@@ -278,6 +279,16 @@ async def test_nothing_is_said_of_a_desk_that_nobody_expects_to_run(tmp_path: Pa
     assert await examined(system, "errors") == []
     gone = Wanted(address=f"http://127.0.0.1:{free_port()}")
     assert "is not available" in (await examined(system, "errors", gone))[0].cause
+
+
+async def test_a_fresh_release_is_undone_before_its_fault_is_looked_for(tmp_path: Path) -> None:
+    system, gone = system_of(tmp_path), Wanted(address=f"http://127.0.0.1:{free_port()}")
+    releases = Releases(tmp_path)
+    for number, text in enumerate(("desk: {name: One}", "desk: {name: Two}")):
+        release = releases.keep(Content(text=text, file=None, version="1.0"))
+        releases.note("roll", release, number or None)
+        remedy = (await examined(system, "errors", gone))[0].remedy
+        assert ("frontdesk release undo" in remedy) == bool(number)
 
 
 # --- neighbours ---

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -27,6 +28,7 @@ from frontdesk.operate.diagnosis.stores import database_within, redis_within
 from frontdesk.operate.probe.known import neighbours, own, targets
 from frontdesk.operate.probe.run import probe
 from frontdesk.operate.probe.target import target
+from frontdesk.operate.release.record import Releases
 from frontdesk.operate.running.state import Instance, Process, instances
 from frontdesk.system.layout.objectives import ObjectivesOptions
 from frontdesk.system.options import TelemetryOptions
@@ -83,6 +85,7 @@ async def observe(system: System, wanted: Wanted) -> Seen:
         cluster=wanted.cluster,
         targets=_targets(system),
         errors=error_lines([*_logs(running), *([wanted.log] if wanted.log else [])]),
+        released_hours_ago=_hours_since_release(system),
         learning=engagement.learning.enabled,
     )
 
@@ -103,6 +106,14 @@ def _targets(system: System) -> Targets:
         elif objective.kind == "latency" and objective.threshold:
             found = replace(found, response=objective.threshold)
     return found
+
+
+def _hours_since_release(system: System) -> float | None:
+    """How old the release is that runs here; None without one before it, to go back to."""
+    entry = Releases(system.home).current()
+    if entry is None or entry.former is None:
+        return None
+    return (datetime.now(UTC) - datetime.fromisoformat(entry.at)).total_seconds() / 3600
 
 
 # --- processes ---

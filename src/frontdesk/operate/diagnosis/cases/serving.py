@@ -54,7 +54,8 @@ def errors(seen: Seen) -> Iterator[Finding]:
 
 
 def _of_stores(seen: Seen) -> str:
-    away = [name for name in ("database", "redis", "broker") if (found := seen.probe(name)) and not found.well]
+    looked = [seen.probe(name) for name in ("database", "redis", "broker")]
+    away = [each.name for each in looked if each is not None and not each.well and each.fault != "missing"]
     return f"Mend {' and '.join(away)} first: see there." if away else ""
 
 
