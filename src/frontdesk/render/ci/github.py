@@ -35,7 +35,7 @@ def files(plan: Plan) -> Files:
         "env": {
             "SYSTEM_FILE": SYSTEM_FILE,
             "TAG": "${{ github.sha }}",
-            "ENVIRONMENT": f"${{{{ {staging} && 'staging' || 'production' }}}}",
+            "STAGE": f"${{{{ {staging} && 'staging' || 'production' }}}}",
         },
         "jobs": {
             "test": _test(plan),
@@ -134,7 +134,7 @@ def _deploy(plan: Plan, environment: str, branch: str, url: str, needs: Sequence
         f"sh {FOLDER}/deploy.sh\n"
     )
     render = (
-        'frontdesk render kubernetes --system "$SYSTEM_FILE" --environment "$ENVIRONMENT" --tag "$TAG" '
+        'frontdesk render kubernetes --system "$SYSTEM_FILE" --environment "$STAGE" --tag "$TAG" '
         "--out build/kubernetes\n"
     )
     steps = [
@@ -150,7 +150,7 @@ def _deploy(plan: Plan, environment: str, branch: str, url: str, needs: Sequence
         needs=needs,
         when=_pushed_to(branch),
         rights={**READS, "id-token": "write"},
-        extra={"environment": place, "concurrency": concurrency, "env": {"ENVIRONMENT": environment}},
+        extra={"environment": place, "concurrency": concurrency, "env": {"STAGE": environment}},
     )
 
 

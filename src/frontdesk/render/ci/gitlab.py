@@ -26,9 +26,9 @@ def files(plan: Plan) -> Files:
         "stages": list(STAGES),
         "workflow": {
             "rules": [
-                {"if": asked, "variables": {"ENVIRONMENT": "production"}},
-                {"if": production, "variables": {"ENVIRONMENT": "production"}},
-                {"if": staging, "variables": {"ENVIRONMENT": "staging"}},
+                {"if": asked, "variables": {"STAGE": "production"}},
+                {"if": production, "variables": {"STAGE": "production"}},
+                {"if": staging, "variables": {"STAGE": "staging"}},
             ]
         },
         "variables": {"SYSTEM_FILE": SYSTEM_FILE, "TAG": "$CI_COMMIT_SHA"},

@@ -1,4 +1,7 @@
-"""What both pipelines do, as scripts for any POSIX shell. They read variables alone: nothing is pasted into them."""
+"""What both pipelines do, as scripts for any POSIX shell. They read variables alone: nothing is pasted into them.
+
+The environment's name stands in `STAGE`: in `ENVIRONMENT` it would be this machine's, which lacks production's secrets.
+"""
 
 from string import Template
 
@@ -54,7 +57,7 @@ fi
 _CONTEXT = """\
 # The build context of every image, and for each one what it is called and how it is built.
 set -eu
-frontdesk render docker --system "$$SYSTEM_FILE" --environment "$$ENVIRONMENT" --tag "$$TAG" \\
+frontdesk render docker --system "$$SYSTEM_FILE" --environment "$$STAGE" --tag "$$TAG" \\
   --out build/context >/dev/null
 if [ -d wheels ]; then
   cp -R wheels/. build/context/wheels/
