@@ -1,7 +1,9 @@
 """`frontdesk up`"""
 
 import os
+import signal
 import socket
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -79,6 +81,7 @@ def up(
 
     Running answers are finished first; a second Ctrl+C ends at once.
     """
+    _heed_stops()
     place = replace(place, blueprint=blueprint or place.blueprint)
     chosen = {"http.port": port, "http.host": host}
     options: dict[str, object] = {path: value for path, value in chosen.items() if value is not None}
@@ -104,6 +107,12 @@ def up(
         name=only_host or ("desk" if scaled or processes or role == "all" else role),
     )
     return run(recipe, detach=detach, open_browser=open_browser)
+
+
+def _heed_stops() -> None:
+    """End at SIGTERM while starting, too. The kernel spares a container's first process what it does not handle."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _check_words(several: bool, words: Mapping[str, object]) -> None:
