@@ -342,6 +342,27 @@ def test_logs_have_few_labels_and_an_end() -> None:
     assert loki["compactor"]["retention_enabled"]
 
 
+LINE = '{"at":"2026-11-21T10:00:00.000+00:00","level":"error","logger":"frontdesk.http","event":"http","status":500}'
+SAID = {
+    "": {"label": {"com.docker.compose.service": "orchestrator"}},
+    ".hosts": {"_SYSTEMD_UNIT": "ai-assistant-orchestrator.service"},
+    ".kubernetes": {"kubernetes": {"pod_labels": {"app.kubernetes.io/name": "orchestrator"}}},
+}
+
+
+@pytest.mark.parametrize("place", SAID)
+def test_vector_tells_who_said_a_line_and_how_bad_it_is(place: str) -> None:
+    vrl = pytest.importorskip("pyvrl", reason="no compiler of VRL for this Python: use 3.11 or 3.12")
+    source = loaded(planned("assistant"), f"vector/vector{place}.yaml")["transforms"]["read"]["source"]
+    program = vrl.Transform(f"{source}\n.")  # which tells the whole event
+    read = program.remap({**SAID[place], "message": LINE})
+    assert (read["service"], read["level"], read["message"]) == ("orchestrator", "error", LINE)
+    other = program.remap({**SAID[place], "message": "LOG:  checkpoint starting: time"})
+    assert (other["service"], other["level"]) == ("orchestrator", "unknown")
+    strange = program.remap({**SAID[place], "message": LINE.replace("error", "visitor-4711")})
+    assert strange["level"] == "unknown", "a label never takes what somebody wrote"
+
+
 # --- containers ---
 
 
