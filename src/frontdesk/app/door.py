@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import httpx2
-
+from frontdesk.app.outward import outward_client
 from frontdesk.app.store import Store
 from frontdesk.app.widget import widget_door
 from frontdesk.channels.sign_in import Cookies
@@ -64,7 +63,7 @@ def open_door(
     redis = connect(shared.address, shared.max_connections) if shared.address else None
     if redis is not None:
         stack.push_async_callback(redis.aclose)
-    http = httpx2.AsyncClient(timeout=15, follow_redirects=False)
+    http = outward_client(seconds=15)
     stack.push_async_callback(http.aclose)
     access = Signer(access_secret, "access", timedelta(minutes=options.access_minutes), clock, ids)
     flows = Signer(access_secret, "flow", FLOW, clock, ids)

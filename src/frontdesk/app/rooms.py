@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import httpx2
 from starlette.types import ASGIApp
 
 from frontdesk.app.backups import open_backups
@@ -15,6 +14,7 @@ from frontdesk.app.inbox import Team, open_team
 from frontdesk.app.keeping import add_retention
 from frontdesk.app.metrics import open_exposition
 from frontdesk.app.nerves import Nerves, open_nerves
+from frontdesk.app.outward import outward_client
 from frontdesk.app.store import Store, open_store
 from frontdesk.app.telegram import Telegram, open_telegram
 from frontdesk.app.work import EVERYTHING, Chores, Role, Work, open_work, process_name
@@ -222,7 +222,7 @@ async def _read_file(name: str, media_type: str, data: bytes) -> str:
 
 def _letters(system: System, store: Store, senders: Mapping[str, Sender], clock: Clock, stack: AsyncExitStack) -> Kind:
     options = system.section(DeliveryOptions)
-    http = httpx2.AsyncClient(follow_redirects=False)
+    http = outward_client()
     stack.push_async_callback(http.aclose)
     own = {WEBHOOK: Webhook(http, options), **senders}
     delivery = Delivery(store.outbox, customer_senders(options, http, clock, own), options)

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from frontdesk.app.door import Door
 from frontdesk.app.exports import exports, plain
+from frontdesk.app.outward import outward_client
 from frontdesk.app.store import Store
 from frontdesk.app.work import Chores, Role, process_name
 from frontdesk.channels.telegram import webhook
@@ -170,7 +171,7 @@ def open_telegram(
         everyone=door.limiter("telegram.all", [Window(rates.all_per_second, 1)]),
         clock=clock,
     )
-    http = httpx2.AsyncClient(follow_redirects=False)
+    http = outward_client()
     stack.push_async_callback(http.aclose)
     chores.add("updates.tidy", partial(_tidy, store, clock), "daily 03:40")
     telegram = Telegram(

@@ -9,9 +9,10 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,12 +28,18 @@ PAGES = {"/": "index.html", "/sign-in": "sign-in.html", "/console": "console.htm
 DEEP = {"/c/{conversation_id}": "index.html", "/console/{path:path}": "console.html"}
 
 
-class _Kept(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class _Kept:
     body: bytes
-    gzipped: bytes | None
+    zips: bool
     media_type: str
     etag: str
     cache: str
+
+    @cached_property
+    def gzipped(self) -> bytes:
+        """The body for browsers that take it so. To squeeze all files at the start would make every start wait."""
+        return gzip.compress(self.body, 9, mtime=0)
 
 
 class Pages:
@@ -75,7 +82,7 @@ class Pages:
         if request.headers.get("if-none-match") == kept.etag:
             return Response(status_code=304, headers=headers)
         body = kept.body
-        if kept.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        if kept.zips and "gzip" in request.headers.get("accept-encoding", ""):
             body, headers["Content-Encoding"] = kept.gzipped, "gzip"
         return Response(body, media_type=kept.media_type, headers=headers)
 
@@ -86,7 +93,7 @@ def _keep(path: Path) -> _Kept:
     text = media_type.startswith("text/") or media_type in ("application/javascript", "image/svg+xml")
     return _Kept(
         body=body,
-        gzipped=gzip.compress(body, 9, mtime=0) if text and len(body) > WORTH_ZIPPING else None,
+        zips=text and len(body) > WORTH_ZIPPING,
         media_type=media_type,
         etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"',
         cache=FOREVER if HASHED.search(path.name) else ASK_AGAIN,
