@@ -1,6 +1,8 @@
 """The chart: Helm reads it without a complaint, and with an environment's values it is what `kubernetes` writes."""
 
+import copy
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ import pytest
 import yaml
 
 from frontdesk.render import helm, kubernetes
+from frontdesk.render.chart_values import base_of, over, tree
+from frontdesk.render.target import yaml_text
+from frontdesk.render.variants import Variants
 from frontdesk.system.home import blueprints
 from tests.render.cluster import ENVIRONMENTS, EVERY, Object, containers, name_of, named, of_kind, plan_of, templates
 from tests.render.reading import charts
@@ -155,3 +160,74 @@ def test_no_secret_stands_in_the_chart(folders: Charts, blueprint: str) -> None:
             assert each["kind"] != "Secret"
             if each["kind"] == "SealedSecret":
                 assert set(each["spec"]["encryptedData"].values()) == {""}
+
+
+WORDS = [
+    "plain",
+    "yes",
+    "1e3",
+    "0x1f",
+    "{{ .Values }}",
+    "a: b",
+    "# no comment",
+    "two\nlines\n",
+    "",
+    "ümlaut",
+    "'quoted\"",
+    "~",
+]
+
+
+def anything(chance: random.Random, depth: int) -> Any:
+    """A part of an object, of any shape."""
+    kind = chance.choice(["map", "map", "list", "named", "leaf", "leaf"]) if depth else "leaf"
+    if kind == "map":
+        return {f"key{number}": anything(chance, depth - 1) for number in range(chance.randint(1, 4))}
+    if kind == "list":
+        return [anything(chance, depth - 1) for _ in range(chance.randint(0, 3))]
+    if kind == "named":
+        return [{"name": f"item{number}", "of": anything(chance, depth - 1)} for number in range(chance.randint(1, 3))]
+    return chance.choice([chance.choice(WORDS), chance.randint(-5, 2**40), chance.random(), True, False])
+
+
+def otherwise(chance: random.Random, part: Any) -> Any:
+    """The same with some difference: a value, a key more or less, an item more or less. A field keeps its type."""
+    part = copy.deepcopy(part)
+    if isinstance(part, dict):
+        key = chance.choice(list(part))
+        if chance.random() < 0.3 and len(part) > 1:
+            del part[key]
+        elif chance.random() < 0.3:
+            part[f"more{chance.randint(0, 3)}"] = chance.choice(WORDS)
+        else:
+            part[key] = otherwise(chance, part[key])
+        return part
+    if isinstance(part, list):
+        if not part or chance.random() < 0.3:
+            return part[1:]
+        return [*part[:-1], otherwise(chance, part[-1])]
+    return anything(chance, 0)
+
+
+def test_any_variants_become_one_template_that_is_each_of_them(tmp_path: Path) -> None:
+    """For hundreds of made-up objects with made-up differences, as Helm itself templates them."""
+    chance = random.Random(5)
+    variants = Variants(["dev", "staging", "production"])
+    objects: dict[str, list[dict[str, Any]]] = {name: [] for name in variants.names}
+    for number in range(300):
+        first = {f"key{each}": anything(chance, 3) for each in range(3)}
+        for name in variants.names:
+            if chance.random() < 0.9:
+                spec = otherwise(chance, first) if chance.random() < 0.7 else first
+                head = {"apiVersion": "v1", "kind": "Thing", "metadata": {"name": f"thing-{number}"}}
+                objects[name].append(head | {"spec": spec})
+    templates = tmp_path / "templates"
+    templates.mkdir()
+    (templates / "things.yaml").write_text(variants.template(objects))
+    (tmp_path / "Chart.yaml").write_text(yaml_text({"apiVersion": "v2", "name": "things", "version": "1.0.0"}))
+    (tmp_path / "values.yaml").write_text(yaml_text(tree(base_of(variants.values))))
+    for name in variants.names:
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(yaml_text(tree(over(variants.values, name))))
+        found = by_identity(charts.template(tmp_path, file))
+        assert found == by_identity(objects[name])

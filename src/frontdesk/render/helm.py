@@ -5,22 +5,20 @@ the objects that `frontdesk render kubernetes` writes for it, to the letter.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from frontdesk import __version__
 from frontdesk.render import kubernetes
+from frontdesk.render.chart_values import base_of, over, schema_of, tree
 from frontdesk.render.kubernetes.config import IN_CHART
 from frontdesk.render.kubernetes.secrets import TEMPLATE
-from frontdesk.render.kubernetes.values import Path
 from frontdesk.render.target import Target, yaml_text
 from frontdesk.render.variants import Values, Variants
 from frontdesk.system.layout.plan import Plan
 from frontdesk.system.load import described, together
 
 ENVIRONMENTS = {"development": "dev", "staging": "staging", "production": "production"}  # how their values are called
-DEFAULT = "production"  # whose values the chart has by itself
 OLDEST = ">=1.30.0-0"  # Kubernetes: the first that sleeps before it stops without a program of the container's
 
 HELPERS = """\
@@ -89,21 +87,19 @@ class Chart:
 def files(plan: Plan) -> dict[str, str]:
     """The chart, below `charts/NAME`."""
     plans = _plans(plan)
-    chart = _chart(plans)
-    base = _base(chart.values)
+    chart = _chart(plans, plan)
+    base = base_of(chart.values)
     found = {
         "Chart.yaml": yaml_text(_description(plan)),
         "values.yaml": _values_text(f"Values of {plan.name}: what a chart of it may be told.", base, base),
-        "values.schema.json": json.dumps(_schema(chart.values, base), indent=2, ensure_ascii=False) + "\n",
+        "values.schema.json": json.dumps(schema_of(chart.values), indent=2, ensure_ascii=False) + "\n",
         ".helmignore": ".git\n*.tgz\nsecrets*\n",
         IN_CHART: plan.system_file,
         "templates/_helpers.tpl": HELPERS,
         "templates/NOTES.txt": NOTES,
     }
-    for environment, said in chart.values.items():
-        if len(plans) == 1:
-            break
-        text = _values_text(f"Values of {environment}, over values.yaml.", _over(base, said, chart.values), base)
+    for environment in plans if len(plans) > 1 else ():
+        text = _values_text(f"Values of {environment}, over values.yaml.", over(chart.values, environment), base)
         found[f"values-{ENVIRONMENTS[environment]}.yaml"] = text
     found |= {f"templates/{file}": text for file, text in chart.templates.items()}
     return {f"charts/{plan.name}/{file}": text for file, text in found.items()}
@@ -121,20 +117,20 @@ def _plans(plan: Plan) -> dict[str, Plan]:
     return {environment: found[environment] for environment in ENVIRONMENTS if environment in found}
 
 
-def _chart(plans: Mapping[str, Plan]) -> Chart:
+def _chart(plans: Mapping[str, Plan], asked: Plan) -> Chart:
     variants = Variants(list(plans))
     documents = {environment: kubernetes.documents(plan) for environment, plan in plans.items()}
     names = sorted({file for made in documents.values() for file in made})
-    plan = next(iter(plans.values()))
     templates: dict[str, str] = {}
     for file in names:
         text = variants.template({env: made[file] for env, made in documents.items() if file in made})
         templates[file] = f"{{{{- /* {_about(plans, file)} */ -}}}}\n{text}"
+    chosen = asked.system.source_of("deployment.images.tag").kind == "option"  # then it is meant for all
     for environment, plan in plans.items():
         images = plan.deployment.images
         variants.values[environment] |= {
             ("images", "registry"): images.registry or plan.name,
-            ("images", "tag"): plan.release,
+            ("images", "tag"): asked.release if chosen else plan.release,
             ("images", "digests"): dict(images.digests),
             ("secrets", "name"): plan.secret_name,
         }
@@ -159,84 +155,12 @@ def _description(plan: Plan) -> Mapping[str, object]:
     }
 
 
-def _base(values: Mapping[str, Values]) -> Values:
-    """Production's values, and of the others what production does not know."""
-    order = sorted(values, key=lambda environment: environment != DEFAULT)
-    found: Values = {}
-    for environment in order:
-        found |= {path: said for path, said in values[environment].items() if path not in found}
-    return found
-
-
-def _over(base: Values, said: Values, all_values: Mapping[str, Values]) -> Values:
-    """What an environment says otherwise than another one does. Null takes away what the chart has by itself."""
-    found: Values = {}
-    for path, own in said.items():
-        if any(own != other.get(path) for other in all_values.values()):
-            found[path] = _nulled(own, base[path])
-    return found
-
-
-def _nulled(own: object, base: object) -> object:
-    """`own`, with null for each key that only `base` has."""
-    if not (isinstance(own, dict) and isinstance(base, dict)):
-        return cast("object", own)
-    mine, other = cast("dict[str, object]", own), cast("dict[str, object]", base)
-    found = {key: _nulled(said, other[key]) if key in other else said for key, said in mine.items()}
-    return found | {key: None for key in other if key not in mine}
-
-
-def _tree(values: Values) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for path, said in values.items():
-        here = found
-        for step in path[:-1]:
-            here = cast("dict[str, object]", here.setdefault(step, {}))
-        here[path[-1]] = said
-    return found
-
-
 def _values_text(head: str, values: Values, base: Values) -> str:
     """Section by section in a steady order, each with a line that says what it is."""
-    tree = _tree(values)
-    known = [*ABOUT, *(name for name in _tree(base) if name not in ABOUT)]
-    parts = [f"# {ABOUT.get(name, name)}\n{yaml_text({name: tree[name]})}" for name in known if name in tree]
+    said = tree(values)
+    known = [*ABOUT, *(name for name in tree(base) if name not in ABOUT)]
+    parts = [f"# {ABOUT.get(name, name)}\n{yaml_text({name: said[name]})}" for name in known if name in said]
     return "\n".join([f"# {head}\n", *parts])
-
-
-OPEN: tuple[Path, ...] = (
-    *(("config", "variables"), ("images", "digests"), ("secrets", "sealed"), ("limits", "default")),
-    *(("limits", "defaultRequest"), ("quota",), ("enabled",), ("objects",)),
-)  # whose keys operators choose
-NAMED = 3  # so deep the keys are ours: section, service, what of it
-
-
-def _schema(values: Mapping[str, Values], base: Values) -> Mapping[str, object]:
-    """So that a typo in a value is refused: in the names of sections and services, and in what can be said of them."""
-    samples = [_tree(said) for said in (*values.values(), base)]
-    found = _shape(samples, ())
-    found["properties"] = {**cast("dict[str, object]", found["properties"]), "global": {"type": "object"}}  # Helm's own
-    return {"$schema": "http://json-schema.org/draft-07/schema#", **found}
-
-
-def _shape(samples: Sequence[object], path: Path) -> dict[str, object]:
-    """What all samples of one value have in common."""
-    kinds = sorted({_kind(sample) for sample in samples})
-    maps = [cast("Mapping[str, object]", sample) for sample in samples if isinstance(sample, Mapping)]
-    found: dict[str, object] = {"type": kinds[0] if len(kinds) == 1 else kinds}
-    if not maps or len(path) >= NAMED or path in OPEN:
-        return found
-    keys = dict.fromkeys(key for each in maps for key in each)
-    inner = {key: _shape([each[key] for each in maps if key in each], (*path, key)) for key in keys}
-    return found | {"properties": inner, "additionalProperties": False}
-
-
-def _kind(sample: object) -> str:
-    """Its type in JSON Schema."""
-    for kind, name in ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array")):
-        if isinstance(sample, kind):
-            return name
-    return "null" if sample is None else "object"
 
 
 target = Target(

@@ -121,7 +121,7 @@ def _set(plan: Plan, store: Postgres, name: str, *, replicas: int, copying: bool
 
 
 def _server(store: Postgres, name: str, *, copying: bool) -> Object:
-    more = [f"port={store.port}", f"hba_file={FILES}/pg_hba.conf"]
+    more = ["listen_addresses=*", f"port={store.port}", f"hba_file={FILES}/pg_hba.conf"]
     if store.replicas:  # a copy that is away may not fill the disk
         more.append(f"max_slot_wal_keep_size={max(1024, store.storage.size // 4 // MEGABYTE)}MB")
     command = [*postgres_command(store), *(part for setting in more for part in ("-c", setting))]

@@ -28,7 +28,6 @@ def stateful_set(
     storage: Storage,
     template: Object,
     key: str,
-    wait: int = 0,
 ) -> Object:
     """`name` and its volumes. They outlive it: whoever deletes data does so by hand."""
     claim: Object = {
@@ -44,7 +43,6 @@ def stateful_set(
         "replicas": replicas,
         "podManagementPolicy": "OrderedReady",
         "updateStrategy": {"type": "RollingUpdate"},
-        **({"minReadySeconds": wait} if wait else {}),
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
         "selector": {"matchLabels": selector(plan, name)},
         "template": template,

@@ -11,7 +11,7 @@ from frontdesk.render.kubernetes.pods import Identity, container_security, image
 from frontdesk.render.kubernetes.values import Object, Value, reference, value
 from frontdesk.system.home import CONTAINER_HOME
 from frontdesk.system.layout.plan import USER, Plan, Running
-from frontdesk.system.layout.services import Probe, Resources, Service, amounts
+from frontdesk.system.layout.services import Probe, Resources, Rollout, Service, amounts
 from frontdesk.system.layout.stores import Postgres
 
 DESK = Identity(user=USER, group=USER)
@@ -91,7 +91,7 @@ def _deployment(plan: Plan, running: Running) -> Object:
         "selector": {"matchLabels": selector(plan, running.name)},
         "strategy": {
             "type": "RollingUpdate",
-            "rollingUpdate": {"maxSurge": service.rollout.surge, "maxUnavailable": service.rollout.unavailable},
+            "rollingUpdate": _rollout(service.rollout),
         },
         "template": pod(
             plan,
@@ -108,6 +108,12 @@ def _deployment(plan: Plan, running: Running) -> Object:
     }
     found = head(plan, "apps/v1", "Deployment", running.name, more=service.labels)
     return found | {"spec": spec}
+
+
+def _rollout(rollout: Rollout) -> Object:
+    """Kubernetes refuses both at nought: then one replica may be missing."""
+    unavailable = rollout.unavailable or int(rollout.surge == 0)
+    return {"maxSurge": rollout.surge, "maxUnavailable": unavailable}
 
 
 def _container(plan: Plan, running: Running) -> Object:
