@@ -127,6 +127,16 @@ def test_the_core_holds_no_secret_and_the_overlay_gives_each_to_those_alone_who_
             assert named == {f"{secret}_FILE" for secret in given.get(name, ())}
 
 
+def test_a_server_keeps_backups_apart_and_sealed() -> None:
+    overlay = parsed("answering", "production")["compose.production.yaml"]
+    engine = overlay["services"]["conversation-engine"]
+    assert engine["volumes"] == ["backups:/var/backups/frontdesk"]
+    assert engine["environment"]["BACKUP_FOLDER"] == "/var/backups/frontdesk"
+    assert engine["secrets"] == ["BACKUP_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+    assert set(overlay["secrets"]) == set(engine["secrets"])
+    assert "volumes" not in overlay["services"]["postgres"]
+
+
 def test_a_server_publishes_nothing_but_its_edge() -> None:
     for environment in ("staging", "production"):
         files = parsed("conversation", environment)

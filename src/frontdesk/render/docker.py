@@ -18,6 +18,7 @@ from frontdesk.system.home import CONTAINER_HOME
 from frontdesk.system.layout.plan import CONFIGURATION, USER, Plan, Running
 
 LOCKS = {"requirements.txt": "run.txt", "weights.txt": "weights.txt", "testing.txt": "testing.txt"}
+BACKUPS = "/var/backups/frontdesk"  # where a volume for them is mounted
 STAGES = ("builder", "production", "testing", "development")
 GPU_PLATFORM = "linux/amd64"  # the only one that CUDA's images and the wheels of engines for it share
 HEALTH = {"interval": 30, "timeout": 3, "start_period": 5, "retries": 3}  # seconds, and how often
@@ -84,6 +85,7 @@ def files(plan: Plan) -> Files:
         "python": "python3",
         "user": USER,
         "home": CONTAINER_HOME,
+        "backups": BACKUPS,
         "configuration": CONFIGURATION,
         "licence": "Apache-2.0",
         "system": plan.name,
@@ -186,7 +188,7 @@ FROM $${BASE} AS production
 ${prepare}\
 RUN groupadd --gid $user appuser && \\
     useradd --uid $user --gid $user --no-create-home --home-dir $home --shell /usr/sbin/nologin appuser && \\
-    install --directory --owner=$user --group=$user --mode=0700 $home && \\
+    install --directory --owner=$user --group=$user --mode=0700 $home $backups && \\
     install --directory $configuration
 COPY --from=builder /opt/frontdesk /opt/frontdesk
 ENV PATH=/opt/frontdesk/bin:$$PATH \\

@@ -2,12 +2,13 @@
 
 from frontdesk.render import docker, nginx
 from frontdesk.render.cards import mps_limits
-from frontdesk.render.compose import stores
+from frontdesk.render.compose import backups, stores
 from frontdesk.render.compose.core import confined, environment, healthy
 from frontdesk.render.compose.naming import (
     EDGE_CONFIGURATION,
     IMAGE_CONTEXT,
     LOGS,
+    SECRETS_FOLDER,
     Part,
     build,
     builds,
@@ -43,10 +44,13 @@ def production(plan: Plan) -> Part:
         part: Part = {"restart": "unless-stopped", "logging": LOGS}
         if running.service.least > 1:
             part["deploy"] = {"replicas": running.service.least}
+        if running.service.role in backups.ROLES:  # one of them makes it, whoever is first
+            part |= backups.kept(plan)
         found[running.name] = part
     if public := nginx.public_services(plan):
         found["edge"] = _edge(plan, public)
-    return {"services": found}
+    files: Part = {name: {"file": f"{SECRETS_FOLDER}/{name}"} for name in backups.secrets(plan)}
+    return {"services": found, "volumes": {backups.VOLUME: {}}, "secrets": files}
 
 
 def development(plan: Plan) -> Part:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from frontdesk.render.compose import observing, stores
+from frontdesk.render.compose import backups, observing, stores
 from frontdesk.render.compose.naming import SECRETS_FOLDER
 from frontdesk.render.observability.parts import GRAFANA_PASSWORD
 from frontdesk.render.store_commands import POSTGRES_SECRET, REDIS_SECRET
@@ -22,7 +22,7 @@ def names(plan: Plan) -> tuple[str, ...]:
 
 def script(plan: Plan) -> str:
     """A shell script: random values for what nobody else must know, empty files for what is somebody else's to give."""
-    wanted = dict.fromkeys((*names(plan), *observing.secrets(plan)))
+    wanted = dict.fromkeys((*names(plan), *backups.secrets(plan), *observing.secrets(plan)))
     ours = [name for name in wanted if _ours(plan, name)]
     given = [name for name in wanted if name not in ours]
     lines = [
@@ -36,7 +36,9 @@ def script(plan: Plan) -> str:
 
 def _ours(plan: Plan, name: str) -> bool:
     binding = plan.secrets.get(name)
-    return name in (POSTGRES_SECRET, REDIS_SECRET, GRAFANA_PASSWORD) or (binding is not None and binding.env.ours)
+    return name in (POSTGRES_SECRET, REDIS_SECRET, GRAFANA_PASSWORD, backups.KEY) or (
+        binding is not None and binding.env.ours
+    )
 
 
 def mounted(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
