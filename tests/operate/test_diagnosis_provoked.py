@@ -238,7 +238,7 @@ async def test_slow_and_unsure_decisions_of_a_running_desk_are_named(deciding: S
 
 
 async def test_a_slow_model_of_a_running_desk_is_named(tmp_path: Path) -> None:
-    async with served_desk(tmp_path, model=[Reply(text="At nine.", delay=3.2)]) as served:
+    async with served_desk(tmp_path, model=[Reply(text="At nine.", pieces=("At nine.",), delay=2.7)]) as served:
         ann = await served.client()
         findings = await meanwhile(served, served.ask(ann, "When do you open?"))
     [finding] = [found for found in findings if found.check == "slow"]
