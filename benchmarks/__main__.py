@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.figures import Figure, as_json, as_table
 
-NAMES = ("gateway", "startup", "retrieval", "pages", "conversation", "learning", "decisions", "render", "restore")
+NAMES = ("gateway", "startup", "retrieval", "pages", "conversation", "learning", "decisions", "render", "restore", "up")
 
 
 def main() -> int:

@@ -336,22 +336,6 @@ class ShuttingDown(FrontdeskError):
     status = 503
 
 
-class UpstreamUnavailable(FrontdeskError):
-    """The pages are here, and the service that answers everything else is not. Nothing was taken."""
-
-    code = "upstream_unavailable"
-    status = 502
-    default_hint = "Try again in a moment. Operators: start it, or correct ORCHESTRATOR_URL."
-
-
-class UpstreamSilent(FrontdeskError):
-    """The service behind the pages took the request and did not answer in time."""
-
-    code = "upstream_silent"
-    status = 504
-    default_hint = "Look whether it was done before you try again."
-
-
 class RoleNotBuilt(FrontdeskError):
     """The system file describes a service whose role this version of Frontdesk cannot run yet."""
 
@@ -391,15 +375,8 @@ class NotLookedAfter(FrontdeskError):
     default_hint = "End them with `frontdesk down`, then start again: frontdesk up --processes"
 
 
-class NotReady(FrontdeskError):
-    """A process did not become able to work in time. What it should have replaced goes on."""
-
-    code = "not_ready"
-    status = 503
-
-
 class OrderFailed(FrontdeskError):
-    """The supervisor of a running system could not carry out an order."""
+    """The supervisor of a running system could not carry out an order. What it should have replaced goes on."""
 
     code = "order_failed"
     status = 500

@@ -185,6 +185,7 @@ def test_one_home_runs_once(pages: int, home: Path) -> None:
     assert "runs already" in again.stderr
 
 
+@pytest.mark.proves("agents-18")
 def test_a_release_takes_over_and_is_taken_back(pages: int, home: Path, frontdesk: Command) -> None:
     assert up(home).returncode == 0
     file = home / "system.yaml"

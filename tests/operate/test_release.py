@@ -222,6 +222,7 @@ def test_a_release_that_is_not_rolled_out_is_followed_by_the_former_files(
     assert releases.journal()[-1].failed.startswith("kubectl could not rollout status")
 
 
+@pytest.mark.proves("agents-18")
 def test_undo_brings_back_the_very_images_and_the_configuration(
     cluster: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

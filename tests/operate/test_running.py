@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from frontdesk.errors import NotLookedAfter, NotReady, OrderFailed
+from frontdesk.errors import NotLookedAfter, OrderFailed
 from frontdesk.operate.running import state
 from frontdesk.operate.running.control import obeying, order, reserved
 from frontdesk.operate.running.ending import end
@@ -204,7 +204,7 @@ async def test_a_fresh_process_takes_over_before_the_old_one_ends(machine: Machi
 async def test_a_fresh_process_that_does_not_get_ready_changes_nothing(machine: Machine) -> None:
     async with machine.running(machine.unit("web")) as (supervisor, _):
         before = supervisor.living("web")
-        with pytest.raises(NotReady, match="did not get ready") as caught:
+        with pytest.raises(OrderFailed, match="did not get ready") as caught:
             await supervisor.replace(machine.broken("web", 1))
         assert "there is no such key" in caught.value.hint
         assert supervisor.living("web") is before
@@ -231,7 +231,7 @@ async def test_orders_need_the_word_and_their_failures_come_back(machine: Machin
         assert callable(say)
         say("one moment")
         if what == {"act": "fail"}:
-            raise NotReady("It did not get ready", where="web", hint="Look at its log.")
+            raise OrderFailed("It did not get ready", where="web", hint="Look at its log.")
         return {"done": what}
 
     listener, control = reserved()

@@ -12,7 +12,7 @@ import httpx2
 from starlette.routing import BaseRoute, Router
 from starlette.types import Message, Receive, Scope, Send
 
-from frontdesk.errors import BadRequest, FrontdeskError, UpstreamSilent, UpstreamUnavailable
+from frontdesk.errors import BadRequest, FrontdeskError
 from frontdesk.gate.arrival import FORWARDED, Arrival, Arrivals, is_inside
 from frontdesk.gate.body import BoundedBody
 from frontdesk.gate.refusals import Headers, nothing_here, refuse
@@ -29,6 +29,22 @@ HOP_BY_HOP = frozenset(  # RFC 9110, section 7.6.1, and what older software send
 )
 OURS = frozenset({b"date", b"server"})  # the server of this process says them itself
 KIND = "frontdesk.kind"  # in the scope: `page` or `upstream`, the label of metrics
+
+
+class UpstreamUnavailable(FrontdeskError):
+    """The pages are here, and the service that answers everything else is not. Nothing was taken."""
+
+    code = "upstream_unavailable"
+    status = 502
+    default_hint = "Try again in a moment. Operators: start it, or correct ORCHESTRATOR_URL."
+
+
+class UpstreamSilent(FrontdeskError):
+    """The service behind the pages took the request and did not answer in time."""
+
+    code = "upstream_silent"
+    status = 504
+    default_hint = "Look whether it was done before you try again."
 
 
 class ClientGone(Exception):

@@ -331,6 +331,7 @@ def _detached(folder: Path) -> int | None:
             os.dup2(nothing.fileno(), 0)
         return None
     os.close(writing)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops this process means the other one too
     try:
         with os.fdopen(reading, encoding="utf-8") as told:
             for line in told:

@@ -28,7 +28,11 @@ frontdesk release roll --kubernetes --environment production"""
 
 EnvironmentName = Literal["development", "staging", "production"]
 ENVIRONMENT = click.option(
-    "--environment", type=click.Choice(get_args(EnvironmentName)), default="production", show_default=True
+    "--environment",
+    type=click.Choice(get_args(EnvironmentName)),
+    default="production",
+    show_default=True,
+    help="With --kubernetes: whose release.",
 )
 CLUSTER = click.option("--kubernetes", is_flag=True, help="In the cluster that kubectl reaches, not on this machine.")
 CONTEXT = click.option("--context", default="", help="With --kubernetes: kubectl's context; else its present one.")
@@ -75,7 +79,7 @@ def list_(place: Place, as_json: bool) -> None:
 @release.command(examples=EXAMPLES)
 @placed
 @click.option("--to", "number", type=int, help="A release of the list; else what the system file says now.")
-@click.option("--program", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The `frontdesk` to run.")
+@click.option("--program", type=click.Path(path_type=Path, dir_okay=False), help="The `frontdesk` to run.")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of its processes; `NAME=`: no more."
 )

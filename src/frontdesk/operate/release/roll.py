@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from frontdesk.errors import FrontdeskError, NotReady, ReleaseRefused
+from frontdesk.errors import FrontdeskError, OrderFailed, ReleaseRefused
 from frontdesk.operate.running.asking import answers, is_ready
 from frontdesk.operate.running.supervisor import Supervisor
 from frontdesk.operate.running.unit import Unit
@@ -45,7 +45,7 @@ async def roll(supervisor: Supervisor, fresh: Sequence[Unit], watch: Watch, say:
 
 
 async def _watch(supervisor: Supervisor, fresh: Sequence[Unit], watch: Watch, say: Callable[[str], None]) -> None:
-    """Look at them for so long. Raises `NotReady` with what was seen."""
+    """Look at them for so long. Raises `OrderFailed` with what was seen."""
     if not watch.seconds:
         return
     say(f"{fresh[0].service}: watched for {watch.seconds:g} s")
@@ -61,15 +61,15 @@ async def _watch(supervisor: Supervisor, fresh: Sequence[Unit], watch: Watch, sa
 async def _look(supervisor: Supervisor, unit: Unit, unready: dict[str, int], restarts: int, watch: Watch) -> None:
     living = supervisor.living(unit.name)
     if living is None or supervisor.restarts(unit.name) != restarts:
-        raise NotReady(f"{unit.name} has ended by itself", where=str(unit.log))
+        raise OrderFailed(f"{unit.name} has ended by itself", where=str(unit.log))
     if living.own_port is None:
         return
     unready[unit.name] = 0 if await is_ready(living.own_port) else unready[unit.name] + 1
     if unready[unit.name] >= UNREADY:
-        raise NotReady(f"{unit.name} is not ready any more", where=str(unit.log))
+        raise OrderFailed(f"{unit.name} is not ready any more", where=str(unit.log))
     seen = await answers(living.own_port)
     if seen is not None and seen.total >= FEW and seen.failed / seen.total > watch.worst:
-        raise NotReady(
+        raise OrderFailed(
             f"{unit.name} has failed {seen.failed:.0f} of {seen.total:.0f} requests ({watch.worst:.0%} may)",
             where=str(unit.log),
         )

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from frontdesk.errors import NotReady
+from frontdesk.errors import OrderFailed
 from frontdesk.operate.running import logfiles, state
 from frontdesk.operate.running.state import Instance, Process, ProcessState
 from frontdesk.operate.running.unit import Living, Unit, begin
@@ -224,7 +224,7 @@ class Supervisor:
     async def replace(self, unit: Unit) -> None:
         """Have a fresh process take a unit's place: it begins, and only when it is ready does the old one end.
 
-        Raises `NotReady` when it does not get ready; the old one then goes on as if nothing had been.
+        Raises `OrderFailed` when it does not get ready; the old one then goes on as if nothing had been.
         """
         place = self._places.get(unit.name)
         if place is None:
@@ -241,14 +241,14 @@ class Supervisor:
             fresh = await begin(unit)
         except OSError as error:
             self._is(place, "ready")
-            raise NotReady(f"{unit.name} cannot be started: {error.strerror}", where=unit.command[0]) from error
+            raise OrderFailed(f"{unit.name} cannot be started: {error.strerror}", where=unit.command[0]) from error
         if not await fresh.ready(READY_SECONDS) or self._stopping.is_set():
             code = await fresh.end(0 if fresh.has_ended else 10)
             self._is(place, "ready" if old is not None and not old.has_ended else "waiting")
             if old is not None and old.leaving and not self._stopping.is_set():
                 await self._begin(place)
             lines = "\n       ".join(logfiles.last_lines(unit.log, LAST_LINES))
-            raise NotReady(
+            raise OrderFailed(
                 f"A fresh process of {unit.name} did not get ready ({_how(code)})", where=str(unit.log), hint=lines
             )
         place.unit, place.now = unit, fresh
