@@ -88,3 +88,13 @@ def test_a_folder_and_a_known_target_are_needed(
 def test_without_a_target_all_are_listed(frontdesk: Command) -> None:
     listed = json.loads(frontdesk("render", "--json").out)
     assert [target["name"] for target in listed] == list(registry.names("targets"))
+
+
+def test_a_target_that_the_system_asks_nothing_of_says_so(
+    frontdesk: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "_target", lambda _: Target("Nothing.", lambda _: {}, "apply {out}"))
+    ended = frontdesk("render", "mesh", "--blueprint", "assistant", "--out", str(tmp_path / "out"))
+    assert ended.code == 0
+    assert "asks for nothing of mesh" in ended.err
+    assert "apply" not in ended.err

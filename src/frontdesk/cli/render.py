@@ -71,6 +71,9 @@ def render(
     for name in sorted(files):
         click.echo(out / name)
     count = sum(map(bool, changes.values()))
+    if not files:
+        note(f"The system asks for nothing of {target}: nothing was written.")
+        return 0
     note(f"{len(files)} files for {environment}, {count} of them new or changed.")
     if chosen.next_step:
         note(f"Next: {chosen.next_step.format(out=out)}")
@@ -135,6 +138,7 @@ def _show(changes: Mapping[str, list[str]], folder: Path, as_json: bool) -> int:
 
 
 def _write(files: Mapping[str, str], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     for name in _rendered_before(folder) - files.keys():
         (folder / name).unlink(missing_ok=True)
     for name, text in files.items():
