@@ -27,6 +27,7 @@ from tests.servers import PostgresServer
 BACKUP_KEY = "0123456789abcdef" * 4
 CANARY = "the canary in the customer's words"
 DAY = 24 * 3600.0
+TALK = 10  # messages of all, after which a conversation ends
 
 
 async def command(*words: str | Path, **variables: str) -> tuple[int, str, str]:
@@ -55,7 +56,7 @@ async def fresh_database(kind: str, server: PostgresServer | None) -> AsyncGener
 
 
 class Talk:
-    """Somebody who talks all the time in one conversation each; `said` are the texts that were answered."""
+    """People who talk all the time; `said` are the texts that were answered."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self.said: list[str] = []
@@ -83,6 +84,8 @@ class Talk:
     async def _talk(self, person: int) -> None:
         conversation: dict[str, str] = {}
         while not self._done:
+            if len(self.said) % TALK == 0:  # whoever comes to it begins another one
+                conversation = {}
             text = f"Question {len(self.said)} of {person}"
             answer = await self._client.post("/api/v1/chat", json={"text": text, **conversation})
             if not conversation:
@@ -106,7 +109,7 @@ async def test_a_desk_that_was_backed_up_and_restored_under_load_goes_on_elsewhe
             talk = Talk(owner)
             async with talk.going_on(3):
                 await talk.more(size(10, 500))
-                before = list(talk.said)
+                before, conversations = list(talk.said), list(talk.conversations)
                 code, said, told = await command("backup", "create", "--home", old, "--json", **variables)
                 assert code == 0, told
                 made = json.loads(said)
@@ -126,13 +129,13 @@ async def test_a_desk_that_was_backed_up_and_restored_under_load_goes_on_elsewhe
             async with httpx2.AsyncClient(base_url=desk.address, cookies=cookies, headers=FROM_A_PAGE) as browser:
                 messages = [
                     message["text"]
-                    for conversation in talk.conversations
+                    for conversation in conversations
                     for message in (await browser.get(f"/api/v1/conversations/{conversation}")).json()["messages"]
                 ]
                 assert set(before) <= set(messages)
-                body = {"text": "Do you still know me?", "conversation_id": talk.conversations[0]}
+                body = {"text": "Do you still know me?", "conversation_id": conversations[0]}
                 again = (await browser.post("/api/v1/chat", json=body)).raise_for_status().json()
-                assert again["conversation_id"] == talk.conversations[0]
+                assert again["conversation_id"] == conversations[0]
                 acts = (await browser.get("/api/v1/audit")).raise_for_status().json()["items"]
                 assert "backup.restore" in {act["act"] for act in acts}
 
