@@ -21,7 +21,7 @@ Expected = Mapping[str, object]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """A fault, a minute a step (`_xN` repeats, `+NxM` counts up, `_` is nothing): the alert that it fires, at which
-    moments that is still quiet, fires and has resolved, and the labels of its series."""
+    moments that is still quiet, fires and has resolved, the labels of its series, and how often rules are looked at."""
 
     alert: str
     series: Series
@@ -29,6 +29,7 @@ class Fault:
     fires: str
     resolved: str
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    evaluated: str = "15s"
 
 
 @cache
@@ -58,7 +59,7 @@ def hold_against(promtool: str, fault: Fault, plan: Plan, folder: Path) -> None:
         rules.files(plan)[rules.ALERTS],
         fault.series,
         [{"eval_time": at, "alertname": fault.alert, "exp_alerts": expected} for at, expected in moments],
-        evaluated="15s",
+        evaluated=fault.evaluated,
     )
 
 

@@ -36,13 +36,14 @@ def objective(name: str, blueprint: str = "agents") -> Objective:
     return next(each for each in planned(blueprint).objectives.all if each.name == name)
 
 
-def text_of(name: str, *, only: Sequence[str] = ()) -> str:
-    """The rules of one objective of the agents alone; `only` those whose names begin so, which saves much time."""
+def text_of(name: str, blueprint: str = "agents", *, only: Sequence[str] = ()) -> str:
+    """The rules of one objective alone; `only` those whose names begin so, which saves much time."""
+    plan = planned(blueprint)
     groups = [
         {**group, "rules": [rule for rule in group["rules"] if _kept(rule, only)]}
-        for found in slo.groups(planned("agents")).values()
+        for found in slo.groups(plan).values()
         for group in found
-        if str(group["name"]).endswith(f"-ai-system-{name}")
+        if str(group["name"]).endswith(f"-{slo.identity(plan, objective(name, blueprint))['sloth_id']}")
     ]
     assert groups
     return yaml_text({"groups": [group for group in groups if group["rules"]]})
@@ -239,19 +240,134 @@ def test_probes_and_long_polls_count_for_nothing(promtool: str, tmp_path: Path) 
     )
 
 
+# --- what is counted ---
+
+TOOK = 'http_request_duration_seconds_%s{job="%s", path="/x", method="GET"%s}'
+
+
+def slow(job: str, bound: str) -> Series:
+    """Ten of a hundred take longer."""
+    return {
+        TOOK % ("bucket", job, f', le="{bound}"'): "0+90x30",
+        TOOK % ("count", job, ""): "0+100x30",
+    }
+
+
+COUNTED: dict[tuple[str, str], Series] = {  # in each, a tenth is bad
+    ("assistant", "requests-available"): {REQUESTS % ("x", 200): "0+90x30", REQUESTS % ("x", 502): "0+10x30"},
+    ("assistant", "requests-fast"): slow("orchestrator", "2.5"),
+    ("answering", "requests-good"): {REQUESTS % ("x", 404): "0+90x30", REQUESTS % ("x", 500): "0+10x30"},
+    ("answering", "requests-fast"): slow("phone-gateway", "1.0"),
+    ("conversation", "replies-sent"): {
+        'replies_total{outcome="sent"}': "0+90x30",
+        'replies_total{outcome="fallback"}': "0+4x30",
+        'replies_total{outcome="failed"}': "0+6x30",
+    },
+    ("conversation", "replies-fast"): {
+        'reply_latency_seconds_bucket{le="5.0"}': "0+90x30",
+        "reply_latency_seconds_count": "0+100x30",
+    },
+    ("engagement", "decisions-made"): {
+        'ai_decisions_total{customer_segment="smb", objective="retain", confidence_level="low"}': "0+90x30",
+        'ai_orchestration_errors_total{stage="decide", error_type="x"}': "0+10x30",
+    },
+    ("engagement", "decisions-fast"): {
+        'ai_decision_duration_seconds_bucket{le="0.1"}': "0+90x30",
+        "ai_decision_duration_seconds_count": "0+100x30",
+    },
+    **{
+        ("agents", f"{category}-{kind}"): slow(JOB[category], bound)
+        if kind == "latency"
+        else {
+            f'{metric}{{job="{JOB[category]}", status="{status}"}}': f"0+{count}x30"
+            for status, count in ((200, 90), (500, 10))
+        }
+        for category, bound in {
+            "coordination": "0.5",
+            "memory": "0.1",
+            "gpu": "2.5",
+            "language": "1.0",
+            "web": "0.25",
+        }.items()
+        for kind, metric in (("availability", "http_requests_total"), ("errors", "requests_total"), ("latency", ""))
+    },
+    ("agents", "conversation-success"): {
+        'replies_total{outcome="sent"}': "0+90x30",
+        'replies_total{outcome="failed"}': "0+10x30",
+    },
+    ("agents", "traces-exported"): {
+        "otelcol_exporter_sent_spans": "0+90x30",
+        "otelcol_exporter_send_failed_spans": "0+10x30",
+    },
+}
+
+
+@pytest.mark.parametrize(("blueprint", "name"), COUNTED)
+def test_a_tenth_that_is_bad_is_counted_as_a_tenth(blueprint: str, name: str, promtool: str, tmp_path: Path) -> None:
+    run(
+        promtool,
+        tmp_path,
+        text_of(name, blueprint, only=("slo:sli_good", "slo:sli_total", "slo:sli_error:ratio_rate5m")),
+        COUNTED[blueprint, name],
+        values=[holds("abs(slo:sli_error:ratio_rate5m - 0.1) < bool 0.0001", "30m")],
+        evaluated="1m",
+    )
+
+
+@pytest.mark.parametrize("name", ["traces-exported", "decisions-made"])
+def test_what_never_failed_is_wholly_good(name: str, promtool: str, tmp_path: Path) -> None:
+    blueprint = "agents" if name == "traces-exported" else "engagement"
+    sound = dict(list(COUNTED[blueprint, name].items())[:1])
+    rules = text_of(name, blueprint, only=("slo:sli_good", "slo:sli_total", "slo:sli_error:ratio_rate5m"))
+    values = [holds("slo:sli_error:ratio_rate5m == bool 0", "30m")]
+    run(promtool, tmp_path, rules, sound, values=values, evaluated="1m")
+
+
+def test_every_share_has_been_counted() -> None:
+    shares = {
+        (each, said.name) for each in blueprints() for said in planned(each).objectives.all if said.kind != "gauge"
+    }
+    assert set(COUNTED) == shares
+
+
 # --- figures with a bound ---
 
-GAUGES = {
-    "mainpc-memory": {
-        'node_memory_MemAvailable_bytes{machine="mainpc"}': "50x60 10x150 50x60",
-        'node_memory_MemTotal_bytes{machine="mainpc"}': "100x270",
-    },
-    "mainpc-gpu": {'nvidia_smi_utilization_gpu_ratio{machine="mainpc", uuid="x"}': "0.7x60 0.99x150 0.7x60"},
+
+def of_a_machine(machine: str, busy: int) -> dict[str, Series]:
+    """Its card, cores and memory, too much in use for two hours and a half; `busy` of a hundred cores."""
+    free = 100 - busy
+    return {
+        f"{machine}-memory": {
+            f'node_memory_MemAvailable_bytes{{machine="{machine}"}}': "50x60 10x150 50x60",
+            f'node_memory_MemTotal_bytes{{machine="{machine}"}}': "100x270",
+        },
+        f"{machine}-gpu": {
+            f'nvidia_smi_utilization_gpu_ratio{{machine="{machine}", uuid="x"}}': "0.7x60 0.99x150 0.7x60"
+        },
+        f"{machine}-cpu": {
+            f'node_cpu_seconds_total{{machine="{machine}", mode="idle", cpu="0"}}': (
+                f"0+{0.6 * (free + 10)}x60 "
+                f"{36 * (free + 10)}+{0.6 * (free - 10)}x150 "
+                f"{36 * (free + 10) + 90 * (free - 10)}+{0.6 * (free + 10)}x60"
+            )
+        },
+    }
+
+
+GAUGES: dict[str, Series] = {
+    **of_a_machine("mainpc", 80),
+    **of_a_machine("pc2", 70),
     "certificates-valid": {
         'probe_ssl_earliest_cert_expiry{instance="a"}': "9000000x270",
         'probe_ssl_earliest_cert_expiry{instance="b"}': "9000000x60 900000x150 9000000x60",
     },
+    "backup-present": {"frontdesk_backup_last_success_timestamp_seconds": "0x60 -100000x150 12600x60"},
+    "restore-tested": {"frontdesk_restore_last_success_timestamp_seconds": "0x60 -3100000x150 12600x60"},
 }
+
+
+def test_every_figure_with_a_bound_has_been_missed() -> None:
+    assert set(GAUGES) == {each.name for each in planned("agents").objectives.all if each.kind == "gauge"}
 
 
 @pytest.mark.parametrize("name", GAUGES)

@@ -79,8 +79,9 @@ FAULTS = {
         alert="BackupOld",
         series={BACKUP: "0x1640 98400x60"},
         quiet="1565m",
-        fires="1575m",
-        resolved="1645m",
+        fires="1580m",
+        resolved="1650m",
+        evaluated="5m",
     ),
     "work waits": Fault(
         alert="WorkWaits",

@@ -86,8 +86,9 @@ FAULTS = {
         alert="BackupOld",
         series={BACKUP: "0x1640 98400x60"},  # 26 hours are 1560 minutes; one is made after 1640
         quiet="1565m",
-        fires="1575m",
-        resolved="1645m",
+        fires="1580m",
+        resolved="1650m",
+        evaluated="5m",
     ),
     "nothing is known of backups": Fault(
         alert="BackupOld",
@@ -102,6 +103,7 @@ FAULTS = {
         quiet="30m",
         fires="300m",
         resolved="1800m",
+        evaluated="5m",
     ),
 }
 
