@@ -10,6 +10,7 @@ import sys
 import click
 
 from frontdesk import __version__
+from frontdesk.cli.collector import look_seldom
 from frontdesk.cli.shape import LazyGroup
 
 VERBS = {
@@ -77,6 +78,7 @@ def frontdesk(context: click.Context) -> None:
 
 def main() -> None:
     """The entry point: runs the command and ends the process with its exit code."""
+    look_seldom()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import socket
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from frontdesk.cli.collector import keep_what_is_here
 from frontdesk.cli.output import note
 from frontdesk.cli.showing import panel
 
@@ -69,6 +69,7 @@ class Process:
 
         async with open_frontend(system) as pages:
             faces = [Face(pages.asgi, self.listeners.desk), *self._own(pages.own_face)]
+            keep_what_is_here()
             await serve(faces, drain_seconds=self._drain, ready=self._say_open, ending=pages.frontend.end)
 
     async def _serve_tools(self, system: "System") -> None:
@@ -77,6 +78,7 @@ class Process:
 
         asgi, own_face = example_service(system)
         faces = [Face(asgi, self.listeners.desk), *self._own(own_face)]
+        keep_what_is_here()
         await serve(faces, drain_seconds=min(self._drain, TOOLS_DRAIN), ready=self._say_open)
 
     @property
@@ -119,7 +121,7 @@ class Process:
                 if self.greets:
                     self._greet(desk, address, link)
 
-            _keep_what_is_here()
+            keep_what_is_here()
             await serve(faces, drain_seconds=self._drain, ready=ready, ending=desk.live.end)
         if self.greets and self.panel is None:
             note("The desk is closed. What it stores lies where it lay.")
@@ -153,7 +155,7 @@ class Process:
         from frontdesk.app.rooms import open_desk
 
         async with open_desk(system, role=self._role()) as desk, _answered(self._own(desk.own_face())):
-            _keep_what_is_here()
+            keep_what_is_here()
             yield desk.work
 
     def _role(self) -> "Role":
@@ -222,13 +224,6 @@ async def _answered(faces: "Sequence[Face]") -> AsyncGenerator[None]:
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
-
-
-def _keep_what_is_here() -> None:
-    """Let the garbage collector pass over what the start has made: it lives as long as the process, and looking
-    through it again and again holds every answer up."""
-    gc.collect()
-    gc.freeze()
 
 
 async def _owner_link(desk: "Desk", address: str) -> str | None:
