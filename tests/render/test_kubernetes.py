@@ -346,7 +346,11 @@ def expected_edges(plan: Plan) -> set[tuple[str, str, int]]:
                 port = called.port or called.metrics_port
                 if port:
                     found.add((running.name, services[target], port))
-    found |= {(f"{plan.name}-backup", *place) for key, place in behind.items() if key in ("postgres", "redis")}
+    found |= {
+        (f"{plan.name}-backup", store.name.removesuffix("-service"), store.port)  # past any pooler
+        for key, store in plan.stores.items()
+        if key in ("postgres", "redis") and not store.managed
+    }
     return found
 
 
@@ -410,6 +414,9 @@ def test_the_backup_is_made_once_a_day_by_the_job_alone(blueprint: str, environm
     assert env["BACKUP_FOLDER"] in mounts
     assert "BACKUP_KEY" in env
     assert named(objects, "ConfigMap", plan.config_name)["data"]["BACKUP_AT"] == "never"
+    postgres = plan.stores["postgres"]
+    if not postgres.managed:
+        assert (env["DB_HOST"], env["DB_PORT"]) == (postgres.name, str(postgres.port))
     keys = {name for name in env if name.endswith(("_API_KEY", "_CLIENT_SECRET", "BOT_TOKEN"))}
     assert keys == set()
 
@@ -516,6 +523,15 @@ def test_a_card_with_mig_gives_parts_and_a_host_without_a_card_none() -> None:
     dreams = named(objects, "Deployment", "vision-dream-gpu")["spec"]["template"]["spec"]
     assert not [name for name in dreams["containers"][0]["resources"]["limits"] if "nvidia" in name]
     assert "tolerations" not in dreams
+
+
+def test_every_account_fetches_images_by_the_secret_of_the_registry() -> None:
+    said = plan_of("assistant", "development").deployment.model_dump(mode="json", by_alias=True)
+    said["images"]["pull_secret"] = "registry-password"
+    objects = tuple(kubernetes.objects(changed("assistant", "development", {"deployment": said})))
+    assert read_objects(objects) == []
+    found = [each.get("imagePullSecrets") for each in of_kind(objects, "ServiceAccount")]
+    assert found == [[{"name": "registry-password"}]] * len(found)
 
 
 def test_a_digest_is_stronger_than_the_tag() -> None:

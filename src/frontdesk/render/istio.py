@@ -240,10 +240,8 @@ def _callers(plan: Plan, mesh: Mesh) -> dict[str, list[tuple[Source, int]]]:
         for name in within:
             found.setdefault(set_name(store.name), []).append((_principal(plan, name), store.port))
     if backup.wanted(plan):
-        for edge in plan.edges:
-            if edge.source == backup.model(plan).key and edge.target in running_stores(plan):
-                behind = _pods_behind(plan, edge.target)
-                found.setdefault(behind, []).append((_principal(plan, backup.name(plan)), edge.port))
+        for name, port in backup.reached(plan).values():
+            found.setdefault(name, []).append((_principal(plan, backup.name(plan)), port))
     return found
 
 

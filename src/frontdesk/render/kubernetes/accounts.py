@@ -6,8 +6,10 @@ from frontdesk.system.layout.plan import Plan
 
 
 def account(plan: Plan, name: str) -> Object:
-    """The service account of `name`, without a token in its pods."""
-    return head(plan, "v1", "ServiceAccount", name) | {"automountServiceAccountToken": False}
+    """The service account of `name`, without a token in its pods, and with what fetches their images."""
+    found = head(plan, "v1", "ServiceAccount", name) | {"automountServiceAccountToken": False}
+    pull = plan.deployment.images.pull_secret
+    return found | ({"imagePullSecrets": [{"name": pull}]} if pull else {})
 
 
 def objects(plan: Plan) -> list[Object]:

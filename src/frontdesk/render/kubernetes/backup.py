@@ -4,12 +4,14 @@ from frontdesk.render.kubernetes import config, secrets
 from frontdesk.render.kubernetes.accounts import account
 from frontdesk.render.kubernetes.naming import config_name, head
 from frontdesk.render.kubernetes.pods import container_security, image, pod
+from frontdesk.render.kubernetes.stateful import running_stores, set_name
 from frontdesk.render.kubernetes.values import Object, value
 from frontdesk.render.kubernetes.workloads import DESK, environment_of, mounts, resources, volumes
 from frontdesk.system.backup import BackupOptions
 from frontdesk.system.layout.plan import Plan, Running, required_secrets
 from frontdesk.system.layout.quantities import bytes_text
 from frontdesk.system.layout.services import Resources, amounts
+from frontdesk.system.layout.stores import Postgres
 
 FOLDER = "/backups"
 CLAIM = "backup-pvc"
@@ -94,6 +96,21 @@ def _job(plan: Plan) -> Object:
     return head(plan, "batch/v1", "CronJob", name(plan)) | {"spec": spec}
 
 
+def reached(plan: Plan) -> dict[str, tuple[str, int]]:
+    """The pods and ports of stores that the job needs, by the stores' keys: the servers themselves, past any pooler."""
+    running = model(plan)
+    wanted = {*running.service.needs, *running.service.calls}
+    stores = {key: store for key, store in running_stores(plan).items() if key in wanted}
+    return {key: (set_name(store.name), store.port) for key, store in stores.items()}
+
+
+def _past_the_pooler(plan: Plan) -> dict[str, str]:
+    """A dump is one long session, which a pooler of transactions cannot give."""
+    store = running_stores(plan).get("postgres")
+    pooled = isinstance(store, Postgres) and store.pooler is not None and "postgres" in reached(plan)
+    return {"DB_HOST": store.name, "DB_PORT": str(store.port)} if store is not None and pooled else {}
+
+
 def _pod(plan: Plan) -> Object:
     running = model(plan)
     needed = required_secrets(plan.system, plan.stores)
@@ -109,7 +126,7 @@ def _pod(plan: Plan) -> Object:
         "envFrom": [{"configMapRef": {"name": config_name(plan)}}],
         "env": environment_of(
             plan,
-            {**running.variables, "BACKUP_FOLDER": FOLDER},
+            {**running.variables, **_past_the_pooler(plan), "BACKUP_FOLDER": FOLDER},
             tuple(dict.fromkeys((*own, *secrets.backup_names(plan)))),
             "backup",
         ),

@@ -107,14 +107,13 @@ def _jobs(plan: Plan, groups: dict[str, Group]) -> None:
     """The backup reads the database as the services do; what takes snapshots asks the API server."""
     if backup.wanted(plan):
         group = groups.setdefault(backup.name(plan), Group())
+        for name, port in backup.reached(plan).values():
+            group.out.append(Way([_pods(plan, name)], [port]))
+            groups[name].into.append(Way([_pods(plan, backup.name(plan))], [port]))
+        managed = {key for key, store in plan.stores.items() if store.managed}
         for edge in plan.edges:
-            if edge.target in plan.stores and edge.source == backup.model(plan).key:
-                store = plan.stores[edge.target]
-                if store.managed:
-                    group.out.append(Way([], [edge.port]))
-                else:
-                    group.out.append(Way([_pods(plan, _behind(store))], [edge.port]))
-                    groups[_behind(store)].into.append(Way([_pods(plan, backup.name(plan))], [edge.port]))
+            if edge.target in managed and edge.source == backup.model(plan).key:
+                group.out.append(Way([], [edge.port]))
         if backup.to_bucket(plan):
             group.out.append(Way(_public(), [443]))
     if snapshots.claims(plan):

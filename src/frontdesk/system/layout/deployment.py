@@ -30,6 +30,9 @@ class Images(Section):
 
     registry: str = Field(default="", description="Like `ghcr.io/your-team/desk`; empty: images of this machine.")
     tag: str = Field(default="", description="The release; empty: the version of the product. Never `latest`.")
+    pull_secret: str = Field(
+        default="", description="The cluster's secret by which nodes fetch from it; empty: none is needed."
+    )
     digests: dict[str, str] = Field(
         default={}, description="`sha256:…` of an image, by its name; it is stronger than the tag."
     )
