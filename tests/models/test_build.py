@@ -44,6 +44,12 @@ def test_a_ring_of_aliases_ends() -> None:
     assert ModelsOptions(aliases={"a": "b", "b": "a"}).resolve("a") == "b"
 
 
+def test_the_scripted_model_is_there_only_where_it_is_named() -> None:
+    assert built(order=["scripted"]).names == ("scripted", "local", "quote")
+    assert "scripted" not in built().names
+
+
+
 def test_the_owners_order_holds_and_the_rest_can_be_had_by_name() -> None:
     router = built(openai_api_key="k", order=["quote", "openai"])
     assert router.names == ("quote", "openai", "local")

@@ -25,6 +25,8 @@ TEST = tuple(
     part for name in ("compose.yaml", "compose.secrets.yaml", "compose.test.yaml") for part in ("--file", name)
 )
 
+TALK = ("python", "-m", "frontdesk.testing.dialogue", "http://orchestrator:8000")
+
 
 def made_images(engine: Engine, plan: Plan, folder: Path) -> None:
     """Every image of the system, from the rendered files and a wheel of this tree."""
@@ -100,8 +102,11 @@ def test_the_rendered_assistant_starts_answers_passes_its_tests_and_stops(engine
         held_to_its_bounds(engine, "ai_assistant_orchestrator", folder)
         assert the_local_model_loads(engine)
         it_ends_when_it_is_told_to(engine)
-        said = docker_compose(*TEST, "up", "--no-build", "--exit-code-from", "tests")
-        assert said.count("| ok ") == 5
+        said = docker_compose(*TEST, "run", "--rm", "--no-TTY", "tests")  # its end is the container's
+        assert [line for line in said.splitlines() if line.startswith(("ok ", "FAIL"))] == said.splitlines()
+        assert said.count("ok    ") == 5
+        with pytest.raises(EngineFailed, match="FAIL  it answers turn by turn: 401"):
+            docker_compose(*TEST, "run", "--rm", "--no-TTY", "--env", "FRONTDESK_KEY=fd_wrong", "tests", *TALK)
     finally:
         docker_compose(*TEST, "down", "--volumes", "--timeout", "20")
     assert engine.docker("ps", "--all", "--quiet") == ""

@@ -90,6 +90,9 @@ class BudgetOptions(Section):
     person: PersonBudgetOptions = PersonBudgetOptions()
 
 
+SCRIPTED = "scripted"  # a wire, and the model of that name which needs no other setting
+
+
 class ScriptOptions(Section):
     """What a model of the wire `scripted` plays: for demonstrations and load runs, where no provider is wanted."""
 
@@ -137,7 +140,9 @@ class ModelsOptions(Section):
     """
 
     order: Annotated[Names, Env("MODELS_ORDER")] = Field(
-        default=[], description="Names in the order in which they are asked. Empty: listed, strong, local, quote."
+        default=[],
+        description="Names in the order in which they are asked. Empty: listed, strong, local, quote. `scripted` says "
+        "one sentence to everything: for tests, and only where it is named.",
     )
     list: tuple[ModelOptions, ...] = Field(default=(), description="Further models.")
     aliases: dict[str, str] = Field(
@@ -181,13 +186,16 @@ class ModelsOptions(Section):
     )
 
     def every(self) -> tuple[ModelOptions, ...]:
-        """The listed models, then the built-in ones that the settings switch on, then `local` and `quote`."""
+        """The listed models, then the built-in ones that the settings switch on, then `local`, `quote` and, where it is
+        named, `scripted`."""
         listed = {model.name for model in self.list}
         builtin = [model for model in (self._openai(), self._anthropic()) if model is not None]
         builtin += [
             ModelOptions(name="local", wire="local", path=self.local_model or None, time_outs=UNHURRIED),
             ModelOptions(name="quote", wire="quote"),
         ]
+        if SCRIPTED in self.order:
+            builtin.append(ModelOptions(name=SCRIPTED, wire=SCRIPTED))
         return (*self.list, *(model for model in builtin if model.name not in listed))
 
     def named_secrets(self) -> Iterator[NamedSecret]:

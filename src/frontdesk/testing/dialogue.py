@@ -1,6 +1,6 @@
 """A talk with a running desk, from outside, as its callers talk: `python -m frontdesk.testing.dialogue URL`.
 
-For the container whose end decides about a run (`docker compose up --exit-code-from tests`): each line says what was
+For the container whose end decides about a run (`docker compose run tests`): each line says what was
 tried, and the exit code is 1 if anything went wrong. The API key, for chat and tools, stands in FRONTDESK_KEY.
 """
 

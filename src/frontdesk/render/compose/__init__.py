@@ -21,7 +21,7 @@ SAID = {
     "compose.development.yaml": "For work on plug-ins: tests and tools within, restarted when something changes.",
     "compose.observability.yaml": "What watches the system: metrics, logs, traces, dashboards, alerts.",
     "compose.gpu.yaml": "For a machine with cards: NVIDIA's container toolkit must be there.",
-    "compose.test.yaml": "Tests of the running system: docker compose up --exit-code-from tests.",
+    "compose.test.yaml": "Tests of the running system, with this file in COMPOSE_FILE: docker compose run --rm tests.",
 }
 
 

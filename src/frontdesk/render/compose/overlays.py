@@ -98,7 +98,7 @@ def tests(plan: Plan) -> Part:
         **confined(),
         "environment": {
             **environment(plan, desk),
-            "MODELS_ORDER": "quote",
+            "MODELS_ORDER": "scripted",
         },
         "secrets": list(desk.secrets),
         "volumes": [f"./config:{CONFIGURATION}:ro"],
@@ -111,7 +111,7 @@ def tests(plan: Plan) -> Part:
     }
     if chosen := profiles(plan, desk):
         found["profiles"] = chosen
-    stand_in: Part = {"environment": {"MODELS_ORDER": "quote"}}  # no key, no network, and always the same
+    stand_in: Part = {"environment": {"MODELS_ORDER": "scripted"}}  # no key, no network, and always the same
     talkers: Part = {
         running.name: stand_in for running in plan.services if running.service.role in ("all", "web", "worker")
     }
