@@ -183,6 +183,10 @@ def test_routes_lead_to_services_and_never_to_hidden_paths(blueprint: str, envir
         assert {parent["sectionName"] for route in routes for parent in route["spec"]["parentRefs"]} == set(listeners)
         secret = listeners["https"]["tls"]["certificateRefs"][0]["name"]
         (certificate,) = of_kind(objects, "Certificate")
+        issuer, local = certificate["spec"]["issuerRef"], [name_of(each) for each in of_kind(objects, "Issuer")]
+        assert (issuer["kind"], local) == (
+            ("Issuer", [issuer["name"]]) if environment == "development" else ("ClusterIssuer", [])
+        )
         assert certificate["spec"]["secretName"] == secret == plan.tls_secret
         hosts = {host for route in routes for host in route["spec"].get("hostnames", ())}
         assert set(certificate["spec"]["dnsNames"]) == hosts == {each.host for each in plan.edge.hosts}

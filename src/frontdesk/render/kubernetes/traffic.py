@@ -11,6 +11,8 @@ from frontdesk.system.layout.plan import Plan, Running
 from frontdesk.system.layout.quantities import bytes_text
 
 GATEWAY = "gateway.networking.k8s.io/v1"
+CERTIFICATES = "cert-manager.io/v1"
+SELF_SIGNED, LOCAL = "self-signed", ".localhost"
 WHOLE = "/"  # the path of a host that is served as a whole
 
 
@@ -39,23 +41,28 @@ def public(plan: Plan) -> list[tuple[Running, PublicHost, list[str]]]:
 
 
 def certificate(plan: Plan, *, namespace: str = "") -> list[Object]:
-    """One for all hosts, kept fresh by cert-manager; none where somebody else puts the secret there."""
+    """One for all hosts, kept fresh by cert-manager; none where somebody else puts the secret there.
+
+    Nobody signs names of one's own machine, so those are signed by themselves.
+    """
     if not plan.edge.issuer:
         return []
     hosts = list(dict.fromkeys(each.host for each in plan.edge.hosts))
-    found = head(plan, "cert-manager.io/v1", "Certificate", tls_secret(plan), plan.name, where=namespace)
+    alone = all(host.endswith(LOCAL) for host in hosts)
+    issuer: Object = {"group": "cert-manager.io", "kind": "Issuer", "name": SELF_SIGNED}
+    if not alone:
+        issuer |= {"kind": "ClusterIssuer", "name": value(plan.edge.issuer, "edge", "issuer")}
     spec: Object = {
         "secretName": tls_secret(plan),
         "dnsNames": value(hosts, "edge", "hosts"),
-        "issuerRef": {
-            "group": "cert-manager.io",
-            "kind": "ClusterIssuer",
-            "name": value(plan.edge.issuer, "edge", "issuer"),
-        },
+        "issuerRef": issuer,
         "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
         "usages": ["digital signature", "key encipherment", "server auth"],
     }
-    return [found | {"spec": spec}]
+    found = head(plan, CERTIFICATES, "Certificate", tls_secret(plan), plan.name, where=namespace) | {"spec": spec}
+    own: Object = {"spec": {"selfSigned": {}}}
+    signs = head(plan, CERTIFICATES, "Issuer", SELF_SIGNED, plan.name, where=namespace) | own
+    return [signs, found] if alone else [found]
 
 
 def _gateway(plan: Plan) -> list[Object]:
