@@ -203,6 +203,8 @@ async def test_a_foreign_backup_is_refused(
             await restore(shelf, NAME, KEY, stranger)
     assert not (tmp_path / "new").exists()
     assert await store_of(empty_url).rows() == 0
+    settings = await restore(shelf, NAME, KEY, strangers["the database here is"], only="config")
+    assert settings.rows == 0
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)

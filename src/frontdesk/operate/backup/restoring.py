@@ -82,7 +82,7 @@ async def restore(
     """
     began = time.monotonic()
     made = await asyncio.to_thread(manifest_of, shelf, name, key)
-    _refuse(made, target)
+    _refuse(made, target, only)
     await check(shelf, name, key, scratch=target.home if target.home.is_dir() else None, watch=watch)
     with _unpacked(shelf, made, key, _wanted(only)) as pieces:
         files = _files_in(pieces)
@@ -120,14 +120,14 @@ def _wanted(only: Part | None) -> list[PieceName]:
     return pieces.get(only, ["keys", "files", "settings"])
 
 
-def _refuse(made: Manifest, target: Target) -> None:
+def _refuse(made: Manifest, target: Target, only: Part | None) -> None:
     if target.blueprint is not None and target.blueprint != made.blueprint:
         raise BackupForeign(
             f"The backup is of a desk made from {made.blueprint or 'no blueprint'}, and this one is of"
             f" {target.blueprint}",
             where=made.name,
         )
-    if target.store.kind != made.database.kind:
+    if only != "config" and target.store.kind != made.database.kind:
         hint = "Let DATABASE_URL name a PostgreSQL database."
         if made.database.kind == "sqlite":
             hint = "Unset DATABASE_URL, or let it name a SQLite file."
@@ -168,11 +168,11 @@ def _unpacked(shelf: Shelf, made: Manifest, key: bytes, names: Iterable[PieceNam
 
 def _differing(files: Iterable[Path], pieces: Path, home: Path) -> list[str]:
     """Files of the home that a restore would replace by others."""
-    return [
-        str(file)
-        for file in files
-        if (home / file).exists() and (home / file).read_bytes() != (pieces / file).read_bytes()
-    ]
+    return [str(file) for file in files if (home / file).exists() and not _same(home / file, pieces / file)]
+
+
+def _same(there: Path, here: Path) -> bool:
+    return there.is_file() and there.read_bytes() == here.read_bytes()
 
 
 async def _database(shelf: Shelf, made: Manifest, key: bytes, keys: Keys, store: Store, watch: Watch) -> None:
