@@ -1,7 +1,7 @@
 """Rendered objects as a cluster reads them: what they refer to, who reaches whom, what Pod Security allows."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from frontdesk.render import kubernetes
 from frontdesk.system.home import blueprint_file, blueprints
 from frontdesk.system.layout.plan import Plan
+from frontdesk.system.layout.stores import Postgres
 from frontdesk.system.load import described
 
 ENVIRONMENTS = ("development", "staging", "production")
@@ -22,6 +23,16 @@ def plan_of(blueprint: str, environment: str) -> Plan:
     system, problems = described(blueprint_file(blueprint), environment)
     assert system is not None, problems
     return Plan(system)
+
+
+def changed(blueprint: str, environment: str, changes: dict[str, dict[str, Any]]) -> Plan:
+    """The plan of a blueprint in which some fields of sections are otherwise."""
+    system = plan_of(blueprint, environment).system
+    sections = dict(system.sections)
+    for name, fields in changes.items():
+        kind = type(sections[name])
+        sections[name] = kind.model_validate(sections[name].model_dump(mode="json", by_alias=True) | fields)
+    return Plan(replace(system, sections=sections))
 
 
 @cache
@@ -195,4 +206,36 @@ def pods_of(objects: tuple[Object, ...]) -> dict[str, Pod]:
     for name, template in templates(objects):
         labels = tuple(template["metadata"]["labels"].items())
         found[name] = Pod(objects[0]["metadata"]["name"], labels)
+    return found
+
+
+def expected_edges(plan: Plan) -> set[tuple[str, str, int]]:
+    """Who may reach whom within the system, as the plan and the stores say it, by the names of the pods."""
+    services = {running.key: running.name for running in plan.services}
+    found: set[tuple[str, str, int]] = set()
+    behind: dict[str, tuple[str, int]] = {}
+    for key, store in plan.stores.items():
+        if store.managed:
+            continue
+        first = store.name.removesuffix("-service")
+        behind[key] = (first, store.port)
+        if store.replicas:
+            found.add((store.replica_name.removesuffix("-service"), first, store.port))
+        if isinstance(store, Postgres) and store.pooler:
+            behind[key] = (store.pooler.name, store.pooler.port)
+            found.add((store.pooler.name, first, store.port))
+    for running in plan.services:
+        for target in (*running.service.needs, *running.service.calls):
+            if target in behind:
+                found.add((running.name, *behind[target]))
+            elif target in services:
+                called = next(each.service for each in plan.services if each.key == target)
+                port = called.port or called.metrics_port
+                if port:
+                    found.add((running.name, services[target], port))
+    found |= {
+        (f"{plan.name}-backup", store.name.removesuffix("-service"), store.port)  # past any pooler
+        for key, store in plan.stores.items()
+        if key in ("postgres", "redis") and not store.managed
+    }
     return found

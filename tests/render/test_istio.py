@@ -8,9 +8,19 @@ import yaml
 from frontdesk.render import istio, kubernetes
 from frontdesk.system.home import blueprints
 from frontdesk.system.layout.plan import Plan
-from tests.render.cluster import ENVIRONMENTS, Object, name_of, named, of_kind, plan_of, pods_of, selects
+from tests.render.cluster import (
+    ENVIRONMENTS,
+    Object,
+    changed,
+    expected_edges,
+    name_of,
+    named,
+    of_kind,
+    plan_of,
+    pods_of,
+    selects,
+)
 from tests.render.reading.objects import objects_in, read_objects
-from tests.render.test_kubernetes import changed, expected_edges
 
 every = pytest.mark.parametrize("environment", ENVIRONMENTS)
 MODES = ("ambient", "sidecar")

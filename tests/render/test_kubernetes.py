@@ -16,21 +16,16 @@ import yaml
 from frontdesk.render import kubernetes
 from frontdesk.system.home import blueprints
 from frontdesk.system.layout.plan import Plan
-from frontdesk.system.layout.quantities import amount_of_bytes, millicores
-from frontdesk.system.layout.stores import Postgres
-from tests.render.autoscaler import Autoscaler
 from tests.render.cluster import (
     EVERY,
-    Network,
     Object,
-    Pod,
+    changed,
     containers,
     name_of,
     named,
     objects_of,
     of_kind,
     plan_of,
-    pods_of,
     selects,
     templates,
     violations,
@@ -255,22 +250,6 @@ def test_no_pod_has_a_token_unless_it_asks_the_api_server(blueprint: str, enviro
 
 
 @every
-def test_with_an_autoscaler_replicas_are_left_out_and_budgets_leave_room(blueprint: str, environment: str) -> None:
-    objects = objects_of(blueprint, environment)
-    least: dict[str, int] = {}
-    scaled = {
-        each["spec"]["scaleTargetRef"]["name"]: each["spec"] for each in of_kind(objects, "HorizontalPodAutoscaler")
-    }
-    for each in of_kind(objects, "Deployment"):
-        assert ("replicas" in each["spec"]) == (name_of(each) not in scaled)
-        least[name_of(each)] = scaled.get(name_of(each), {}).get("minReplicas") or each["spec"]["replicas"]
-    for each in of_kind(objects, "PodDisruptionBudget"):
-        name = each["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]
-        kept = each["spec"].get("minAvailable", least[name] - each["spec"].get("maxUnavailable", 0))
-        assert 0 < kept < least[name]
-
-
-@every
 def test_pods_have_time_to_end(blueprint: str, environment: str) -> None:
     objects = objects_of(blueprint, environment)
     for running in plan_of(blueprint, environment).services:
@@ -279,131 +258,6 @@ def test_pods_have_time_to_end(blueprint: str, environment: str) -> None:
         pause = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         assert pause == running.service.stopping.pause
         assert template["terminationGracePeriodSeconds"] >= pause + running.service.stopping.drain
-
-
-@every
-def test_the_quota_holds_all_replicas_at_their_most_and_one_more_release(blueprint: str, environment: str) -> None:
-    objects, plan = objects_of(blueprint, environment), plan_of(blueprint, environment)
-    if plan.deployment.quota is None:
-        return
-    hard = named(objects, "ResourceQuota", f"{plan.name}-quota")["spec"]["hard"]
-    needed: Counter[str] = Counter()
-    most = {
-        each["spec"]["scaleTargetRef"]["name"]: each["spec"]["maxReplicas"]
-        for each in of_kind(objects, "HorizontalPodAutoscaler")
-    }
-    for each in of_kind(objects, "Deployment", "StatefulSet"):
-        spec = each["spec"]
-        surge = spec.get("strategy", {}).get("rollingUpdate", {}).get("maxSurge", 0)
-        count = most.get(name_of(each), spec.get("replicas", 0)) + surge
-        for kind in ("requests", "limits"):
-            needed[f"{kind}.cpu"] += count * max(
-                millicores(c["resources"][kind]["cpu"]) for c in containers(spec["template"])
-            )
-            needed[f"{kind}.memory"] += count * max(
-                amount_of_bytes(c["resources"][kind]["memory"]) for c in containers(spec["template"])
-            )
-    needed["persistentvolumeclaims"] = len(of_kind(objects, "PersistentVolumeClaim")) + sum(
-        each["spec"]["replicas"] for each in of_kind(objects, "StatefulSet")
-    )
-    needed["configmaps"] = len(of_kind(objects, "ConfigMap")) + 1  # the cluster's own certificate
-    for bound, said in hard.items():
-        read = millicores if bound.endswith("cpu") else amount_of_bytes
-        assert needed[bound] <= read(said), f"{bound}: {needed[bound]} of {read(said)}"
-
-
-@every
-def test_the_network_lets_the_edges_of_the_plan_pass_and_nothing_else(blueprint: str, environment: str) -> None:
-    objects, plan = objects_of(blueprint, environment), plan_of(blueprint, environment)
-    network, pods = Network.of(objects), pods_of(objects)
-    expected = expected_edges(plan)
-    ports = {port for _, _, port in expected} | {22, 80, 443, 5432, 6379, 8443}
-    found = {
-        (source, target, port)
-        for (source, one), (target, other), port in itertools.product(pods.items(), pods.items(), sorted(ports))
-        if network.allows(one, other, port)
-    }
-    assert found == expected
-
-
-def expected_edges(plan: Plan) -> set[tuple[str, str, int]]:
-    """Who may reach whom within the system, as the plan and the stores say it, by the names of the pods."""
-    services = {running.key: running.name for running in plan.services}
-    found: set[tuple[str, str, int]] = set()
-    behind: dict[str, tuple[str, int]] = {}
-    for key, store in plan.stores.items():
-        if store.managed:
-            continue
-        first = store.name.removesuffix("-service")
-        behind[key] = (first, store.port)
-        if store.replicas:
-            found.add((store.replica_name.removesuffix("-service"), first, store.port))
-        if isinstance(store, Postgres) and store.pooler:
-            behind[key] = (store.pooler.name, store.pooler.port)
-            found.add((store.pooler.name, first, store.port))
-    for running in plan.services:
-        for target in (*running.service.needs, *running.service.calls):
-            if target in behind:
-                found.add((running.name, *behind[target]))
-            elif target in services:
-                called = next(each.service for each in plan.services if each.key == target)
-                port = called.port or called.metrics_port
-                if port:
-                    found.add((running.name, services[target], port))
-    found |= {
-        (f"{plan.name}-backup", store.name.removesuffix("-service"), store.port)  # past any pooler
-        for key, store in plan.stores.items()
-        if key in ("postgres", "redis") and not store.managed
-    }
-    return found
-
-
-@every
-def test_only_who_says_so_reaches_the_internet_and_nobody_private_networks(blueprint: str, environment: str) -> None:
-    objects, plan = objects_of(blueprint, environment), plan_of(blueprint, environment)
-    network, pods = Network.of(objects), pods_of(objects)
-    managed = {key for key, store in plan.stores.items() if store.managed}
-    for running in plan.services:
-        reached = {*running.service.needs, *running.service.calls}
-        outside = {
-            plan.outside[key].port
-            for key in reached & plan.outside.keys()
-            if any(host.count(".") > 1 for host in plan.outside[key].hosts)
-        }
-        anywhere = {plan.stores[key].port for key in reached & managed}
-        for port in (25, 80, 443, 587, 5432, 6379, 8080):
-            assert network.allows(pods[running.name], Pod("", address=PUBLIC), port) == (port in outside | anywhere)
-            assert network.allows(pods[running.name], Pod("", address=PRIVATE), port) == (port in anywhere)
-
-
-@every
-def test_names_are_resolved_and_strangers_stay_out(blueprint: str, environment: str) -> None:
-    objects = objects_of(blueprint, environment)
-    network = Network.of(objects)
-    resolver = Pod("kube-system", (("k8s-app", "kube-dns"),))
-    for pod in pods_of(objects).values():
-        assert network.allows(pod, resolver, 53, "UDP")
-        assert network.allows(pod, resolver, 53, "TCP")
-        asks = pod.by_label["app.kubernetes.io/name"].endswith("-snapshots")  # the API server, which has no label
-        assert network.allows(pod, resolver, 443) == asks
-        for port in (22, 80, 443, 5432, 6379, 6432, 8000, 8085):
-            assert not network.allows(Pod("default"), pod, port)
-            assert not network.allows(Pod("", address=PUBLIC), pod, port)
-
-
-@pytest.mark.proves("engagement-16")
-@pytest.mark.parametrize("environment", ["development", "staging", "production"])
-def test_only_the_gateway_reaches_the_decisions_and_prometheus_their_metrics(environment: str) -> None:
-    objects, plan = objects_of("engagement", environment), plan_of("engagement", environment)
-    network, pods = Network.of(objects), pods_of(objects)
-    target, here = pods["ai-orchestration"], plan.deployment.namespace
-    gateway, prometheus = Pod(here, (("role", "api-gateway"),)), Pod(plan.deployment.monitoring_namespace)
-    assert network.allows(gateway, target, 8085)
-    assert not network.allows(gateway, target, 9090)
-    assert network.allows(prometheus, target, 9090)
-    assert not network.allows(prometheus, target, 8085)
-    for stranger in (Pod(here, (("role", "other"),)), Pod("default", (("role", "api-gateway"),)), *pods.values()):
-        assert not network.allows(stranger, target, 8085)
 
 
 @every
@@ -468,18 +322,6 @@ def test_a_plain_secret_is_a_template_that_is_not_applied_with_the_rest() -> Non
     assert set(template["stringData"].values()) == {""}
     assert {"SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "BACKUP_KEY"} <= template["stringData"].keys()
     assert not [each for each in kubernetes.objects(plan) if "Secret" in str(each["kind"])]
-
-
-def changed(blueprint: str, environment: str, changes: dict[str, dict[str, Any]]) -> Plan:
-    """The plan of a blueprint in which some fields of sections are otherwise."""
-    from dataclasses import replace
-
-    system = plan_of(blueprint, environment).system
-    sections = dict(system.sections)
-    for name, fields in changes.items():
-        kind = type(sections[name])
-        sections[name] = kind.model_validate(sections[name].model_dump(mode="json", by_alias=True) | fields)
-    return Plan(replace(system, sections=sections))
 
 
 def test_where_there_is_only_an_ingress_it_says_the_same() -> None:
@@ -550,86 +392,6 @@ def test_a_digest_is_stronger_than_the_tag() -> None:
         if "/orchestrator" in each["image"]
     }
     assert found == {f"registry.example.com/ai-assistant/orchestrator@{digest}"}
-
-
-@pytest.mark.proves("assistant-18")
-def test_under_a_ramp_the_orchestrator_grows_within_its_steps_and_shrinks_after_quiet() -> None:
-    spec = named(objects_of("assistant", "production"), "HorizontalPodAutoscaler", "orchestrator-hpa")["spec"]
-    scaler = Autoscaler(spec, replicas=2)
-    ramp = scaler.run(lambda now, replicas: {"cpu": 12 / replicas, "memory": 0.5}, 0, 120)
-    counts = [2, *(count for _, count in ramp)]
-    assert counts[-1] == 10
-    assert all(after - before <= max(before, 2) for before, after in itertools.pairwise(counts))
-    quiet = scaler.run(lambda now, replicas: {"cpu": 0.1, "memory": 0.1}, 120, 900)
-    first = next(now for now, count in quiet if count < 10)
-    assert first - 105 >= 300
-    assert quiet[-1][1] == 2
-    by_minute = [count for now, count in quiet if now % 60 == 0]
-    assert all(after >= before - (before + 1) // 2 for before, after in itertools.pairwise(by_minute))
-
-
-@pytest.mark.proves("engagement-14")
-def test_under_a_ramp_decisions_grow_toward_twenty_and_back_within_windows_and_steps() -> None:
-    spec = named(objects_of("engagement", "production"), "HorizontalPodAutoscaler", "ai-orchestration-hpa")["spec"]
-    assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 20)
-    scaler = Autoscaler(spec, replicas=3)
-
-    def busy(now: int, replicas: int) -> dict[str, float]:
-        return {"cpu": 0.5, "memory": 0.5, "ai_decisions_per_second": (2500 if now >= 60 else 300) / 100 / replicas}
-
-    ramp = scaler.run(busy, 0, 360)
-    assert all(count == 3 for now, count in ramp if now < 120)  # a minute of the steadiest wish
-    counts = [count for _, count in ramp]
-    assert counts[-1] == 20
-    by_half_minute = [count for now, count in ramp if now % 30 == 0]
-    assert all(after <= 2 * before for before, after in itertools.pairwise(by_half_minute))
-    quiet = scaler.run(lambda now, replicas: dict.fromkeys(("cpu", "memory", "ai_decisions_per_second"), 0.1), 360, 900)
-    assert next(now for now, count in quiet if count < 20) - 345 >= 300
-    assert quiet[-1][1] == 3
-
-
-@pytest.mark.proves("conversation-11")
-def test_a_growing_queue_adds_workers_and_cpu_adds_replicas_and_quiet_removes_them() -> None:
-    objects = objects_of("conversation", "production")
-    workers = named(objects, "HorizontalPodAutoscaler", "worker-general-hpa")["spec"]
-    scaler = Autoscaler(workers, replicas=2)
-    waiting = {"worker_general_queue_length": 700 / 100, "worker_general_queue_oldest_seconds": 3 / 5}
-    grown = scaler.run(lambda now, replicas: {key: full / replicas for key, full in waiting.items()}, 0, 300)
-    assert grown[-1][1] == 7
-    assert all(after - before <= 1 for (_, before), (_, after) in itertools.pairwise(grown))
-    old = scaler.run(
-        lambda now, replicas: {
-            "worker_general_queue_length": 0.1,
-            "worker_general_queue_oldest_seconds": 60 / 5 / replicas,
-        },
-        300,
-        300,
-    )
-    assert old[-1][1] == 10
-    empty = scaler.run(lambda now, replicas: dict.fromkeys(waiting, 0.0), 600, 1200)
-    assert next(now for now, count in empty if count < 10) - 585 >= 300
-    assert empty[-1][1] == 2
-
-    app = Autoscaler(named(objects, "HorizontalPodAutoscaler", "app-hpa")["spec"], replicas=3)
-    full = app.run(lambda now, replicas: {"cpu": 20 / replicas, "memory": 0.5, "requests_per_second": 0.2}, 0, 600)
-    assert all(after - before <= 2 for (_, before), (_, after) in itertools.pairwise(full))
-    assert full[-1][1] == 10
-    assert app.run(lambda now, replicas: {"cpu": 0.1, "memory": 0.1, "requests_per_second": 0.1}, 600, 1800)[-1][1] == 3
-
-
-def test_autoscalers_find_their_own_metrics() -> None:
-    for blueprint in blueprints():
-        plan = plan_of(blueprint, "production")
-        asked = {
-            metric[metric["type"].lower()]["metric"]["name"]
-            for each in of_kind(objects_of(blueprint, "production"), "HorizontalPodAutoscaler")
-            for metric in each["spec"]["metrics"]
-            if metric["type"] != "Resource"
-        }
-        text = kubernetes.files(plan).get("metrics-adapter.yaml", "data: {config.yaml: '{}'}")
-        rules = yaml.safe_load(yaml.safe_load(text)["data"]["config.yaml"])
-        given = {rule["name"]["as"] for kind in ("rules", "externalRules") for rule in rules.get(kind, ())}
-        assert given == asked
 
 
 def test_trivy_finds_nothing_high_that_is_not_explained(tmp_path: Path) -> None:
