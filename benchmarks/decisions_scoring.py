@@ -22,7 +22,7 @@ from benchmarks.figures import Figure, at_least, seen
 from benchmarks.learning_learning import python
 from frontdesk.decision.arms import STEP, Arms
 from frontdesk.decision.explain import contributions
-from frontdesk.decision.features import CUSTOMER_NUMBERS, FEATURE_NAMES, Floats, design, rows
+from frontdesk.decision.features import CUSTOMER_NUMBERS, FEATURE_NAMES, Floats, rows
 from frontdesk.decision.posterior import harm_prior, learn, prior
 from frontdesk.decision.scoring import Scorer
 from frontdesk.decision.simulation.messages import simulated_options
@@ -65,6 +65,11 @@ def full(arms: Arms, random: np.random.Generator) -> Arms:
     """The same arms, with no number that is zero."""
     numbers = _on_the_grid(random.uniform(0.1, 1, arms.numbers.shape)).tolist()
     return Arms(tuple(replace(arm, numbers=tuple(row)) for arm, row in zip(arms, numbers, strict=True)))
+
+
+def design(numbers: Floats, arms: Arms) -> Floats:
+    """The features of each arm for each customer: from numbers [B, C] to [B, A, D]."""
+    return np.stack([rows(numbers, arms, np.full(len(numbers), arm)) for arm in range(len(arms))], axis=1)
 
 
 def people(random: np.random.Generator, count: int) -> Floats:

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.figures import Figure, at_least, seen
 from benchmarks.processes import cache
 from frontdesk.decision.arms import Arms
-from frontdesk.decision.features import FEATURES, Floats, design
+from frontdesk.decision.features import FEATURES, Floats, folded, weighed
 from frontdesk.decision.policies import first
 from frontdesk.decision.scoring import Bools, Places, Seeds, uniforms
 from frontdesk.decision.simulation.memory import REST_HOURS, START
@@ -86,7 +86,7 @@ def judged(chooser: Chooser, arms: Arms, seed: int) -> tuple[float, float]:
 def believes(chooser: Chooser, numbers: Floats, eligible: Bools, arms: Arms) -> Floats:
     """What the learner expects of each arm [B, A]."""
     if isinstance(chooser, Learned):
-        return design(numbers, arms) @ chooser.scorer.weights
+        return (weighed(numbers) @ folded(chooser.scorer.weights[:, None], arms))[:, :, 0].T
     return chooser.means(numbers, eligible) if isinstance(chooser, Peer) else cast("LinUCB", chooser).means(numbers)
 
 

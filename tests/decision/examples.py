@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from frontdesk.decision.arms import LIMIT, STEP, Arms
-from frontdesk.decision.features import CUSTOMER_NUMBERS, FEATURE_NAMES, Floats
+from frontdesk.decision.features import CUSTOMER_NUMBERS, FEATURE_NAMES, Floats, rows
 from frontdesk.decision.options import EngagementOptions, MessageOptions, TemplateOptions
 from frontdesk.decision.posterior import harm_prior, prior
 from frontdesk.engagement import Calibration, Genes, Policy, Posterior
@@ -81,3 +81,8 @@ def people(count: int, seed: int = 0) -> Floats:
     numbers = quantise(np.random.default_rng(seed).uniform(0, 1, (count, len(CUSTOMER_NUMBERS))))
     numbers[:, CUSTOMER_NUMBERS.index("bias")] = 1.0
     return numbers
+
+
+def design(numbers: Floats, arms: Arms) -> Floats:
+    """The features of each arm for each customer: from numbers [B, C] to [B, A, D]."""
+    return np.stack([rows(numbers, arms, np.full(len(numbers), arm)) for arm in range(len(arms))], axis=1)

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frontdesk.decision.arms import Arms
-from frontdesk.decision.features import CUSTOMER_NUMBERS, FEATURES, design
+from frontdesk.decision.features import CUSTOMER_NUMBERS, FEATURES
 from frontdesk.decision.logs import Log
 from frontdesk.decision.off_policy import doubly_robust, expectations, ips, model_of, snips
 from frontdesk.decision.rewards import HARM, STANDARD, counted, harmed, rewards
 from frontdesk.decision.scoring import Bools, Floats, Places
 from frontdesk.engagement import OUTCOMES, Genes
-from tests.decision.examples import ARMS, people
+from tests.decision.examples import ARMS, design, people
 
 A = 4
 TRUTH = np.array([0.1, 0.2, 0.3, 0.4])

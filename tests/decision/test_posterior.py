@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from frontdesk.decision.features import EFFECTS, FEATURE_NAMES, Floats, design, rows
+from frontdesk.decision.features import EFFECTS, FEATURE_NAMES, Floats, rows
 from frontdesk.decision.posterior import (
     DEVIATION_STEP,
     NOISE_OUTCOMES,
@@ -21,7 +21,7 @@ from frontdesk.decision.posterior import (
     prior,
 )
 from frontdesk.engagement import Genes, Posterior
-from tests.decision.examples import ARMS, people
+from tests.decision.examples import ARMS, design, people
 
 SIZE = len(FEATURE_NAMES)
 RNG = np.random.default_rng(7)

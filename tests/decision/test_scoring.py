@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frontdesk.decision.arms import STEP, Arms
-from frontdesk.decision.features import CUSTOMER_NUMBERS, EFFECTS, FEATURE_NAMES, design, folded, rows, weighed
+from frontdesk.decision.features import CUSTOMER_NUMBERS, EFFECTS, FEATURE_NAMES, folded, rows, weighed
 from frontdesk.decision.posterior import draws, learn, prior
 from frontdesk.decision.scoring import CHOOSING, GAIN_STEP, Scorer, uniforms
 from frontdesk.engagement import Calibration, Genes
 from frontdesk.errors import BadFeature, UnknownPolicy
-from tests.decision.examples import ARMS, OPTIONS, people, policy, quantise, sure
+from tests.decision.examples import ARMS, OPTIONS, design, people, policy, quantise, sure
 
 ALL = np.ones((1, len(ARMS)), dtype=np.bool_)
 

@@ -140,22 +140,12 @@ def digest(numbers: tuple[float, ...]) -> str:
     return sha256(struct.pack(f"<{len(numbers)}d", *numbers)).hexdigest()
 
 
-def design(numbers: Floats, arms: Arms) -> Floats:
-    """The features of each arm for each customer: from numbers [B, C] to [B, A, D].
+def weighed(numbers: Floats) -> Floats:
+    """Those of customers' numbers [B, C] that some feature has: [B, W]. `weighed(numbers) @ folded(weights, arms)` are
+    the scores of all features, to the last bit, for a third of the work.
 
     Raises:
         BadFeature: a number is not finite, too large, or between two steps of the grid.
-    """
-    _check(numbers)
-    return numbers[:, None, _OF_CUSTOMER] * arms.numbers[None, :, _OF_ARM]
-
-
-def weighed(numbers: Floats) -> Floats:
-    """Those of customers' numbers [B, C] that some feature has: [B, W]. `weighed(numbers) @ folded(weights, arms)` are
-    the scores `design(numbers, arms) @ weights`, to the last bit, for a third of the work.
-
-    Raises:
-        BadFeature: as `design`.
     """
     _check(numbers)
     return numbers.take(_WEIGHED, axis=1)
