@@ -209,6 +209,20 @@ def test_both_desks_remember_a_restore_that_was_tried_elsewhere(
         assert acts[-1] == ("backup.restore", made)
 
 
+def test_what_the_desk_knows_is_found_again(frontdesk: Command, tmp_path: Path) -> None:
+    document = tmp_path / "opening.md"
+    document.write_text("# Opening hours\n\nThe bell rings at nine.\n")
+    assert frontdesk("knowledge", "add", str(document)).code == 0
+    name = frontdesk("backup", "create").out.strip()
+    assert frontdesk("restore", name, "--into", str(tmp_path / "new")).code == 0
+    [known] = json.loads(frontdesk("knowledge", "list", "--json", "--home", str(tmp_path / "new")).out)
+    assert known["title"] == "Opening hours"
+    connection = sqlite3.connect(tmp_path / "new" / "desk.db")
+    found = connection.execute("SELECT count(*) FROM passages_search WHERE passages_search MATCH 'bell'").fetchone()
+    connection.close()
+    assert found == (1,)
+
+
 def test_what_is_there_is_replaced_only_by_consent(
     frontdesk: Command, home: Path, made: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
