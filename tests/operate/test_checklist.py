@@ -173,6 +173,13 @@ def running(**more: Any) -> dict[str, Any]:
         ("Retry logic", WELL + "models: {retry: {tries: 1}}\n", {}),
         ("Graceful shutdown", WELL.replace("port: 8000", "port: 8000\n    stopping: {grace: 10}"), {}),
         ("Backup strategy", WELL.replace("remote: s3://copies/desk", "at: '03:00'"), {}),
+        (
+            "Backup strategy",
+            WELL.replace("s3://copies/desk", "s3://copies/desk, at: never")
+            .replace("postgres: {connections: 400}, ", "")
+            .replace("needs: [postgres, redis]", "needs: [redis]"),
+            {},
+        ),
         ("Backup strategy", WELL, running(figures=figures(frontdesk_backup_last_success_timestamp_seconds=NOW - 1e6))),
         ("Recovery test", WELL, running(figures=figures(frontdesk_restore_last_success_timestamp_seconds=NOW - 1e7))),
     ],
