@@ -1,6 +1,8 @@
 """The pages as a service of their own, in front of a stand-in for the desk."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -277,3 +279,11 @@ async def test_pages_that_do_not_know_their_desk_do_not_start(tmp_path: Path) ->
     with pytest.raises(BadSetting, match="do not know the desk"):
         async with open_frontend(System.of(tmp_path)):
             raise AssertionError
+
+
+def test_the_pages_need_no_database_no_model_and_no_tools() -> None:
+    program = "import sys, frontdesk.app.frontend; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"sqlalchemy", "mcp", "fastapi", "numpy", "frontdesk.store", "frontdesk.models"} & set(
+        done.stdout.split()
+    )

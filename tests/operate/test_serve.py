@@ -114,3 +114,43 @@ async def test_what_never_ends_by_itself_is_told_of_the_stop() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             assert b"".join([piece async for piece in answer.aiter_bytes()]) == b"first last"
         await serving
+
+
+async def test_a_request_that_meets_the_stop_is_answered_and_told_to_be_the_last() -> None:
+    """On a connection that was kept: at once closed, its sender could not know whether the request counted."""
+    address, serving = await opened(answering)
+    host, _, port = address.removeprefix("http://").partition(":")
+    async with asyncio.timeout(PATIENCE):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        first = await asked(reader, writer)
+        assert b"connection: close" not in first
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait({serving}, timeout=0.3)
+        assert not serving.done()
+        assert await refused(address)
+        last = await asked(reader, writer)
+        assert last.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in last
+        assert await reader.read() == b""
+        writer.close()
+        await serving
+
+
+async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """The head of an answer with a body of two bytes."""
+    writer.write(b"GET / HTTP/1.1\r\nHost: desk\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert await reader.readexactly(2) == b"ok"
+    return head.lower().replace(b"http/1.1", b"HTTP/1.1")
+
+
+async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    headers = [(b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"ok"})

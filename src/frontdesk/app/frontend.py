@@ -20,7 +20,7 @@ from frontdesk.system.options import HttpOptions, TelemetryOptions
 from frontdesk.system.system import System
 from frontdesk.telemetry import metrics
 from frontdesk.telemetry.exposition import Exposition
-from frontdesk.telemetry.http import Measured
+from frontdesk.telemetry.http import PROBES, Measured
 
 PAGES = Path(str(package_files(frontdesk))) / "pages"
 
@@ -73,6 +73,6 @@ async def open_frontend(system: System) -> AsyncGenerator[PagesService]:
 
 
 def _template(scope: Scope) -> str | None:
-    """Which of the two kinds an address was: its path could hold anything."""
+    """A probe, or which of the two kinds an address was: its path could hold anything."""
     kind: str | None = scope.get(KIND)
-    return kind
+    return scope["path"] if scope["path"] in PROBES else kind

@@ -13,6 +13,9 @@ from starlette.types import ASGIApp
 
 KEEP_ALIVE = 75  # seconds: longer than proxies keep a connection (60), so that they never send into a closing one
 
+LAST_REQUESTS = 1.0  # seconds that kept connections have for one more request, once the end has begun
+LOOKS = 20  # within these seconds, at whether any connection is left
+
 # Seconds after which a busy thread lets another one run. The database works in threads of its own: with Python's 5 ms a
 # busy loop keeps each commit waiting so long (measured: ten writers at once, median 3.9 ms a commit against 0.5 ms).
 THREAD_TURN = 0.0005
@@ -40,6 +43,14 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.listening.set()
 
+    def take_leave(self) -> None:
+        """Take no new connection, and let each answer say that it is the last one of its connection."""
+        for server in self.servers:
+            server.close()
+        last = (b"connection", b"close")
+        self.config.encoded_headers.append(last)
+        self.server_state.default_headers = [*self.server_state.default_headers, last]
+
 
 async def serve(
     faces: Sequence[Face],
@@ -56,10 +67,14 @@ async def serve(
     sys.setswitchinterval(THREAD_TURN)
     servers = [_Server(_config(face.app, drain_seconds)) for face in faces]
 
+    leaving: list[asyncio.Task[None]] = []
+
     def stop() -> None:
-        for server in servers:
-            server.force_exit = server.should_exit
-            server.should_exit = True
+        if leaving:
+            for server in servers:
+                server.force_exit = server.should_exit = True
+            return
+        leaving.append(asyncio.create_task(_leave(servers), name="leave"))
         ending()
 
     with _signals(stop):
@@ -75,7 +90,26 @@ async def serve(
             begun.cancel()
             await asyncio.gather(*running)
         finally:
-            stop()
+            for server in servers:
+                server.should_exit = True
+            for task in leaving:
+                task.cancel()
+            ending()
+
+
+async def _leave(servers: Sequence[_Server]) -> None:
+    """Give connections that were kept a moment: what was sent on them just now is answered, and says that it was last.
+
+    A kept connection that is closed at once may meet a request on its way, whose sender cannot know whether it counts.
+    """
+    for server in servers:
+        server.take_leave()
+    for _ in range(LOOKS):
+        if not any(server.server_state.connections for server in servers):
+            break
+        await asyncio.sleep(LAST_REQUESTS / LOOKS)
+    for server in servers:
+        server.should_exit = True
 
 
 @contextlib.contextmanager
