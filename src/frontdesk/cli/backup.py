@@ -145,7 +145,7 @@ def watching(*, quiet: bool) -> "Generator[Watch]":
 
     columns = (TextColumn("{task.description:<20}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     bars: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True)) as shown:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
 
         def watch(doing: str, share: float) -> None:
             if doing not in bars:

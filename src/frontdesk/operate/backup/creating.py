@@ -90,6 +90,7 @@ async def send(
     """Bring a backup to its second place; with `verify` it is read there. Raises `BackupFailed`, `BackupDamaged`."""
     watch("sending", 0)
     await asyncio.to_thread(remote.put, made.name, shelf.path / made.name)
+    watch("sending", 1)
     if verify:
         await check(remote, made.name, key, deep=False, watch=watch)
 
@@ -112,6 +113,7 @@ async def _pieces(
     for piece, entries in contents.items():
         watch(piece, 0)
         pieces.append(await asyncio.to_thread(write, piece, pack(folder.archive(entries)), len(entries)))
+        watch(piece, 1)
     return snapshot.facts, pieces
 
 
