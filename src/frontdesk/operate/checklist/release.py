@@ -8,7 +8,7 @@ from frontdesk.operate.checklist.item import Items, Verdict, at_an_address, by_a
 from frontdesk.operate.checklist.sight import Sight
 from frontdesk.operate.secrets import listed
 from frontdesk.system.alerts import AlertsOptions
-from frontdesk.system.backup import NEVER, BackupOptions
+from frontdesk.system.backup import BackupOptions
 from frontdesk.system.layout.plan import Running
 from frontdesk.system.layout.proofs.connections import connections
 from frontdesk.system.layout.proofs.lifetimes import lifetimes
@@ -354,7 +354,7 @@ def stopping(sight: Sight) -> Verdict:
 
 def backups(sight: Sight) -> Verdict:
     options = sight.system.section(BackupOptions)
-    if options.at == NEVER and "postgres" not in sight.plan.stores:
+    if not options.at and "postgres" not in sight.plan.stores:
         return failed("`backup.at` names no time, and no cluster's job makes any")
     if not options.remote:
         return failed("No second place: set BACKUP_REMOTE")
@@ -364,7 +364,7 @@ def backups(sight: Sight) -> Verdict:
             return failed(
                 "The last good backup is older than 26 hours: frontdesk backup create" if last else "No backup was made"
             )
-    when = "Daily by a job of the cluster" if options.at == NEVER else f"Daily at {options.at}"
+    when = f"Daily at {options.at}" if options.at else "Daily by a job of the cluster"
     return passed(f"{when}, kept {options.keep_days} days, and in {options.remote}")
 
 
