@@ -49,13 +49,15 @@ def certificate(plan: Plan, *, namespace: str = "") -> list[Object]:
         return []
     hosts = list(dict.fromkeys(each.host for each in plan.edge.hosts))
     alone = all(host.endswith(LOCAL) for host in hosts)
-    issuer: Object = {"group": "cert-manager.io", "kind": "Issuer", "name": SELF_SIGNED}
-    if not alone:
-        issuer |= {"kind": "ClusterIssuer", "name": value(plan.edge.issuer, "edge", "issuer")}
+    kind, issuer = ("Issuer", SELF_SIGNED) if alone else ("ClusterIssuer", plan.edge.issuer)
     spec: Object = {
         "secretName": tls_secret(plan),
         "dnsNames": value(hosts, "edge", "hosts"),
-        "issuerRef": issuer,
+        "issuerRef": {
+            "group": "cert-manager.io",
+            "kind": value(kind, "edge", "issuerKind"),
+            "name": value(issuer, "edge", "issuer"),
+        },
         "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
         "usages": ["digital signature", "key encipherment", "server auth"],
     }
