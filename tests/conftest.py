@@ -166,12 +166,7 @@ async def database_url(
     """A database with all tables and no rows, SQLite and PostgreSQL in turn. Who changes its tables asks for an empty
     one: `empty_database_url`."""
     if database_kind == "sqlite":
-        if "sqlite" not in templates:
-            file = f"{templates['folder']}/template.db"
-            await _create_tables(f"sqlite:///{file}")
-            templates["sqlite"] = file
-        shutil.copyfile(templates["sqlite"], tmp_path / "desk.db")
-        yield f"sqlite:///{tmp_path / 'desk.db'}"
+        yield await _copied_file(templates, tmp_path)
         return
     server: PostgresServer = request.getfixturevalue("postgres")
     name = left.pop() if left else await _copy(server, templates)
@@ -188,6 +183,23 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
     database = await Database.open(database_url, pool_size=5, max_overflow=15, ring=key_ring())
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path, templates: dict[str, str]) -> AsyncGenerator[Database]:
+    """SQLite alone, with all tables and no rows, for tests of what lies above the store."""
+    database = await Database.open(await _copied_file(templates, tmp_path), ring=key_ring())
+    yield database
+    await database.close()
+
+
+async def _copied_file(templates: dict[str, str], folder: Path) -> str:
+    if "sqlite" not in templates:
+        file = f"{templates['folder']}/template.db"
+        await _create_tables(f"sqlite:///{file}")
+        templates["sqlite"] = file
+    shutil.copyfile(templates["sqlite"], folder / "desk.db")
+    return f"sqlite:///{folder / 'desk.db'}"
 
 
 async def _copy(server: PostgresServer, templates: dict[str, str]) -> str:

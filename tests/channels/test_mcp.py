@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -17,9 +16,8 @@ from frontdesk.errors import NotFound
 from frontdesk.events import Accepted, ApprovalAsked, Cited, Failed, Finished, Inbound, Numbered, TextAdded, TurnEvent
 from frontdesk.gate.options import GateOptions
 from frontdesk.messages import Citation, Found, Grounding, Passage, ToolCall, Usage
-from frontdesk.store.database import Database, metadata
+from frontdesk.store.database import Database
 from frontdesk.testing.clock import FakeClock
-from frontdesk.testing.keys import key_ring
 from frontdesk.testing.serve import serve
 from tests.gate.desk import GateDesk
 
@@ -79,12 +77,8 @@ class Echo:
 
 
 @pytest.fixture
-async def gate(tmp_path: Path, clock: FakeClock) -> AsyncGenerator[GateDesk]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'gate.db'}", ring=key_ring())
-    async with database.engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    yield GateDesk(database, clock, GateOptions(rate_limit_enabled=False))
-    await database.close()
+def gate(embedded: Database, clock: FakeClock) -> GateDesk:
+    return GateDesk(embedded, clock, GateOptions(rate_limit_enabled=False))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -17,10 +16,9 @@ from frontdesk.console import tools as tool_routes
 from frontdesk.gate.options import GateOptions
 from frontdesk.gate.policy import Policy
 from frontdesk.messages import Role, ToolCall
-from frontdesk.store.database import Database, metadata
+from frontdesk.store.database import Database
 from frontdesk.store.tools import ApprovalRows, ToolLedger
 from frontdesk.testing.clock import FakeClock
-from frontdesk.testing.keys import key_ring
 from frontdesk.testing.serve import serve
 from frontdesk.tools.approvals import Approvals
 from frontdesk.tools.options import ToolsOptions
@@ -52,20 +50,16 @@ class ToolDesk:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, clock: FakeClock) -> AsyncGenerator[ToolDesk]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'desk.db'}", ring=key_ring())
-    async with database.engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
+async def desk(embedded: Database, clock: FakeClock) -> AsyncGenerator[ToolDesk]:
     server = MCPServer("shop", log_level="CRITICAL")
     server.add_tool(lambda: "paid", name="pay", description="Pay the bill.")
     async with serving(lambda: app_of(server)) as running:
-        desk = ToolDesk(database, clock, running.address)
+        desk = ToolDesk(embedded, clock, running.address)
         desk.toolbox.start()
         async with asyncio.timeout(20):
             await desk.toolbox.changed()
         yield desk
         await desk.toolbox.close()
-    await database.close()
 
 
 async def test_an_operator_reads_a_new_tool_and_approves_it(desk: ToolDesk) -> None:

@@ -1,27 +1,15 @@
 """The gate's fixtures."""
 
-from collections.abc import AsyncGenerator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from frontdesk.gate.options import GateOptions
-from frontdesk.store.database import Database, metadata
+from frontdesk.store.database import Database
 from frontdesk.testing.clock import FakeClock
-from frontdesk.testing.keys import key_ring
 from tests.gate.desk import GateDesk
 
 Open = Callable[..., GateDesk]
-
-
-@pytest.fixture
-async def embedded(tmp_path: Path) -> AsyncGenerator[Database]:
-    """The embedded database alone, for tests of what lies above the store."""
-    database = await Database.open(f"sqlite:///{tmp_path / 'gate.db'}", ring=key_ring())
-    async with database.engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    yield database
-    await database.close()
 
 
 @pytest.fixture
