@@ -20,7 +20,7 @@ from frontdesk.cli.output import note
 from frontdesk.cli.place import Place
 from frontdesk.cli.processes import panel_lines
 from frontdesk.cli.showing import panel, show
-from frontdesk.errors import AlreadyRunning, BadSetting, OrderFailed, UnknownService
+from frontdesk.errors import AlreadyRunning, OrderFailed, UnknownService
 from frontdesk.operate.release.record import Content, Release, Releases
 from frontdesk.operate.release.roll import Watch, roll
 from frontdesk.operate.running import state
@@ -93,8 +93,6 @@ class Recipe:
 
 def run(recipe: Recipe, *, detach: bool, open_browser: bool) -> int:
     """Run it until it is told to stop; with `detach` the caller's process returns once all is open."""
-    if sys.platform == "win32":
-        raise BadSetting("Several processes need Linux or macOS", where="--processes", hint="Run `frontdesk up`.")
     place = recipe.place
     system = place.load(recipe.options)
     for warning in system.warnings:

@@ -17,6 +17,7 @@ from frontdesk.cli.shape import Verb
 
 if TYPE_CHECKING:
     from frontdesk.cli.processes import Listeners
+    from frontdesk.errors import BadSetting
     from frontdesk.operate.running.layout import DeskRole
     from frontdesk.system.system import System
     from frontdesk.work.kinds import Queue
@@ -91,6 +92,8 @@ def up(
     if not several:
         return _alone(place, options, role, taken, service, offset, open_browser)
 
+    if os.name != "posix":
+        raise _not_here()
     from frontdesk.cli.instance import Recipe, run
     from frontdesk.operate.running.layout import Wish
 
@@ -113,6 +116,12 @@ def _heed_stops() -> None:
     """End at SIGTERM while starting, too. The kernel spares a container's first process what it does not handle."""
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+def _not_here() -> "BadSetting":
+    from frontdesk.errors import BadSetting
+
+    return BadSetting("Several processes need Linux or macOS", where="--processes", hint="Run `frontdesk up`.")
 
 
 def _check_words(several: bool, words: Mapping[str, object]) -> None:
