@@ -152,7 +152,7 @@ def _exporter_pods(plan: Plan, exporter: Exporter) -> Job:
             {**_pods(plan.deployment.monitoring_namespace), "attach_metadata": {"node": True}},
         ],
         "relabel_configs": [
-            _keep("__meta_kubernetes_pod_label_app_kubernetes_io_name", exporter.name),
+            _keep("__meta_kubernetes_pod_label_app_kubernetes_io_name", f"(prometheus-)?{exporter.name}"),
             _keep("__meta_kubernetes_pod_container_port_number", str(exporter.port)),
             _copy("__meta_kubernetes_pod_node_name", "node"),
             _copy("__meta_kubernetes_node_label_machine", "machine"),
