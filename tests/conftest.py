@@ -24,6 +24,9 @@ from tests.render.reading.programs import schema_folder
 from tests.requirements import plugin
 from tests.servers import PostgresServer
 
+# Where single tests take tens of seconds: they come first, so that none is left to one worker at the end.
+LONG = ("tests/scenarios/", "tests/test_build.py", "tests/render/test_engine.py", "tests/render/test_compose_up.py")
+
 for _module in pkgutil.iter_modules(frontdesk.store.__path__):  # each registers its tables on `metadata`
     importlib.import_module(f"frontdesk.store.{_module.name}")
 
@@ -61,6 +64,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     if config.option.full or "proof" in config.option.markexpr:
         return
     proofs = [item for item in items if item.get_closest_marker("proof") and item.nodeid not in config.args]
