@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -113,9 +112,13 @@ def up(
 
 
 def _heed_stops() -> None:
-    """End at SIGTERM while starting, too. The kernel spares a container's first process what it does not handle."""
+    """End at SIGTERM while starting, too: at once, as every other process does that has nothing to finish yet.
+
+    The kernel spares a container's first process the signals that it does not handle. An exception would not do: it is
+    lost where it strikes in a finalizer.
+    """
     if os.getpid() == 1:
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
 
 
 def _not_here() -> "BadSetting":
