@@ -33,6 +33,7 @@ CALLED_BY_FRAMEWORKS = {
     "format_commands": "click.Group",
     "format_help": "click.Command",
     "readable": "io.RawIOBase",
+    "ignore_aliases": "yaml.SafeDumper",
 }
 
 

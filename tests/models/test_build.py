@@ -49,7 +49,6 @@ def test_the_scripted_model_is_there_only_where_it_is_named() -> None:
     assert "scripted" not in built().names
 
 
-
 def test_the_owners_order_holds_and_the_rest_can_be_had_by_name() -> None:
     router = built(openai_api_key="k", order=["quote", "openai"])
     assert router.names == ("quote", "openai", "local")

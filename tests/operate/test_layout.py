@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from frontdesk.errors import BadSystemFile, PortInUse, RoleNotBuilt, UnknownService
+from frontdesk.errors import BadSystemFile, PortInUse
+from frontdesk.operate.errors import RoleNotBuilt, UnknownService
 from frontdesk.operate.ports import free_port, listen
 from frontdesk.operate.running.assembly import Circumstances, Sockets, units
 from frontdesk.operate.running.layout import Layout, Wish, described, plain, service_of

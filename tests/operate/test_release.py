@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from frontdesk.cli.main import run
-from frontdesk.errors import MissingProgram, NotFound, ReleaseRefused
+from frontdesk.errors import NotFound
+from frontdesk.operate.errors import MissingProgram, ReleaseRefused
 from frontdesk.operate.release.cluster import Cluster
 from frontdesk.operate.release.record import Content, Releases
 from frontdesk.operate.release.roll import Watch, roll

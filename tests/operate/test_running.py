@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from frontdesk.errors import NotLookedAfter, OrderFailed
+from frontdesk.operate.errors import NotLookedAfter, OrderFailed
 from frontdesk.operate.running import state
 from frontdesk.operate.running.control import obeying, order, reserved
 from frontdesk.operate.running.ending import end

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from frontdesk.app.sealing import ring_of
-from frontdesk.errors import BadSetting, NotFound, SecretExists, SecretInUse
+from frontdesk.errors import BadSetting, NotFound
 from frontdesk.operate import secrets
+from frontdesk.operate.errors import SecretExists, SecretInUse
 from frontdesk.system.load import examine, load
 from frontdesk.system.system import System
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from frontdesk.errors import SnapshotFailed
+from frontdesk.operate.errors import SnapshotFailed
 from frontdesk.operate.snapshots import MANAGED, OURS, Cluster, Wanted, main, take
 
 CLAIM = "postgres-storage-postgres-0"

@@ -14,7 +14,7 @@ import structlog
 from frontdesk.app.sealing import ring_of
 from frontdesk.app.store import Store
 from frontdesk.app.work import Chores, in_rounds
-from frontdesk.errors import BackupDamaged, BackupTooNew, BadSetting, FrontdeskError, NotFound
+from frontdesk.errors import BadSetting, FrontdeskError, NotFound
 from frontdesk.gate.signing import derived_key, kept_secret
 from frontdesk.operate.backup import manifest
 from frontdesk.operate.backup.checking import Watch, unwatched
@@ -25,6 +25,7 @@ from frontdesk.operate.backup.manifest import Manifest
 from frontdesk.operate.backup.restoring import Keys
 from frontdesk.operate.backup.retention import outdated
 from frontdesk.operate.backup.shelves import Folder, Shelf, whole
+from frontdesk.operate.errors import BackupDamaged, BackupTooNew
 from frontdesk.ports import Clock, Job
 from frontdesk.store.audit import Act
 from frontdesk.store.keyring import KEY_BYTES, key_id, key_of

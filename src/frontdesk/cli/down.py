@@ -20,7 +20,8 @@ frontdesk down --only pc2"""
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def down(place: Place, only: str | None, yes: bool) -> int:
     """End what `frontdesk up` keeps running for this home, the last stage first. Running answers finish before."""
-    from frontdesk.errors import NotRunning, Usage
+    from frontdesk.errors import Usage
+    from frontdesk.operate.errors import NotRunning
     from frontdesk.operate.running.ending import end
     from frontdesk.operate.running.state import folder_of, instances
 

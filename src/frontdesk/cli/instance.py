@@ -20,7 +20,7 @@ from frontdesk.cli.output import note
 from frontdesk.cli.place import Place
 from frontdesk.cli.processes import panel_lines
 from frontdesk.cli.showing import panel, show
-from frontdesk.errors import AlreadyRunning, OrderFailed, UnknownService
+from frontdesk.operate.errors import AlreadyRunning, OrderFailed, UnknownService
 from frontdesk.operate.release.record import Content, Release, Releases
 from frontdesk.operate.release.roll import Watch, roll
 from frontdesk.operate.running import state

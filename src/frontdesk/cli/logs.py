@@ -34,7 +34,7 @@ def logs(place: Place, service: str | None, follow: bool, lines: int) -> None:
 
 def _files(home: Path, service: str | None) -> dict[str, Path]:
     """The log files by their services. Raises `NotRunning`, `UnknownService`."""
-    from frontdesk.errors import NotRunning, UnknownService
+    from frontdesk.operate.errors import NotRunning, UnknownService
     from frontdesk.operate.running.state import FOLDER
     from frontdesk.system.load import near
 

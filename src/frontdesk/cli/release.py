@@ -213,7 +213,7 @@ async def _seen(instance: "Instance") -> list[dict[str, object]]:
 
 
 def _instances(place: Place) -> "list[Instance]":
-    from frontdesk.errors import NotRunning
+    from frontdesk.operate.errors import NotRunning
     from frontdesk.operate.running.state import instances
 
     found = list(instances(place.folder))
@@ -271,7 +271,7 @@ def _version_of(program: Path) -> str:
 def _roll_here(
     releases: "Releases", instance: "Instance", made: "Release", act: "Act", why: str, watch: float, worst: float
 ) -> None:
-    from frontdesk.errors import OrderFailed
+    from frontdesk.operate.errors import OrderFailed
     from frontdesk.operate.running.control import order
 
     before = releases.get(instance.release) if instance.release else None
@@ -354,7 +354,7 @@ def _rendered(
 def _roll_cluster(
     releases: "Releases", cluster: "Cluster", made: "Release", environment: str, act: "Act", why: str
 ) -> None:
-    from frontdesk.errors import ReleaseRefused
+    from frontdesk.operate.errors import ReleaseRefused
 
     current = releases.current("kubernetes", environment)
     before = releases.get(current.release) if current else None

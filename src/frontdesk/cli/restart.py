@@ -28,7 +28,7 @@ def restarted(home: Path, services: Sequence[str]) -> None:
 
     Raises `NotRunning`, `UnknownService`, `NotLookedAfter`, `OrderFailed`.
     """
-    from frontdesk.errors import NotRunning, UnknownService
+    from frontdesk.operate.errors import NotRunning, UnknownService
     from frontdesk.operate.running.control import order
     from frontdesk.operate.running.state import instances
     from frontdesk.system.load import near

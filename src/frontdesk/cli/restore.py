@@ -55,8 +55,8 @@ def restore(
     It is read to its last byte first: one that is damaged, of another desk or of a newer version touches nothing.
     """
     from frontdesk.app.backups import key_to_open
-    from frontdesk.errors import StoreNotEmpty
     from frontdesk.operate.backup.restoring import restore as restoring
+    from frontdesk.operate.errors import StoreNotEmpty
 
     own = _system(place)
     key = key_to_open(own)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from frontdesk.errors import BuildFailed, MissingProgram, Usage
+from frontdesk.errors import Usage
+from frontdesk.operate.errors import BuildFailed, MissingProgram
 from frontdesk.render.docker import GPU_PLATFORM, STAGES, Image, files, images
 from frontdesk.system.layout.plan import Plan
 from frontdesk.system.load import near

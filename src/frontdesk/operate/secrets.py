@@ -17,7 +17,8 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from frontdesk.errors import BadSetting, FrontdeskError, NotFound, SecretExists, SecretInUse
+from frontdesk.errors import BadSetting, FrontdeskError, NotFound
+from frontdesk.operate.errors import SecretExists, SecretInUse
 from frontdesk.system.backup import BackupOptions
 from frontdesk.system.environment import LARGEST, SECRETS, Variable
 from frontdesk.system.layout.plan import Plan, required_secrets

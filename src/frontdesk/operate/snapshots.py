@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
-from frontdesk.errors import SnapshotFailed
+from frontdesk.operate.errors import SnapshotFailed
 
 API = "snapshot.storage.k8s.io/v1"
 IDENTITY = Path("/var/run/secrets/kubernetes.io/serviceaccount")

@@ -97,7 +97,9 @@ telegram_updates = Counter(
     registry=registry,
 )
 telegram_limited = Counter(
-    "frontdesk_telegram_limited_total", "Calls that Telegram put off (429), which are made again later", registry=registry
+    "frontdesk_telegram_limited_total",
+    "Calls that Telegram put off (429), which are made again later",
+    registry=registry,
 )
 replies = Counter(
     "replies_total",

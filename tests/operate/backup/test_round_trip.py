@@ -11,16 +11,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from frontdesk.errors import (
-    BackupDamaged,
-    BackupFailed,
-    BackupForeign,
-    BackupTooNew,
-    NotFound,
-    StoreInUse,
-    StoreNotEmpty,
-    WrongKey,
-)
+from frontdesk.errors import NotFound, WrongKey
 from frontdesk.operate.backup import manifest, postgres
 from frontdesk.operate.backup.checking import check
 from frontdesk.operate.backup.creating import create
@@ -28,6 +19,7 @@ from frontdesk.operate.backup.databases import store_of
 from frontdesk.operate.backup.manifest import Manifest
 from frontdesk.operate.backup.restoring import Keys, restore
 from frontdesk.operate.backup.shelves import Folder
+from frontdesk.operate.errors import BackupDamaged, BackupFailed, BackupForeign, BackupTooNew, StoreInUse, StoreNotEmpty
 from frontdesk.store.database import Database
 from frontdesk.store.people import people
 from frontdesk.testing.keys import key_ring

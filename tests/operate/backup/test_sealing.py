@@ -7,12 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from frontdesk.errors import BackupDamaged, FrontdeskError
+from frontdesk.errors import FrontdeskError
 from frontdesk.operate.backup import sealing
 from frontdesk.operate.backup.checking import check
 from frontdesk.operate.backup.packing import pack, unpack
 from frontdesk.operate.backup.sealing import HEAD, TAG, seal, unseal
 from frontdesk.operate.backup.shelves import Folder
+from frontdesk.operate.errors import BackupDamaged
 from tests.operate.backup.conftest import KEY, NAME, backed_up, fill_desk, subject
 
 CHUNK = 64  # bytes, so that few bytes make many chunks

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from frontdesk.errors import BackupFailed, BadSetting, NotFound
+from frontdesk.errors import BadSetting, NotFound
 from frontdesk.operate.backup.manifest import MANIFEST, SEAL
 from frontdesk.operate.backup.s3 import Bucket
 from frontdesk.operate.backup.shelves import Folder, Shelf, whole
+from frontdesk.operate.errors import BackupFailed
 from frontdesk.operate.ports import free_port
 from frontdesk.system.backup import BackupOptions
 from tests.buckets import SECRET, USER, BucketServer

@@ -5,13 +5,14 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from frontdesk.errors import BackupDamaged, NotFound
+from frontdesk.errors import NotFound
 from frontdesk.operate.backup import folder, manifest
 from frontdesk.operate.backup.databases import Stream, check_dump
 from frontdesk.operate.backup.manifest import Manifest, Piece
 from frontdesk.operate.backup.packing import unpack
 from frontdesk.operate.backup.sealing import unseal
 from frontdesk.operate.backup.shelves import Readable, Shelf, whole
+from frontdesk.operate.errors import BackupDamaged
 
 Watch = Callable[[str, float], None]  # told what is being done, and the share of it that is done
 

@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 
 import frontdesk
-from frontdesk.errors import BackupFailed
 from frontdesk.operate.backup import folder, manifest
 from frontdesk.operate.backup.checking import Watch, check, unwatched
 from frontdesk.operate.backup.databases import Store, Stream
@@ -20,6 +19,7 @@ from frontdesk.operate.backup.manifest import FORMAT, Facts, Manifest, Piece, Pi
 from frontdesk.operate.backup.packing import pack
 from frontdesk.operate.backup.sealing import seal
 from frontdesk.operate.backup.shelves import Folder, Shelf
+from frontdesk.operate.errors import BackupFailed
 from frontdesk.store.keyring import key_id
 
 

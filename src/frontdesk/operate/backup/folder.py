@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from frontdesk.errors import BackupDamaged, BackupFailed
 from frontdesk.operate.backup.databases import Stream
 from frontdesk.operate.backup.shelves import PART
+from frontdesk.operate.errors import BackupDamaged, BackupFailed
 from frontdesk.system.home import SYSTEM_FILE
 
 BACKUP_KEY = "backup.key"

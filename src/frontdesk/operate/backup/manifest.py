@@ -12,8 +12,9 @@ from typing import Literal
 
 import msgspec
 
-from frontdesk.errors import BackupDamaged, BackupTooNew, WrongKey
+from frontdesk.errors import WrongKey
 from frontdesk.gate.signing import derived_key
+from frontdesk.operate.errors import BackupDamaged, BackupTooNew
 from frontdesk.store.audit import Head
 from frontdesk.store.keyring import key_id
 

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterable, Iterator
 
-from frontdesk.errors import BackupDamaged
+from frontdesk.operate.errors import BackupDamaged
 
 LEVEL = 1  # the fastest: what people wrote is sealed already, and does not get smaller
 

@@ -21,10 +21,11 @@ from typing import IO, Any
 
 import sqlalchemy as sa
 
-from frontdesk.errors import BackupDamaged, BackupFailed, MissingExtra, NotFound, StoreInUse, StoreUnavailable
+from frontdesk.errors import MissingExtra, NotFound, StoreUnavailable
 from frontdesk.operate.backup.databases import REVISIONS, Proof, Snapshot, Stream, own_tables
 from frontdesk.operate.backup.manifest import Facts, Kind
 from frontdesk.operate.backup.shelves import PART
+from frontdesk.operate.errors import BackupDamaged, BackupFailed, StoreInUse
 from frontdesk.store.audit import START, Head
 
 CONNECT_SECONDS = 10.0

@@ -14,13 +14,13 @@ from typing import Literal
 import sqlalchemy as sa
 
 from frontdesk.clock import SystemClock
-from frontdesk.errors import BackupDamaged, BackupForeign, BackupTooNew, StoreNotEmpty
 from frontdesk.operate.backup import folder
 from frontdesk.operate.backup.checking import Watch, check, manifest_of, opened, unwatched
 from frontdesk.operate.backup.databases import Store
 from frontdesk.operate.backup.manifest import Facts, Manifest, PieceName
 from frontdesk.operate.backup.packing import unpack
 from frontdesk.operate.backup.shelves import Shelf
+from frontdesk.operate.errors import BackupDamaged, BackupForeign, BackupTooNew, StoreNotEmpty
 from frontdesk.store.audit import Audit
 from frontdesk.store.database import Database
 from frontdesk.store.keyring import KeyRing

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from frontdesk.errors import BackupFailed, BadSetting, MissingExtra, NotFound
+from frontdesk.errors import BadSetting, MissingExtra, NotFound
 from frontdesk.operate.backup.manifest import MANIFEST, SEAL
 from frontdesk.operate.backup.shelves import ENDINGS, PART
+from frontdesk.operate.errors import BackupFailed
 from frontdesk.system.backup import BackupOptions
 
 LAST = (SEAL, MANIFEST)  # what makes it a backup

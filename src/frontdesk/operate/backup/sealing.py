@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from frontdesk.errors import BackupDamaged
+from frontdesk.operate.errors import BackupDamaged
 
 MARK = b"FDB1"
 SALT = 32

@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from frontdesk.errors import BackupFailed, NotFound
+from frontdesk.errors import NotFound
 from frontdesk.operate.backup.manifest import MANIFEST, SEAL
+from frontdesk.operate.errors import BackupFailed
 
 PART = 1 << 20  # bytes that are read at once
 ABANDONED = 24 * 3600.0  # seconds

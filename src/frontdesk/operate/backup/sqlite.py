@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from frontdesk.errors import BackupDamaged, BackupFailed, NotFound, StoreInUse
+from frontdesk.errors import NotFound
 from frontdesk.operate.backup.databases import REVISIONS, Proof, Snapshot, Stream
 from frontdesk.operate.backup.manifest import Facts, Kind
 from frontdesk.operate.backup.packing import pack, unpack
 from frontdesk.operate.backup.shelves import PART, forget_abandoned
+from frontdesk.operate.errors import BackupDamaged, BackupFailed, StoreInUse
 from frontdesk.store.audit import START, Head
 
 SCRATCH = ".backup-"  # begins the names of folders with copies that are not sealed

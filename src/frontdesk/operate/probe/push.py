@@ -8,7 +8,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
-from frontdesk.errors import PushRefused, Usage
+from frontdesk.errors import Usage
+from frontdesk.operate.errors import PushRefused
 from frontdesk.operate.probe.run import Result
 
 JOB = "frontdesk_probe"

@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from frontdesk.errors import MissingProgram, NotFound, ReleaseRefused
+from frontdesk.errors import NotFound
+from frontdesk.operate.errors import MissingProgram, ReleaseRefused
 
 INSTALL = "Install it: https://kubernetes.io/docs/tasks/tools/ (Debian: apt-get install kubernetes-client)."
 WATCHED = ("Deployment", "StatefulSet", "DaemonSet")

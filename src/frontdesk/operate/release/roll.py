@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from frontdesk.errors import FrontdeskError, OrderFailed, ReleaseRefused
+from frontdesk.errors import FrontdeskError
+from frontdesk.operate.errors import OrderFailed, ReleaseRefused
 from frontdesk.operate.running.asking import answers, is_ready
 from frontdesk.operate.running.supervisor import Supervisor
 from frontdesk.operate.running.unit import Unit

@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from frontdesk.errors import Conflict, FrontdeskError, NotLookedAfter, OrderFailed
+from frontdesk.errors import Conflict, FrontdeskError
+from frontdesk.operate.errors import NotLookedAfter, OrderFailed
 from frontdesk.operate.running.state import Control, Instance
 
 LONGEST = 1_000_000  # bytes of an order

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from frontdesk.errors import BadSystemFile, FrontdeskError, RoleNotBuilt, UnknownService
+from frontdesk.errors import BadSystemFile, FrontdeskError
+from frontdesk.operate.errors import RoleNotBuilt, UnknownService
 from frontdesk.system.layout.plan import Plan, Running
 from frontdesk.system.layout.services import ROLES, Service, ServicesOptions
 from frontdesk.system.load import near, together

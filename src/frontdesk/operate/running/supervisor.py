@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from frontdesk.errors import OrderFailed
+from frontdesk.operate.errors import OrderFailed
 from frontdesk.operate.running import logfiles, state
 from frontdesk.operate.running.state import Instance, Process, ProcessState
 from frontdesk.operate.running.unit import Living, Unit, begin

@@ -204,11 +204,6 @@ class Plan:
         wanted = dict.fromkeys(name for running in self.services for name in running.secrets)
         return {name: known.get(name) for name in wanted}
 
-    @cached_property
-    def replicas_at_most(self) -> int:
-        """How many processes the system may grow to."""
-        return sum(running.service.most for running in self.services)
-
     def image_of(self, name: str) -> str:
         """The full name of an image of ours, by digest where one is known."""
         images = self.deployment.images
