@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HOSTS = ("registry.npmjs" + ".org", "pypi" + ".org", "pythonhosted" + ".org", "registry.yarnpkg" + ".com")
-MACHINE_PATHS = re.compile(r"(?<![\w}])/(?:work|farm)/|/root/\.|/home/[a-z]+/")
+MACHINE_PATHS = re.compile(r"(?<![\w}])/(?:work|farm)/|(?<!target=)/root/\.|/home/[a-z]+/")  # `target=`: of a container
 EMPTY_NAMES = re.compile(r"(?:^|/)(?:utils?|helpers?|common|misc)(?:\.py|\.tsx?|/)")
 SOURCES = (".py", ".ts", ".tsx")
 
