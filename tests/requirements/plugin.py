@@ -28,6 +28,11 @@ def proved_by(item: pytest.Item) -> list[str]:
     return sorted({str(name) for mark in item.iter_markers("proves") for name in mark.args})
 
 
+def _joined(known: list[str], more: list[str]) -> list[str]:
+    """What a function proves is what any of its parameters proves."""
+    return sorted({*known, *more} - {""})
+
+
 class Recorder:
     """Notes how each test went. Lives in the process that reports, not in the workers of pytest-xdist."""
 
@@ -40,15 +45,16 @@ class Recorder:
         if report.when != "call" and report.passed:
             return
         name = report.nodeid.partition("[")[0]
-        proves = dict(report.user_properties).get("proves") or ""
-        test = self._tests.setdefault(name, table.Test(proves=str(proves).split(",") if proves else []))
+        test = self._tests.setdefault(name, table.Test(proves=[]))
+        test.proves = _joined(test.proves, str(dict(report.user_properties).get("proves") or "").split(","))
         if test.outcome is None or RANK[report.outcome] > RANK[test.outcome]:
             test.outcome, test.seed = report.outcome, self._seed
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if session.config.option.collectonly:
             for item in session.items:
-                self._tests.setdefault(item.nodeid.partition("[")[0], table.Test(proves=proved_by(item)))
+                test = self._tests.setdefault(item.nodeid.partition("[")[0], table.Test(proves=[]))
+                test.proves = _joined(test.proves, proved_by(item))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         record = table.read_record()
