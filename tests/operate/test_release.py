@@ -196,14 +196,14 @@ def calls(cluster: Path) -> list[str]:
 
 def test_a_release_is_applied_and_each_workload_watched(cluster: Path) -> None:
     assert run(["release", "roll", "--kubernetes", "--timeout", "30", "--why", "first"]) == 0
-    folder = cluster / "home" / "releases" / "0001" / "kubernetes-production"
+    folder = cluster / "home" / "releases" / "0001" / "kubernetes-development"
     assert calls(cluster) == [
         f"apply -k {folder}",
         "-n ai rollout status deployment/web --timeout=30s",
         "-n ai get pods -o json",
     ]
     (entry,) = Releases(cluster / "home").journal()
-    assert (entry.act, entry.where, entry.environment, entry.why) == ("roll", "kubernetes", "production", "first")
+    assert (entry.act, entry.where, entry.environment, entry.why) == ("roll", "kubernetes", "development", "first")
 
 
 def test_a_release_that_is_not_rolled_out_is_followed_by_the_former_files(
@@ -215,9 +215,9 @@ def test_a_release_that_is_not_rolled_out_is_followed_by_the_former_files(
     assert run(["release", "roll", "--kubernetes", "--tag", "2"]) == 1
     assert "deployment exceeded its progress deadline" in capsys.readouterr().err
     folders = [call.rpartition("/releases/")[2] for call in calls(cluster) if call.startswith("apply")]
-    assert folders == ["0002/kubernetes-production", "0001/kubernetes-production"]
+    assert folders == ["0002/kubernetes-development", "0001/kubernetes-development"]
     releases = Releases(cluster / "home")
-    current = releases.current("kubernetes", "production")
+    current = releases.current("kubernetes", "development")
     assert current is not None
     assert current.release == 1
     assert releases.journal()[-1].failed.startswith("kubectl could not rollout status")
@@ -238,12 +238,12 @@ def test_undo_brings_back_the_very_images_and_the_configuration(
     assert run(["release", "undo", "--kubernetes"]) == 0
     told = capsys.readouterr()
     assert "Release 2 → 1, version 2 → 1" in told.err
-    folder = cluster / "home" / "releases" / "0001" / "kubernetes-production"
+    folder = cluster / "home" / "releases" / "0001" / "kubernetes-development"
     assert calls(cluster)[0] == f"apply -k {folder}"
     text = "".join(path.read_text() for path in folder.rglob("*.yaml"))
     assert f"image: ai/web:1@sha256:{'a' * 64}\n" in text
     assert "other" not in text
-    current = Releases(cluster / "home").current("kubernetes", "production")
+    current = Releases(cluster / "home").current("kubernetes", "development")
     assert current is not None
     assert (current.act, current.release, current.former) == ("undo", 1, 2)
 

@@ -97,5 +97,5 @@ def build(
         return 0
     for name in names:
         click.echo(name)
-    note("Next: frontdesk render compose --out deploy" if not push else "Next: frontdesk release roll --kubernetes")
+    note("Next: frontdesk render compose --out deploy" if not push else "Next: frontdesk release roll --kubernetes --environment production")
     return 0

@@ -30,7 +30,7 @@ EnvironmentName = Literal["development", "staging", "production"]
 ENVIRONMENT = click.option(
     "--environment",
     type=click.Choice(get_args(EnvironmentName)),
-    default="production",
+    default="development",
     show_default=True,
     help="With --kubernetes: whose release.",
 )

@@ -41,7 +41,7 @@ class TelegramPeople:
             )
             self._events.raise_for_status()
         except aiohttp.ClientError:
-            await self._http.close()
+            await self.close()
             hint = "`python -m frontdesk.testing.telegram` starts it, and prints what to set for the desk."
             raise NotFound("No stand-in for Telegram answers there", where=self._address, hint=hint) from None
         self._listening = asyncio.create_task(self._listen(self._events), name="load-telegram")
@@ -57,6 +57,8 @@ class TelegramPeople:
             await asyncio.gather(self._listening, return_exceptions=True)
             async with self._http.get(f"{self._address}/load/webhook") as answer:
                 self._tally.webhook = msgspec.json.decode(await answer.read(), type=_Webhook).seconds
+        if self._events is not None:
+            self._events.close()
         await self._http.close()
 
     async def _listen(self, events: aiohttp.ClientResponse) -> None:
