@@ -97,5 +97,6 @@ def build(
         return 0
     for name in names:
         click.echo(name)
-    note("Next: frontdesk render compose --out deploy" if not push else "Next: frontdesk release roll --kubernetes --environment production")
+    follows = f"release roll --kubernetes --environment {environment}" if push else "render compose --out deploy"
+    note(f"Next: frontdesk {follows}")
     return 0
