@@ -27,6 +27,7 @@ for bad in $(cat {folder}/bad 2>/dev/null); do
 done
 case "$*" in
   *"get pods"*) cat {folder}/pods.json;;
+  diff*) sed -n "s/^ *image: /+image: /p" "$3"/30-services/*.yaml; exit 1;;
 esac
 """
 PODS = """\
@@ -246,6 +247,26 @@ def test_undo_brings_back_the_very_images_and_the_configuration(
     current = Releases(cluster / "home").current("kubernetes", "development")
     assert current is not None
     assert (current.act, current.release, current.former) == ("undo", 1, 2)
+
+
+@pytest.mark.proves("answering-15")
+def test_a_dry_run_tells_the_difference_for_the_environment_and_tag_and_keeps_nothing(
+    cluster: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["release", "roll", "--kubernetes", "--environment", "staging", "--tag", "v1.0.0"]
+    assert run([*words, "--dry-run"]) == 0
+    assert "+image: ai/web:v1.0.0" in capsys.readouterr().out
+    assert [call.split()[0] for call in calls(cluster)] == ["diff"]
+    assert Releases(cluster / "home").journal() == []
+    assert not list((cluster / "home").glob("releases/*"))
+
+
+@pytest.mark.proves("answering-15")
+def test_a_release_is_of_the_environment_and_tag_that_are_named_and_builds_nothing(cluster: Path) -> None:
+    assert run(["release", "roll", "--kubernetes", "--environment", "staging", "--tag", "v1.0.0"]) == 0
+    (entry,) = Releases(cluster / "home").journal()
+    assert (entry.environment, entry.version) == ("staging", "v1.0.0")
+    assert all(call.split()[0] in ("apply", "-n") for call in calls(cluster))
 
 
 def test_an_image_can_be_named_by_digest(cluster: Path) -> None:

@@ -4,9 +4,10 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, get_args
 
 import click
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from frontdesk.operate.release.cluster import Cluster
     from frontdesk.operate.release.record import Act, Content, Entry, Release, Releases
     from frontdesk.operate.running.state import Instance
+    from frontdesk.system.layout.plan import Plan
 
 EXAMPLES = """\
 frontdesk release roll --why "longer answers"          the system file as it is now takes over, process by process
 frontdesk release roll --program /opt/new/bin/frontdesk    another version does
 frontdesk release undo                                 the release before it comes back
+frontdesk release roll --kubernetes --environment staging --tag v1.0.0 --dry-run
 frontdesk release roll --kubernetes --environment production"""
 
 EnvironmentName = Literal["development", "staging", "production"]
@@ -87,6 +90,7 @@ def list_(place: Place, as_json: bool) -> None:
     "--image", "images", multiple=True, metavar="NAME=sha256:…", help="With --kubernetes: an image, by digest."
 )
 @click.option("--tag", help="With --kubernetes: the tag of the images.")
+@click.option("--dry-run", is_flag=True, help="Tell what would change, and change nothing.")
 @WHY
 @WATCH
 @WORST
@@ -101,6 +105,7 @@ def roll(
     settings: tuple[str, ...],
     images: tuple[str, ...],
     tag: str | None,
+    dry_run: bool,
     why: str,
     watch: float,
     worst: float,
@@ -113,8 +118,14 @@ def roll(
     from frontdesk.operate.release.record import Releases
 
     releases = Releases(place.folder)
+    if dry_run and not kubernetes:
+        _compare_here(place, releases, number, program, settings)
+        return
     if kubernetes:
         cluster = _cluster(context, timeout)
+        if dry_run:
+            _compare_cluster(place, releases, cluster, number, _pairs(images, "--image"), tag, environment)
+            return
         if number is None:
             made = _rendered(place, releases, environment, _pairs(images, "--image"), tag)
         else:
@@ -226,6 +237,12 @@ def _fresh(
     place: Place, instance: "Instance", releases: "Releases", program: Path | None, settings: tuple[str, ...]
 ) -> "Release":
     """The system file as it is now, run by the program given, or by the one that runs now."""
+    return releases.keep(_content(place, instance, releases, program, settings))
+
+
+def _content(
+    place: Place, instance: "Instance", releases: "Releases", program: Path | None, settings: tuple[str, ...]
+) -> "Content":
     from frontdesk.errors import Usage
     from frontdesk.operate.release.record import Content
     from frontdesk.operate.running.assembly import secret_variables
@@ -239,14 +256,13 @@ def _fresh(
             raise Usage(f"{name} is a secret, and no release holds one", where="--set", hint=hint)
     now = releases.get(instance.release).content if instance.release else None
     variables = {**(now.variables if now else {}), **changed}
-    content = Content(
+    return Content(
         text=file.read_text(encoding="utf-8") if file else "",
         file=str(file.absolute()) if file else None,
         version=_version_of(program) if program else _running_version(now),
         program=(str(program.absolute()),) if program else now.program if now else (),
         variables={name: value for name, value in variables.items() if value},
     )
-    return releases.keep(content)
 
 
 def _running_version(now: "Content | None") -> str:
@@ -296,13 +312,49 @@ def _tell_change(before: "Release | None", made: "Release") -> None:
         note(f"Release {made.number}, version {made.content.version}")
         return
     note(f"Release {before.number} → {made.number}, version {before.content.version} → {made.content.version}")
-    if before.content.text != made.content.text:
-        old, new = before.content.text.splitlines(), made.content.text.splitlines()
-        note(f"  system file: lines added: {len(set(new) - set(old))}, removed: {len(set(old) - set(new))}")
-    for name in sorted({*before.content.variables, *made.content.variables}):
-        old_value, new_value = before.content.variables.get(name, ""), made.content.variables.get(name, "")
+    for line in _differences(before.content, made.content):
+        note(line)
+
+
+def _differences(before: "Content", after: "Content") -> Iterator[str]:
+    if before.text != after.text:
+        old, new = before.text.splitlines(), after.text.splitlines()
+        yield f"  system file: lines added: {len(set(new) - set(old))}, removed: {len(set(old) - set(new))}"
+    for name in sorted({*before.variables, *after.variables}):
+        old_value, new_value = before.variables.get(name, ""), after.variables.get(name, "")
         if old_value != new_value:
-            note(f"  {name}: {old_value or 'not set'} → {new_value or 'not set'}")
+            yield f"  {name}: {old_value or 'not set'} → {new_value or 'not set'}"
+
+
+def _compare_here(
+    place: Place, releases: "Releases", number: int | None, program: Path | None, settings: tuple[str, ...]
+) -> None:
+    """What a release would change on this machine. Nothing is kept."""
+    for instance in _instances(place):
+        now = releases.get(instance.release).content if instance.release else None
+        then = releases.get(number).content if number else _content(place, instance, releases, program, settings)
+        lines = list(_differences(now, then)) if now else ["  everything: no release is known of what runs"]
+        versions = f"version {now.version if now else 'unknown'} → {then.version}"
+        click.echo("\n".join((f"{instance.name}: {versions}", *(lines or ["  nothing else would change"]))))
+
+
+def _compare_cluster(
+    place: Place,
+    releases: "Releases",
+    cluster: "Cluster",
+    number: int | None,
+    images: Mapping[str, str],
+    tag: str | None,
+    environment: str,
+) -> None:
+    """What a release would change in the cluster. Nothing is kept."""
+    with TemporaryDirectory(prefix="frontdesk-release-") as scratch:
+        folder = Path(scratch)
+        if number is None:
+            _write(_plan(place, environment, images, tag), folder)
+        else:
+            folder = _folder(releases, releases.get(number), environment)
+        click.echo(cluster.compare(folder) or f"Nothing would change in {environment}.")
 
 
 def _former(releases: "Releases", where: 'Literal["here", "kubernetes"]', environment: str) -> "Release":
@@ -327,15 +379,9 @@ def _rendered(
     place: Place, releases: "Releases", environment: str, images: Mapping[str, str], tag: str | None
 ) -> "Release":
     """The release that the system file describes, with its files beside it."""
-    from frontdesk import registry
     from frontdesk.operate.release.record import Content
-    from frontdesk.render.target import Target
 
-    options: dict[str, object] = {"deployment.images.tag": tag} if tag else {}
-    plan = place.planned(environment, options)
-    if images:
-        digests = {**plan.deployment.images.digests, **images}
-        plan = place.planned(environment, {**options, "deployment.images.digests": digests})
+    plan = _plan(place, environment, images, tag)
     content = Content(
         text=plan.system_file,
         file=str(place.file) if place.file else None,
@@ -343,12 +389,27 @@ def _rendered(
         images={running.name: running.image for running in plan.services},
     )
     made = releases.keep(content)
-    folder = _folder(releases, made, environment)
+    _write(plan, _folder(releases, made, environment))
+    return made
+
+
+def _plan(place: Place, environment: str, images: Mapping[str, str], tag: str | None) -> "Plan":
+    options: dict[str, object] = {"deployment.images.tag": tag} if tag else {}
+    plan = place.planned(environment, options)
+    if not images:
+        return plan
+    digests = {**plan.deployment.images.digests, **images}
+    return place.planned(environment, {**options, "deployment.images.digests": digests})
+
+
+def _write(plan: "Plan", folder: Path) -> None:
+    from frontdesk import registry
+    from frontdesk.render.target import Target
+
     for name, text in registry.load("targets", "kubernetes", Target).files(plan).items():
         file = folder / name
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    return made
 
 
 def _roll_cluster(

@@ -43,6 +43,10 @@ class Cluster:
         """Apply the files of a release. Raises `ReleaseRefused` with kubectl's own words, `MissingProgram`."""
         self._kubectl("apply", "-k", str(folder))
 
+    def compare(self, folder: Path) -> str:
+        """What applying them would change, as the cluster itself works it out; empty for nothing. Raises as `apply`."""
+        return self._kubectl("diff", "-k", str(folder), fine=(0, 1))  # 1: there are differences
+
     def watch(self, folder: Path) -> None:
         """Return when each workload of the files is rolled out. Raises `ReleaseRefused` when one is not, in time."""
         for each in workloads(folder):
@@ -74,13 +78,13 @@ class Cluster:
             file.write_text(text, encoding="utf-8")
         return pinned
 
-    def _kubectl(self, *words: str) -> str:
+    def _kubectl(self, *words: str, fine: tuple[int, ...] = (0,)) -> str:
         program = shutil.which("kubectl")
         if program is None:
             raise MissingProgram("kubectl is not installed here", where="kubectl", hint=INSTALL)
         chosen = ("--context", self.context) if self.context else ()
         done = subprocess.run([program, *chosen, *words], capture_output=True, text=True, check=False)  # noqa: S603 — our own words
-        if done.returncode != 0:
+        if done.returncode not in fine:
             lines = (done.stderr or done.stdout).strip().splitlines()[-LAST_LINES:]
             raise ReleaseRefused(
                 f"kubectl could not {' '.join(words[:2]) if words[0] != '-n' else ' '.join(words[2:5])}",
