@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Coroutine, Iterable
 from typing import TypeVar
 
 import msgspec
@@ -21,7 +22,7 @@ async def cluster_seen(context: str, namespace: str) -> ClusterSeen:
     """Pods, events and quotas of the namespace, and the mesh's proxies where there are some. Raises nothing."""
     asked = [kubectl(context, namespace, "get", kind, "--output=json") for kind in ("pods", "events", "resourcequotas")]
     try:
-        pods, events, quotas = await asyncio.gather(*asked)
+        pods, events, quotas = await _together(asked)
         return ClusterSeen(
             namespace=namespace,
             pods=_items(pods, Pod),
@@ -38,6 +39,16 @@ async def kubectl(context: str, namespace: str, *words: str) -> str:
     if shutil.which("kubectl") is None:
         raise FileNotFoundError("kubectl is not installed")
     return await _run("kubectl", f"--context={context}", f"--namespace={namespace}", *words)
+
+
+async def _together(asked: Iterable[Coroutine[None, None, str]]) -> list[str]:
+    """What each says. When one fails, the others are ended before its error is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in asked]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 async def _proxies(context: str, namespace: str) -> str:
@@ -61,10 +72,10 @@ async def _run(*words: str) -> str:
     try:
         async with asyncio.timeout(PATIENCE):
             said, errors = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
     if process.returncode != 0:
         lines = errors.decode(errors="replace").strip().splitlines() or [f"exit code {process.returncode}"]
         raise OSError(lines[-1])
