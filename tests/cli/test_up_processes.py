@@ -156,6 +156,18 @@ def test_what_a_dead_supervisor_leaves_goes_on_is_told_and_is_ended(pages: int, 
     assert list(instances(home)) == []
 
 
+def test_a_supervisor_that_dies_while_it_is_asked_to_end_leaves_nothing(pages: int, home: Path) -> None:
+    assert up(home).returncode == 0
+    instance = only(home)
+    os.kill(instance.supervisor.pid, signal.SIGSTOP)  # so that it hears of the end, and then only dies
+    dying = threading.Timer(0.3, os.kill, (instance.supervisor.pid, signal.SIGKILL))
+    dying.start()
+    assert end(instance, folder_of(home, instance.name), print)
+    dying.join()
+    assert instance.alive() == ()
+    assert list(instances(home)) == []
+
+
 def test_two_instances_run_beside_each_other_by_an_offset(
     pages: int, home: Path, tmp_path: Path, frontdesk: Command
 ) -> None:

@@ -20,13 +20,15 @@ def end(instance: Instance, folder: Path, say: Callable[[str], None]) -> bool:
     grace = sum(max(each.grace for each in instance.processes if each.stage == stage) for stage in _stages(instance))
     if send(instance.supervisor, signal.SIGTERM):
         say(f"{instance.name}: its supervisor ends its processes")
-        if _until(lambda: not is_alive(instance.supervisor), grace + 30):
-            return True
-        say(f"{instance.name}: its supervisor does not end, and is killed")
-        send(instance.supervisor, signal.SIGKILL)
+        if not _until(lambda: not is_alive(instance.supervisor), grace + 30):
+            say(f"{instance.name}: its supervisor does not end, and is killed")
+            send(instance.supervisor, signal.SIGKILL)
+    left = state.read(folder)  # a supervisor that did its work has taken its state with it; one that died has not
+    if left is None:
+        return True
     well = True
-    for stage in reversed(_stages(instance)):
-        well = _end_stage([each for each in instance.alive() if each.stage == stage], say) and well
+    for stage in reversed(_stages(left)):
+        well = _end_stage([each for each in left.alive() if each.stage == stage], say) and well
     state.forget(folder)
     return well
 
