@@ -6,7 +6,6 @@
 import contextlib
 import os
 import pwd
-import re
 import sys
 import time
 import urllib.request
@@ -123,11 +122,10 @@ def _start(name: str, folder: Path, port: int, stack: ExitStack) -> None:
 
 
 def _wait_for_workers(log: Path) -> None:
-    """The first worker says when it takes work; the other one is as far then, or soon."""
+    """The supervisor says when both are ready."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if re.search(r"a worker takes", log.read_text(errors="replace")):
-            time.sleep(2)
+        if "Frontdesk is at work" in log.read_text(errors="replace"):
             return
         time.sleep(0.1)
     raise TimeoutError(f"The workers did not start: {log.read_text(errors='replace')[-500:]}")
