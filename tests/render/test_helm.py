@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,23 @@ import yaml
 
 from frontdesk.render import helm, kubernetes
 from frontdesk.render.chart_values import base_of, over, tree
+from frontdesk.render.kubernetes.values import value
 from frontdesk.render.target import yaml_text
 from frontdesk.render.variants import Variants
 from frontdesk.system.home import blueprints
-from tests.render.cluster import ENVIRONMENTS, EVERY, Object, containers, name_of, named, of_kind, plan_of, templates
+from frontdesk.system.layout.plan import Plan
+from tests.render.cluster import (
+    ENVIRONMENTS,
+    EVERY,
+    Object,
+    changed,
+    containers,
+    name_of,
+    named,
+    of_kind,
+    plan_of,
+    templates,
+)
 from tests.render.reading import charts
 
 Charts = dict[str, Path]
@@ -160,6 +174,30 @@ def test_no_secret_stands_in_the_chart(folders: Charts, blueprint: str) -> None:
             assert each["kind"] != "Secret"
             if each["kind"] == "SealedSecret":
                 assert set(each["spec"]["encryptedData"].values()) == {""}
+
+
+def test_two_paths_of_one_service_keep_their_own_hosts_in_the_chart(tmp_path: Path) -> None:
+    hosts = [
+        {"host": "desk.example.com", "service": "orchestrator"},
+        {"host": "api.example.com", "service": "orchestrator", "path": "/api"},
+    ]
+    edge = plan_of("assistant", "production").edge.model_dump(mode="json", by_alias=True) | {"hosts": hosts}
+    changed_plan = changed("assistant", "production", {"edge": edge})
+    plan = Plan(replace(changed_plan.system, file=None))  # one environment
+    for name, text in helm.files(plan).items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    found = by_identity(charts.template(tmp_path / "charts" / plan.name))
+    assert found == by_identity(kubernetes.objects(plan))
+
+
+def test_two_objects_cannot_say_different_things_at_one_place_of_the_values() -> None:
+    variants = Variants(["production"])
+    head = {"apiVersion": "v1", "kind": "Thing"}
+    things = [head | {"metadata": {"name": str(each)}, "spec": value(each, "things", "number")} for each in (1, 2)]
+    with pytest.raises(ValueError, match=r"different values at things\.number"):
+        variants.template({"production": things})
 
 
 WORDS = [

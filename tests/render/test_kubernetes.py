@@ -1,7 +1,6 @@
 """What the Kubernetes target writes for every blueprint and environment: valid, whole, tight, the same each time."""
 
 import copy
-import itertools
 import json
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import yaml
 from frontdesk.render import kubernetes
 from frontdesk.system.home import blueprints
 from frontdesk.system.layout.plan import Plan
+from frontdesk.system.layout.stores import Postgres
 from tests.render.cluster import (
     EVERY,
     Object,
@@ -159,35 +159,6 @@ def test_volumes_that_are_mounted_are_there_and_none_is_for_nothing(blueprint: s
 
 
 @every
-def test_routes_lead_to_services_and_never_to_hidden_paths(blueprint: str, environment: str) -> None:
-    objects, plan = objects_of(blueprint, environment), plan_of(blueprint, environment)
-    ports = {name_of(each): {port["port"] for port in each["spec"]["ports"]} for each in of_kind(objects, "Service")}
-    routes = of_kind(objects, "HTTPRoute")
-    assert bool(routes) == bool(plan.edge.hosts)
-    for route in routes:
-        rules = route["spec"]["rules"]
-        for backend in itertools.chain.from_iterable(rule.get("backendRefs", ()) for rule in rules):
-            assert backend["port"] in ports[backend["name"]]
-        whole = [rule for rule in rules if rule.get("matches", [{}])[0].get("path", {}).get("value") == "/"]
-        if whole:
-            hidden = {rule["matches"][0]["path"]["value"] for rule in rules if "filters" in rule and "matches" in rule}
-            assert hidden == set(plan.edge.hidden)
-    (gateway,) = of_kind(objects, "Gateway") or (None,)
-    if gateway:
-        listeners = {each["name"]: each for each in gateway["spec"]["listeners"]}
-        assert {parent["sectionName"] for route in routes for parent in route["spec"]["parentRefs"]} == set(listeners)
-        secret = listeners["https"]["tls"]["certificateRefs"][0]["name"]
-        (certificate,) = of_kind(objects, "Certificate")
-        issuer, local = certificate["spec"]["issuerRef"], [name_of(each) for each in of_kind(objects, "Issuer")]
-        assert (issuer["kind"], local) == (
-            ("Issuer", [issuer["name"]]) if environment == "development" else ("ClusterIssuer", [])
-        )
-        assert certificate["spec"]["secretName"] == secret == plan.tls_secret
-        hosts = {host for route in routes for host in route["spec"].get("hostnames", ())}
-        assert set(certificate["spec"]["dnsNames"]) == hosts == {each.host for each in plan.edge.hosts}
-
-
-@every
 def test_every_container_is_what_restricted_allows_and_more(blueprint: str, environment: str) -> None:
     objects = objects_of(blueprint, environment)
     labels = of_kind(objects, "Namespace")[0]["metadata"]["labels"]
@@ -250,6 +221,33 @@ def test_no_pod_has_a_token_unless_it_asks_the_api_server(blueprint: str, enviro
 
 
 @every
+def test_a_service_is_reached_by_each_of_its_names_for_requests_and_for_metrics(
+    blueprint: str, environment: str
+) -> None:
+    objects = objects_of(blueprint, environment)
+    for running in plan_of(blueprint, environment).services:
+        offered = {"http": running.service_port, "metrics": running.service.metrics_port}
+        for name in {running.host_name, *running.service.names}:
+            ports = {port["name"]: port["port"] for port in named(objects, "Service", name)["spec"]["ports"]}
+            assert ports == {name: port for name, port in offered.items() if port}
+
+
+@every
+def test_a_change_of_a_stores_files_starts_it_anew(blueprint: str, environment: str) -> None:
+    stores = plan_of(blueprint, environment).system.sections["stores"].model_dump(mode="json", by_alias=True)
+    if stores["redis"]["managed"]:
+        return
+    stores["redis"]["settings"] |= {"timeout": 17}
+    after = tuple(kubernetes.objects(changed(blueprint, environment, {"stores": stores})))
+    name = stores["redis"]["name"].removesuffix("-service")
+    sums = [
+        named(objects, "StatefulSet", name)["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+        for objects in (objects_of(blueprint, environment), after)
+    ]
+    assert sums[0] != sums[1]
+
+
+@every
 def test_pods_have_time_to_end(blueprint: str, environment: str) -> None:
     objects = objects_of(blueprint, environment)
     for running in plan_of(blueprint, environment).services:
@@ -273,8 +271,10 @@ def test_the_backup_is_made_once_a_day_by_the_job_alone(blueprint: str, environm
     assert "BACKUP_KEY" in env
     assert named(objects, "ConfigMap", plan.config_name)["data"]["BACKUP_AT"] == "never"
     postgres = plan.stores["postgres"]
+    assert isinstance(postgres, Postgres)
     if not postgres.managed:
         assert (env["DB_HOST"], env["DB_PORT"]) == (postgres.name, str(postgres.port))
+        assert env.get("BACKUP_DB_HOST") == (postgres.replica_name if postgres.replicas else None)
     keys = {name for name in env if name.endswith(("_API_KEY", "_CLIENT_SECRET", "BOT_TOKEN"))}
     assert keys == set()
 
@@ -324,24 +324,6 @@ def test_a_plain_secret_is_a_template_that_is_not_applied_with_the_rest() -> Non
     assert not [each for each in kubernetes.objects(plan) if "Secret" in str(each["kind"])]
 
 
-def test_where_there_is_only_an_ingress_it_says_the_same() -> None:
-    plan = changed("answering", "production", {})
-    edge = plan.edge.model_dump(mode="json", by_alias=True) | {"kind": "ingress", "class_name": "nginx"}
-    plan = changed("answering", "production", {"edge": edge})
-    objects = tuple(kubernetes.objects(plan))
-    assert read_objects(objects) == []
-    assert not of_kind(objects, "Gateway", "HTTPRoute")
-    (ingress,) = of_kind(objects, "Ingress")
-    paths = {
-        (rule["host"], path["path"], path["backend"]["service"]["name"])
-        for rule in ingress["spec"]["rules"]
-        for path in rule["http"]["paths"]
-    }
-    assert paths == {(each.host, each.path, plan.service(each.service).host_name) for each in plan.edge.hosts}
-    annotations = ingress["metadata"]["annotations"]
-    assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == "10m"
-
-
 def test_a_card_is_asked_for_and_its_share_is_told() -> None:
     objects = objects_of("agents", "production")
     spec = named(objects, "Deployment", "speech-gpu")["spec"]["template"]["spec"]
@@ -356,6 +338,10 @@ def test_a_card_is_asked_for_and_its_share_is_told() -> None:
     assert env["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] == "15"
     assert env["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] == "0=4096M"
     assert spec["nodeSelector"] == {"machine": "mainpc"}
+    assert container["image"].endswith("/ai-system-gpu:0.1.0")
+    assert named(objects, "Deployment", "coordination")["spec"]["template"]["spec"]["containers"][0]["image"].endswith(
+        "/ai-system:0.1.0"
+    )
 
 
 def test_a_card_with_mig_gives_parts_and_a_host_without_a_card_none() -> None:
@@ -369,6 +355,7 @@ def test_a_card_with_mig_gives_parts_and_a_host_without_a_card_none() -> None:
     dreams = named(objects, "Deployment", "vision-dream-gpu")["spec"]["template"]["spec"]
     assert not [name for name in dreams["containers"][0]["resources"]["limits"] if "nvidia" in name]
     assert "tolerations" not in dreams
+    assert dreams["containers"][0]["image"].endswith("/ai-system:0.1.0")
 
 
 def test_every_account_fetches_images_by_the_secret_of_the_registry() -> None:
@@ -432,6 +419,7 @@ import hashlib, sys
 from frontdesk.render import kubernetes
 from frontdesk.system.home import blueprint_file
 from frontdesk.system.layout.plan import Plan
+from frontdesk.system.layout.stores import Postgres
 from frontdesk.system.load import described
 system, _ = described(blueprint_file(sys.argv[1]), "production")
 print(hashlib.sha256(repr(kubernetes.files(Plan(system))).encode()).hexdigest())

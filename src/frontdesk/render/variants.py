@@ -97,7 +97,11 @@ class Variants:
         if len(marks) < len(parts) or len(templates) > 1:
             return self._different(parts, path)
         for variant, mark in marks.items():
-            self.values[variant] |= {where: plain(said) for where, said in mark.said.items()}
+            for where, said in mark.said.items():
+                content = plain(said)
+                if self.values[variant].setdefault(where, content) not in (content, None):
+                    raise ValueError(f"two objects of {variant} have different values at {'.'.join(where)}")
+                self.values[variant][where] = content
         return Expression(templates.pop(), block=all(_composite(mark.content) for mark in marks.values()))
 
     def _switched(self, key: str, there: Parts, missing: Iterable[str], path: Path) -> dict[str, object]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from frontdesk.render.kubernetes import backup, postgres, snapshots
 from frontdesk.render.kubernetes.naming import head, selector
 from frontdesk.render.kubernetes.stateful import set_name
+from frontdesk.render.kubernetes.traffic import signed_by_others
 from frontdesk.render.kubernetes.values import Object
 from frontdesk.render.kubernetes.workloads import WAYPOINT
 from frontdesk.system.layout.plan import EDGE, MONITORING, Edge, Plan, Running
@@ -16,6 +17,8 @@ NAMESPACE = "kubernetes.io/metadata.name"  # a label that every namespace has by
 HBONE = 15008  # the port of Istio's tunnels in ambient mode (istio.io/latest/docs/ambient/usage/networkpolicy)
 PROBES = "169.254.7.127/32"  # where the node's probes come from in ambient mode, by the same page
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"  # a label of the pods that a Gateway brings
+SOLVER = {"acme.cert-manager.io/http01-solver": "true"}  # cert-manager's pods that prove that a name is ours …
+SOLVER_PORT = 8089  # … to whoever signs certificates
 CONTROL = (15010, 15012, 15014)  # Istio's control plane, for side-cars
 NOT_PUBLIC = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
 NOT_PUBLIC_6 = ("fc00::/7", "fe80::/10")
@@ -44,6 +47,7 @@ def objects(plan: Plan) -> list[Object]:
         _deny(plan),
         _names(plan),
         *_mesh(plan),
+        *_proof(plan),
         *(_policy(plan, name, group) for name, group in groups.items()),
     ]
 
@@ -178,6 +182,14 @@ def _names(plan: Plan) -> Object:
     ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
     spec: Object = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [resolver], "ports": ports}]}
     return head(plan, API, "NetworkPolicy", "allow-dns", plan.name) | {"spec": spec}
+
+
+def _proof(plan: Plan) -> list[Object]:
+    """Who signs certificates may ask, through the edge, whether the names are ours (cert-manager.io: HTTP01)."""
+    if not signed_by_others(plan):
+        return []
+    asks: Object = {"from": _elsewhere(plan, EDGE), "ports": _tcp([SOLVER_PORT])}
+    return [_allow(plan, "allow-certificate-proof", {"matchLabels": SOLVER}, into=[asks])]
 
 
 def _mesh(plan: Plan) -> list[Object]:

@@ -4,7 +4,8 @@ from frontdesk.render.kubernetes import secrets
 from frontdesk.render.kubernetes.accounts import account
 from frontdesk.render.kubernetes.naming import head, selector
 from frontdesk.render.kubernetes.pods import Identity, container_security, places, pod, scratch
-from frontdesk.render.kubernetes.stateful import config_map, names_of, probes, set_name, stateful_set
+from frontdesk.render.kubernetes.scaling import budget
+from frontdesk.render.kubernetes.stateful import config_map, config_sum, names_of, probes, set_name, stateful_set
 from frontdesk.render.kubernetes.values import Object, value
 from frontdesk.render.kubernetes.workloads import resources, service
 from frontdesk.render.store_commands import (
@@ -26,6 +27,7 @@ FILES = "/etc/postgresql"
 DATA = f"{POSTGRES_DATA}/pgdata"  # below the mount, so that the server's user may make it
 RUN = "/var/run/postgresql"
 GRACE = 120  # seconds for the last checkpoint
+READING = 1800  # seconds that a copy may fall behind while a backup reads it
 MEGABYTE = 2**20
 
 ACCESS = """\
@@ -88,8 +90,8 @@ def objects(plan: Plan, store: Postgres) -> list[Object]:
     return found + (_pooler(plan, store, store.pooler) if store.pooler else [])
 
 
-def _files(store: Postgres) -> dict[str, object]:
-    found: dict[str, object] = {"pg_hba.conf": ACCESS.format(replicator=store.replication_user)}
+def _files(store: Postgres) -> dict[str, str]:
+    found: dict[str, str] = {"pg_hba.conf": ACCESS.format(replicator=store.replication_user)}
     if store.replicas:
         found |= {
             "10-replicator.sh": REPLICATOR.format(password=f"{SECRETS}/{secrets.REPLICATION}"),
@@ -114,6 +116,7 @@ def _set(plan: Plan, store: Postgres, name: str, *, replicas: int, copying: bool
             scratch("tmp", 256 * MEGABYTE),
             scratch("shared-memory", max(64 * MEGABYTE, store.resources.limits.memory // 4), in_memory=True),
         ],
+        annotations=config_sum(_files(store)),
         placed=places(plan, name, store.host, store.placement),
         grace=GRACE,
     )
@@ -124,6 +127,8 @@ def _server(store: Postgres, name: str, *, copying: bool) -> Object:
     more = ["listen_addresses=*", f"port={store.port}", f"hba_file={FILES}/pg_hba.conf"]
     if store.replicas:  # a copy that is away may not fill the disk
         more.append(f"max_slot_wal_keep_size={max(1024, store.storage.size // 4 // MEGABYTE)}MB")
+    if copying:  # a backup that reads it is not broken off
+        more += ["hot_standby_feedback=on", f"max_standby_streaming_delay={READING}s"]
     command = [*postgres_command(store), *(part for setting in more for part in ("-c", setting))]
     env: list[Object] = [
         {"name": "PGDATA", "value": DATA},
@@ -189,6 +194,7 @@ def _pooler(plan: Plan, store: Postgres, pooler: Pooler) -> list[Object]:
     """Each replica holds its part of the connections, so that together they keep the server's limit."""
     part = pooler.model_copy(update={"server_connections": max(1, pooler.server_connections // pooler.replicas)})
     files = "/etc/pgbouncer"
+    configuration = {"pgbouncer.ini": pooler_configuration(part, store, store.name)}
     container: Object = {
         "name": pooler.name,
         "image": value(pooler.image, "stores", "pooler", "image"),
@@ -218,6 +224,7 @@ def _pooler(plan: Plan, store: Postgres, pooler: Pooler) -> list[Object]:
             scratch("tmp", 16 * MEGABYTE, in_memory=True),
         ],
         placed=places(plan, pooler.name, (), Placement()),
+        annotations=config_sum(configuration),
         grace=60,
     )
     spec: Object = {
@@ -229,7 +236,8 @@ def _pooler(plan: Plan, store: Postgres, pooler: Pooler) -> list[Object]:
     port: Object = {"name": "pooler", "port": pooler.port, "targetPort": "pooler", "protocol": "TCP"}
     return [
         account(plan, pooler.name),
-        config_map(plan, pooler.name, {"pgbouncer.ini": pooler_configuration(part, store, store.name)}),
+        config_map(plan, pooler.name, configuration),
         head(plan, "apps/v1", "Deployment", pooler.name) | {"spec": spec},
         service(plan, pooler.name, pooler.name, [port]),
+        *([budget(plan, pooler.name, {"maxUnavailable": 1})] if pooler.replicas > 1 else []),
     ]

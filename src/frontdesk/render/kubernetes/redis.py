@@ -3,7 +3,7 @@
 from frontdesk.render.kubernetes import secrets
 from frontdesk.render.kubernetes.accounts import account
 from frontdesk.render.kubernetes.pods import Identity, container_security, places, pod, scratch
-from frontdesk.render.kubernetes.stateful import config_map, names_of, probes, set_name, stateful_set
+from frontdesk.render.kubernetes.stateful import config_map, config_sum, names_of, probes, set_name, stateful_set
 from frontdesk.render.kubernetes.values import Object, value
 from frontdesk.render.kubernetes.workloads import resources
 from frontdesk.render.store_commands import (
@@ -65,6 +65,7 @@ def _server(
             secrets.volume(plan, REDIS_SECRET),
             scratch("tmp", 16 * MEGABYTE, in_memory=True),  # the file with the password
         ],
+        annotations=config_sum({file: text}),
         placed=places(plan, name, store.host, store.placement),
         grace=GRACE,
     )

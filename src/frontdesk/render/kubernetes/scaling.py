@@ -79,13 +79,13 @@ def _budget(plan: Plan, running: Running) -> list[Object]:
     said, least = running.service.disruption, running.service.least
     if least < 2 or (said is not None and said >= least):
         return []
-    bound: Object = {"minAvailable": said} if said else {"maxUnavailable": 1}
-    spec = {
-        **bound,
-        "selector": {"matchLabels": selector(plan, running.name)},
-        "unhealthyPodEvictionPolicy": "AlwaysAllow",
-    }
-    return [head(plan, "policy/v1", "PodDisruptionBudget", f"{running.name}-pdb", running.name) | {"spec": spec}]
+    return [budget(plan, running.name, {"minAvailable": said} if said else {"maxUnavailable": 1})]
+
+
+def budget(plan: Plan, name: str, bound: Object) -> Object:
+    """How many pods of `name` stay while nodes are emptied; broken ones hold nobody up."""
+    spec = {**bound, "selector": {"matchLabels": selector(plan, name)}, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
+    return head(plan, "policy/v1", "PodDisruptionBudget", f"{name}-pdb", name) | {"spec": spec}
 
 
 def _vertical(plan: Plan, running: Running) -> Object:

@@ -1,6 +1,8 @@
 """What the stores have in common: a StatefulSet with a volume of its own, and the names it is reached by."""
 
+import json
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 from frontdesk.render.kubernetes.naming import head, selector
 from frontdesk.render.kubernetes.values import Object, value
@@ -63,9 +65,14 @@ def names_of(plan: Plan, name: str, names: Sequence[str], port_name: str, port: 
     return [*found, service(plan, pods_name(name), name, ports, clusterIP="None", publishNotReadyAddresses=True)]
 
 
-def config_map(plan: Plan, name: str, data: Mapping[str, object]) -> Object:
+def config_map(plan: Plan, name: str, files: Mapping[str, str]) -> Object:
     """Files of a store."""
-    return head(plan, "v1", "ConfigMap", f"{name}-config", name) | {"data": dict(data)}
+    return head(plan, "v1", "ConfigMap", f"{name}-config", name) | {"data": dict(files)}
+
+
+def config_sum(files: Mapping[str, str]) -> dict[str, object]:
+    """The annotation that changes with them: servers read their files at their start alone."""
+    return {"checksum/config": sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()}
 
 
 def running_stores(plan: Plan) -> dict[str, Postgres | Redis]:

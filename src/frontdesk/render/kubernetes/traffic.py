@@ -3,6 +3,8 @@
 How large a body may be is no part of the Gateway API; the desk itself refuses larger ones (`http.max_body_bytes`).
 """
 
+from collections import Counter
+
 from frontdesk.render.kubernetes.naming import head, tls_secret
 from frontdesk.render.kubernetes.values import Object, value
 from frontdesk.render.kubernetes.workloads import HTTP
@@ -20,7 +22,7 @@ def objects(plan: Plan) -> list[Object]:
     """Nothing where nobody comes in from outside."""
     if not plan.edge.hosts:
         return []
-    return [*certificate(plan), *(_gateway(plan) if plan.edge.kind == "gateway" else [_ingress(plan)])]
+    return [*certificate(plan), *(_gateway(plan) if plan.edge.kind == "gateway" else _ingress(plan))]
 
 
 def edge_name(plan: Plan) -> str:
@@ -40,6 +42,11 @@ def public(plan: Plan) -> list[tuple[Running, PublicHost, list[str]]]:
     return list(found.values())
 
 
+def signed_by_others(plan: Plan) -> bool:
+    """Whether `edge.issuer` is asked for the certificate: for names that are not this machine's own."""
+    return bool(plan.edge.issuer) and not all(each.host.endswith(LOCAL) for each in plan.edge.hosts)
+
+
 def certificate(plan: Plan, *, namespace: str = "") -> list[Object]:
     """One for all hosts, kept fresh by cert-manager; none where somebody else puts the secret there.
 
@@ -48,7 +55,7 @@ def certificate(plan: Plan, *, namespace: str = "") -> list[Object]:
     if not plan.edge.issuer:
         return []
     hosts = list(dict.fromkeys(each.host for each in plan.edge.hosts))
-    alone = all(host.endswith(LOCAL) for host in hosts)
+    alone = not signed_by_others(plan)
     kind, issuer = ("Issuer", SELF_SIGNED) if alone else ("ClusterIssuer", plan.edge.issuer)
     spec: Object = {
         "secretName": tls_secret(plan),
@@ -95,8 +102,12 @@ def _to_https(plan: Plan) -> Object:
 
 
 def _routes(plan: Plan) -> list[Object]:
-    found: dict[str, Object] = {}
+    found: list[Object] = []
+    routes: Counter[str] = Counter()
     for running, said, hosts in public(plan):
+        routes[running.name] += 1
+        number = routes[running.name]
+        name = running.name if number == 1 else f"{running.name}-route-{number}"
         time_out = "0s" if said.websocket else f"{plan.edge.timeout}s"  # 0s: a connection may stay as long as it likes
         hidden = [_hidden(path) for path in plan.edge.hidden] if said.path == WHOLE else []
         backend = {"name": running.host_name, "port": running.service_port}
@@ -107,12 +118,11 @@ def _routes(plan: Plan) -> list[Object]:
         }
         spec: Object = {
             "parentRefs": [_parent(plan, "https")],
-            "hostnames": value(hosts, "services", running.name, "hosts"),
+            "hostnames": value(hosts, "services", running.name, "hosts" if number == 1 else f"hosts{number}"),
             "rules": [*hidden, rule],
         }
-        name = running.name if running.name not in found else f"{running.name}-{len(found)}"
-        found[name] = head(plan, GATEWAY, "HTTPRoute", name, running.name) | {"spec": spec}
-    return list(found.values())
+        found.append(head(plan, GATEWAY, "HTTPRoute", name, running.name) | {"spec": spec})
+    return found
 
 
 def _parent(plan: Plan, listener: str) -> Object:
@@ -126,21 +136,37 @@ def _hidden(path: str) -> Object:
     return {"matches": [{"path": {"type": "PathPrefix", "value": path}}], "filters": [redirect]}
 
 
-def _ingress(plan: Plan) -> Object:
+def _ingress(plan: Plan) -> list[Object]:
+    """An Ingress knows no refusal either: what is hidden leads to a Service without pods, and so to an error 503."""
     rules: dict[str, list[Object]] = {}
     for running, said, hosts in public(plan):
-        backend = {"service": {"name": running.host_name, "port": {"name": HTTP}}}
+        to = {said.path: running.host_name}
+        if said.path == WHOLE:
+            to |= dict.fromkeys(plan.edge.hidden, _nowhere(plan))
         for host in hosts:
-            rules.setdefault(host, []).append({"path": said.path, "pathType": "Prefix", "backend": backend})
+            rules.setdefault(host, []).extend(_path(path, service) for path, service in to.items())
     spec: Object = {
         "ingressClassName": value(plan.edge.class_name, "edge", "className"),
         "tls": [{"hosts": value(list(rules), "edge", "hosts"), "secretName": tls_secret(plan)}],
         "rules": [{"host": host, "http": {"paths": paths}} for host, paths in rules.items()],
     }
     annotations = _nginx(plan) if plan.edge.class_name == "nginx" else None
-    return head(plan, "networking.k8s.io/v1", "Ingress", edge_name(plan), plan.name, annotations=annotations) | {
-        "spec": spec
+    found = head(plan, "networking.k8s.io/v1", "Ingress", edge_name(plan), plan.name, annotations=annotations)
+    port: Object = {"name": HTTP, "port": 80, "protocol": "TCP"}
+    nowhere = head(plan, "v1", "Service", _nowhere(plan), plan.name) | {"spec": {"type": "ClusterIP", "ports": [port]}}
+    return [nowhere, found | {"spec": spec}]
+
+
+def _path(path: str, service: str) -> Object:
+    return {
+        "path": path,
+        "pathType": "Prefix",
+        "backend": {"service": {"name": service, "port": {"name": HTTP}}},
     }
+
+
+def _nowhere(plan: Plan) -> str:
+    return f"{plan.name}-nowhere"
 
 
 def _nginx(plan: Plan) -> dict[str, str]:

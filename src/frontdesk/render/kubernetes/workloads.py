@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from frontdesk.render.kubernetes import config, secrets
-from frontdesk.render.kubernetes.cards import Cards, cards_of
+from frontdesk.render.kubernetes.cards import Cards, cards_of, image_name
 from frontdesk.render.kubernetes.namespace import amount
 from frontdesk.render.kubernetes.naming import config_name, head, secret_name, selector
 from frontdesk.render.kubernetes.pods import Identity, container_security, image, places, pod, scratch
@@ -70,7 +70,10 @@ def resources(found: Resources, *path: str, cards: Cards | None = None) -> Value
 
 
 def needed(plan: Plan, running: Running) -> list[tuple[str, int]]:
-    """Host and port of whatever must answer before it starts; what others run is not waited for."""
+    """Host and port of whatever must answer before it starts; what others run is not waited for.
+
+    A Service leads to no pod before one is ready, so a worker's port for metrics tells that it works.
+    """
     found: list[tuple[str, int]] = []
     by_key = {each.key: each for each in plan.services}
     for need in running.service.needs:
@@ -78,8 +81,8 @@ def needed(plan: Plan, running: Running) -> list[tuple[str, int]]:
             server = store.pooler if isinstance(store, Postgres) and store.pooler else store
             if not store.managed:
                 found.append((server.name, server.port))
-        elif (other := by_key.get(need)) and other.service_port:
-            found.append((other.host_name, other.service_port))
+        elif (other := by_key.get(need)) and (port := other.service_port or other.service.metrics_port):
+            found.append((other.host_name, port))
     return found
 
 
@@ -120,7 +123,7 @@ def _container(plan: Plan, running: Running) -> Object:
     service = running.service
     found: Object = {
         "name": running.name,
-        "image": image(plan, service.image or running.name),
+        "image": image(plan, image_name(plan, running)),
         "imagePullPolicy": "IfNotPresent",
         "command": list(running.command),
     }
@@ -200,7 +203,7 @@ def _waiting(plan: Plan, running: Running) -> list[Object]:
     return [
         {
             "name": "wait-for-dependencies",
-            "image": image(plan, running.service.image or running.name),
+            "image": image(plan, image_name(plan, running)),
             "imagePullPolicy": "IfNotPresent",
             "command": ["python", "-c", WAIT],
             "env": [
@@ -215,19 +218,18 @@ def _waiting(plan: Plan, running: Running) -> list[Object]:
 
 
 def _services(plan: Plan, running: Running) -> list[Object]:
-    """One for each name; `metrics` is found by pods' annotations and needs none."""
-    if not running.service.port:
+    """One for each name, with the port for requests and the one for metrics, as far as it has them."""
+    offered = {HTTP: running.service_port, METRICS: running.service.metrics_port}
+    ports: list[Object] = [
+        {"name": name, "port": port, "targetPort": name, "protocol": "TCP", "appProtocol": "http"}
+        for name, port in offered.items()
+        if port
+    ]
+    if not ports:
         return []
-    port: Object = {
-        "name": HTTP,
-        "port": running.service_port,
-        "targetPort": HTTP,
-        "protocol": "TCP",
-        "appProtocol": "http",
-    }
-    more = {**running.service.labels, **waypoint_label(plan)}
+    more = {**running.service.labels, **(waypoint_label(plan) if running.service.port else {})}
     return [
-        service(plan, name, running.name, [port], more)
+        service(plan, name, running.name, ports, more)
         for name in dict.fromkeys((running.host_name, *running.service.names))
     ]
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt
 
 from frontdesk.system.layout.named import Named
+from frontdesk.system.layout.names import Namespace, ObjectName
 from frontdesk.system.layout.quantities import Bytes
 from frontdesk.system.options import Port
 from frontdesk.system.section import Section
@@ -26,7 +27,7 @@ class Mesh(Section):
         default="ambient", description="Whether proxies stand on the nodes or beside each replica."
     )
     gateway: str = Field(default="ingress", description="The label `istio` of the pods of its gateway …")
-    gateway_namespace: str = Field(default="istio-ingress", description="… and where they run.")
+    gateway_namespace: Namespace = Field(default="istio-ingress", description="… and where they run.")
     connections: PositiveInt = Field(default=100, description="To one replica, at most.")
     pending: PositiveInt = Field(default=100, description="Requests that wait for one, at most.")
     failures: PositiveInt = Field(default=5, description="5xx in a row, or failed connections, until one is left out …")
@@ -43,11 +44,15 @@ class EdgeOptions(Section):
     kind: Literal["gateway", "ingress"] = Field(
         default="gateway", description="Kubernetes' Gateway API, or an Ingress where the cluster has only that."
     )
-    name: str = Field(default="", description="The object's name; empty: made from the deployment's.")
-    class_name: str = Field(default="envoy", description="The gateway's or ingress's class.")
-    namespace: str = Field(default="gateway-system", description="Where the edge's own pods run.")
-    issuer: str = Field(default="letsencrypt-prod", description="cert-manager's cluster issuer; empty: no certificate.")
-    tls_secret: str = Field(default="", description="Where the certificate is kept; empty: made from the deployment's.")
+    name: ObjectName = Field(default="", description="The object's name; empty: made from the deployment's.")
+    class_name: ObjectName = Field(default="envoy", description="The gateway's or ingress's class.")
+    namespace: Namespace = Field(default="envoy-gateway-system", description="Where the edge's own pods run.")
+    issuer: ObjectName = Field(
+        default="letsencrypt-prod", description="cert-manager's cluster issuer; empty: no certificate."
+    )
+    tls_secret: ObjectName = Field(
+        default="", description="Where the certificate is kept; empty: made from the deployment's."
+    )
     hosts: tuple[PublicHost, ...] = Field(default=(), description="Public names, and where each leads.")
     hidden: tuple[str, ...] = Field(default=("/metrics",), description="Paths that the world never reaches.")
     max_body: Bytes = Field(default=10 * 2**20, description="The largest body.")
