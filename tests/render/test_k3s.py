@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from frontdesk.render import k3s, kubernetes
+from frontdesk.render.k3s.guide import BRINGS
 from tests.render.blueprints import ALL, plan_of, write
 from tests.render.reading.hosts import read_scripts
 from tests.render.reading.objects import read_objects
@@ -72,6 +73,31 @@ def test_cards_are_shared_by_what_they_can_and_the_reason_is_told() -> None:
     assert said["pc2"]["sharing"]["mps"]["resources"] == [{"name": "nvidia.com/gpu", "replicas": 1}]
     assert all(each["flags"]["migStrategy"] == "none" for each in said.values())  # neither card has MIG
     assert "manifests/nvidia-device-plugin.yaml" not in k3s.files(plan_of("assistant", "production"))
+
+
+def test_what_a_cluster_does_not_know_by_itself_is_installed_before_it_is_asked_for() -> None:
+    own = {"v1", "apps", "autoscaling", "batch", "networking.k8s.io", "policy", "rbac.authorization.k8s.io"}
+    for blueprint, environment in ALL:
+        plan = plan_of(blueprint, environment)
+        groups = {str(each["apiVersion"]).partition("/")[0] for each in kubernetes.objects(plan)} - own
+        one = k3s.files(plan)["README.md"].split("\n## ")[1]
+        begins, _, rest = one.partition("--dry-run=server")
+        for group in groups:
+            assert f"- {BRINGS[group].partition(' and ')[0]}"[:20] in begins
+        assert begins.index("--filename kubernetes/00-namespace.yaml") < len(begins)  # else all within it is refused
+        assert "10-config.yaml" in rest
+
+
+def test_names_of_stores_lead_to_todays_stores_and_their_pooler_too() -> None:
+    said = list(yaml.safe_load_all(k3s.files(plan_of("conversation", "production"))["today.yaml"]))
+    assert {each["metadata"]["name"] for each in said} == {
+        *("postgres-primary-service", "postgres-master-service", "pgbouncer", "redis-service"),
+    }
+
+
+def test_a_taint_is_written_whole() -> None:
+    files = k3s.files(plan_of("conversation", "production"))
+    assert yaml.safe_load(files["nodes/ml.yaml"])["node-taint"] == ["nvidia.com/gpu=true:NoSchedule"]
 
 
 def test_a_machine_that_cannot_be_the_node_is_told_everything_it_lacks(tmp_path: Path) -> None:

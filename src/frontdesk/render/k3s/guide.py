@@ -12,6 +12,13 @@ from frontdesk.system.layout.plan import Plan, Running
 from frontdesk.system.layout.quantities import bytes_text, cores_text
 
 TODAY = "today.yaml"
+BRINGS = {  # who knows the objects of a group that is not Kubernetes' own
+    "gateway.networking.k8s.io": "the Gateway API and an implementation of the class `{edge_class}` in `{edge_space}`",
+    "cert-manager.io": "cert-manager, for certificates",
+    "external-secrets.io": "External Secrets, and its ClusterSecretStore",
+    "bitnami.com": "Sealed Secrets",
+    "autoscaling.k8s.io": "the Vertical Pod Autoscaler, which only recommends",
+}
 OBJECTS = "kubernetes"  # the folder that `frontdesk render kubernetes` is written to
 
 
@@ -68,17 +75,28 @@ sh install.sh server {first.name}
 ```
 {more if others else ""}{how}
 {_images(plan)}
-Namespace, settings and secrets, before anything that reads them:
+{_brought(plan)}Namespace, settings and secrets, before anything that reads them:
 
 ```sh
 frontdesk render kubernetes --system system.yaml --environment {plan.environment} --out {OBJECTS}
-kubectl apply --filename {OBJECTS} --recursive --dry-run=server
-{_apply(_named(plan, "0", "1"))}
+kubectl apply --filename {OBJECTS}/00-namespace.yaml
+kubectl apply --kustomize {OBJECTS} --dry-run=server
+{_apply(_named(plan, "1"))}
 ```
 
 Done when every node is `Ready`, the dry run is content, and `kubectl get secret {plan.secret_name}
 --namespace {plan.deployment.namespace}` finds the secret. To undo: `k3s-uninstall.sh`, `k3s-agent-uninstall.sh`.
 """
+
+
+def _brought(plan: Plan) -> str:
+    """What must be installed before objects that a cluster does not know by itself."""
+    groups = {str(each["apiVersion"]).partition("/")[0] for each in kubernetes.objects(plan)}
+    lines = [f"- {what}" for group, what in BRINGS.items() if group in groups]
+    if not lines:
+        return ""
+    said = "\n".join(lines).format(edge_class=plan.edge.class_name, edge_space=plan.edge.namespace)
+    return f"Install what the objects ask for:\n\n{said}\n\n"
 
 
 def _images(plan: Plan) -> str:
@@ -152,7 +170,7 @@ Done when counts and audit chain of the restored data are those of the original,
 
 
 def _week_four(plan: Plan) -> str:
-    hosts = ", ".join(host.host for host in plan.edge.hosts) or "the callers' addresses"
+    hosts = ", ".join(dict.fromkeys(host.host for host in plan.edge.hosts)) or "the callers' addresses"
     return f"""\
 ## Week 4: over, with the way back kept for 7 days
 
@@ -176,7 +194,8 @@ def _applied(plan: Plan, services: Iterable[Running]) -> str:
     for names in stages.values():
         lines.append(_apply(f"{OBJECTS}/30-services/{name}.yaml" for name in names))
         waited = " ".join(f"deployment/{name}" for name in names)
-        lines.append(f"kubectl wait --for=condition=Available --namespace {plan.deployment.namespace} {waited}")
+        space = plan.deployment.namespace
+        lines.append(f"kubectl wait --for=condition=Available --timeout=600s --namespace {space} {waited}")
     return "\n".join(lines) or "true # none"
 
 

@@ -53,7 +53,7 @@ def configuration(node: Node) -> dict[str, object]:
         "kubelet-arg": ["pod-max-pids=2048", f"eviction-hard=memory.available<{_reserve(node)},nodefs.available<10%"],
     }
     if node.host and node.host.taint:
-        found["node-taint"] = [f"{node.host.taint}=true:NoSchedule"]
+        found["node-taint"] = [_taint(node.host.taint)]
     if node.host and node.host.gpu:
         found["default-runtime"] = "nvidia"  # pods ask for a card by its resource alone
     return found
@@ -76,6 +76,13 @@ def registries(plan: Plan) -> str:
     head = "# Credentials are added on the machines, under `configs`: docs.k3s.io/installation/private-registry\n"
     mirrors: dict[str, dict[str, str]] = {name: {} for name in names}
     return head + yaml_text({"mirrors": mirrors})
+
+
+def _taint(said: str) -> str:
+    """Whole, of `key`, `key=value` or `key=value:effect`."""
+    rest, _, effect = said.partition(":")
+    key, _, value = rest.partition("=")
+    return f"{key}={value or 'true'}:{effect or 'NoSchedule'}"
 
 
 def _reserve(node: Node) -> str:

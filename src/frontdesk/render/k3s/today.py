@@ -14,8 +14,14 @@ def own_stores(plan: Plan) -> tuple[Postgres | Redis, ...]:
 
 def bridge(plan: Plan) -> str:
     """A service for each store's name that leads to the machine where the store is today."""
-    objects = [_leads(plan, store, name) for store in own_stores(plan) for name in (store.name, *store.names)]
+    objects = [_leads(plan, store, name) for store in own_stores(plan) for name in _names(store)]
     return "# Deleted in week 3, when the stores move.\n" + yaml_text(*objects)
+
+
+def _names(store: Postgres | Redis) -> tuple[str, ...]:
+    """What services call it, and the pooler before it."""
+    pooler = (store.pooler.name,) if isinstance(store, Postgres) and store.pooler else ()
+    return (store.name, *store.names, *pooler)
 
 
 def _leads(plan: Plan, store: Postgres | Redis, name: str) -> dict[str, object]:
