@@ -37,7 +37,7 @@ DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2): a killed test run leaves no
 class PostgresServer:
     """PostgreSQL in a folder of its own, without fsync: commits outlive a kill, not a power loss."""
 
-    def __init__(self, *, connections: int = 200) -> None:
+    def __init__(self, *, connections: int = 200, copy_of: "PostgresServer | None" = None) -> None:
         self._connections = connections
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="frontdesk-postgres-"))
@@ -47,15 +47,16 @@ class PostgresServer:
         self._names = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._started = False
-        self.data.mkdir()
+        self.data.mkdir(mode=0o700)
         if self._user is not None:
             os.chown(self._folder, self._user, self._user)
             os.chown(self.data, self._user, self._user)
+        words = ["initdb", "-D", self.data, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
+        if copy_of is not None:  # it streams from that one, which is at work
+            words = ["pg_basebackup", "-D", self.data, "-h", "127.0.0.1", "-p", str(copy_of.port), "-R", "-c", "fast"]
+        program, *rest = words
         subprocess.run(
-            [
-                self.binaries / "initdb",
-                *("-D", self.data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"),
-            ],
+            [self.binaries / program, *rest, "-U", "postgres"],
             check=True,
             capture_output=True,
             user=self._user,

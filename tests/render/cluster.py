@@ -234,8 +234,13 @@ def expected_edges(plan: Plan) -> set[tuple[str, str, int]]:
                 if port:
                     found.add((running.name, services[target], port))
     found |= {
-        (f"{plan.name}-backup", store.name.removesuffix("-service"), store.port)  # past any pooler
+        (
+            f"{plan.name}-backup",
+            name.removesuffix("-service"),
+            store.port,
+        )  # past any pooler, and of a database the copy
         for key, store in plan.stores.items()
         if key in ("postgres", "redis") and not store.managed
+        for name in (store.name, *([store.replica_name] if key == "postgres" and store.replicas else []))
     }
     return found

@@ -209,7 +209,7 @@ def _subject(system: System, secret: bytes) -> Subject:
         home=system.home,
         file=system.file,
         variables=_variables(system),
-        store=store_of(system.database_url),
+        store=store_of(system.database_url, system.section(BackupOptions).copy_host),
         database_file=Path(system.database_url.removeprefix("sqlite:///")) if embedded else None,
         sealed_with=keys.ring.name,
         signed_with=keys.signer,

@@ -26,6 +26,12 @@ def _remote(address: str) -> str:
     return address
 
 
+def _host(said: str) -> str:
+    if said and not re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?", said):
+        raise ValueError("a host is like `postgres-replica` or `10.0.0.7:5432`")
+    return said
+
+
 def _time_of_day(time: str) -> str:
     if time == NEVER:
         return ""
@@ -67,6 +73,11 @@ class BackupOptions(Section):
     )
     at: Annotated[str, Env("BACKUP_AT"), AfterValidator(_time_of_day)] = Field(
         default="02:00", description="When the desk makes one, in UTC; `never`: only `frontdesk backup create` does."
+    )
+    copy_host: Annotated[str, Env("BACKUP_DB_HOST"), AfterValidator(_host)] = Field(
+        default="",
+        description="Where a copy of the PostgreSQL server is (`host` or `host:port`): backups are read from it once it"
+        " has all that the server had at their beginning, and from the server itself while it is away.",
     )
     keep_days: PositiveInt = Field(default=30, description="Days after which a backup goes, in both places.")
     keep: Keep | None = Field(default=None, description="Instead of `keep_days`: so many days, weeks and months.")

@@ -57,12 +57,16 @@ class Store(Protocol):
         ...
 
 
-def store_of(url: str) -> Store:
-    """The database at an address."""
+def store_of(url: str, copy_host: str = "") -> Store:
+    """The database at an address; of PostgreSQL, `copy_host` is where a copy is, from which snapshots are taken."""
+    from frontdesk.operate.backup.copies import CopiedStore
     from frontdesk.operate.backup.postgres import PostgresStore
     from frontdesk.operate.backup.sqlite import SqliteStore
 
-    return SqliteStore(Path(url.removeprefix("sqlite:///"))) if url.startswith("sqlite") else PostgresStore(url)
+    if url.startswith("sqlite"):
+        return SqliteStore(Path(url.removeprefix("sqlite:///")))
+    server = PostgresStore(url)
+    return CopiedStore(server, server.on(copy_host)) if copy_host else server
 
 
 async def check_dump(stream: Stream, facts: Facts, scratch: Path | None) -> None:

@@ -47,6 +47,12 @@ class PostgresStore:
     def __init__(self, url: str) -> None:
         self._url = sa.make_url(url)
 
+    def on(self, host: str) -> "PostgresStore":
+        """The same database on another host; `host:port` where its port is another one too."""
+        name, _, port = host.partition(":")
+        url = self._url.set(host=name, port=int(port) if port else self._url.port)
+        return PostgresStore(url.render_as_string(hide_password=False))
+
     @property
     def where(self) -> str:
         """Host and name."""
@@ -61,6 +67,18 @@ class PostgresStore:
             facts = await _facts(connection, self.where)
             size = int(await connection.fetchval("SELECT pg_database_size(current_database())"))
             yield Snapshot(facts=facts, size=size, stream=partial(self._dump, programs, exported))
+
+    async def written(self) -> str:
+        """How far the server has written (an LSN of its log)."""
+        async with self._connected() as connection:
+            return str(await connection.fetchval("SELECT pg_current_wal_lsn()::text"))
+
+    async def follows(self, position: str) -> bool:
+        """Whether this copy has everything up to that LSN. Raises `StoreUnavailable` where it is away, or no copy."""
+        async with self._connected() as connection:
+            if not await connection.fetchval("SELECT pg_is_in_recovery()"):
+                raise StoreUnavailable("It is no copy of another server any more", where=self.where)
+            return bool(await connection.fetchval("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", position))
 
     async def exists(self) -> bool:
         """Whether it has the table of revisions."""

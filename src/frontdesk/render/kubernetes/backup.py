@@ -97,18 +97,23 @@ def _job(plan: Plan) -> Object:
 
 
 def reached(plan: Plan) -> dict[str, tuple[str, int]]:
-    """The pods and ports of stores that the job needs, by the stores' keys: the servers themselves, past any pooler."""
+    """The pods and ports of stores that the job needs: the servers, past any pooler, and the database's copies."""
     running = model(plan)
     wanted = {*running.service.needs, *running.service.calls}
     stores = {key: store for key, store in running_stores(plan).items() if key in wanted}
-    return {key: (set_name(store.name), store.port) for key, store in stores.items()}
+    found = {key: (set_name(store.name), store.port) for key, store in stores.items()}
+    if (store := stores.get("postgres")) and store.replicas:
+        found["copies"] = (set_name(store.replica_name), store.port)
+    return found
 
 
-def _past_the_pooler(plan: Plan) -> dict[str, str]:
-    """A dump is one long session, which a pooler of transactions cannot give."""
+def _database(plan: Plan) -> dict[str, str]:
+    """A dump is one long session, which a pooler of transactions cannot give; where there are copies, one is read."""
     store = running_stores(plan).get("postgres")
-    pooled = isinstance(store, Postgres) and store.pooler is not None and "postgres" in reached(plan)
-    return {"DB_HOST": store.name, "DB_PORT": str(store.port)} if store is not None and pooled else {}
+    if not isinstance(store, Postgres) or "postgres" not in reached(plan):
+        return {}
+    server = {"DB_HOST": store.name, "DB_PORT": str(store.port)} if store.pooler else {}
+    return server | ({"BACKUP_DB_HOST": store.replica_name} if store.replicas else {})
 
 
 def _pod(plan: Plan) -> Object:
@@ -126,7 +131,7 @@ def _pod(plan: Plan) -> Object:
         "envFrom": [{"configMapRef": {"name": config_name(plan)}}],
         "env": environment_of(
             plan,
-            {**running.variables, **_past_the_pooler(plan), "BACKUP_FOLDER": FOLDER},
+            {**running.variables, **_database(plan), "BACKUP_FOLDER": FOLDER},
             tuple(dict.fromkeys((*own, *secrets.backup_names(plan)))),
             "backup",
         ),
