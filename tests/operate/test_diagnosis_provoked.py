@@ -23,6 +23,7 @@ from frontdesk.operate.diagnosis.cluster import cluster_seen, kubectl
 from frontdesk.operate.diagnosis.diagnose import diagnose
 from frontdesk.operate.diagnosis.observe import Wanted, machine_seen, observe
 from frontdesk.operate.diagnosis.report import report
+from frontdesk.operate.diagnosis.seen import Seen
 from frontdesk.operate.doctor import Finding
 from frontdesk.operate.ports import free_port
 from frontdesk.operate.release.record import Content, Releases
@@ -351,6 +352,10 @@ with (here / "calls").open("a") as calls:
 if not sys.argv[1].endswith("=prod"):
     sys.exit("error: context does not exist")
 kind = sys.argv[4] if len(sys.argv) > 4 else ""
+if kind == "--raw":
+    kind = sys.argv[5].rpartition("/")[2] + "-use"
+    if not (here / (kind + ".json")).exists():
+        sys.exit("Error from server (NotFound): the server could not find the requested resource")
 file = here / (kind + ".json")
 print(file.read_text() if file.exists() else '{{"items": []}}')
 """
@@ -379,6 +384,26 @@ async def test_pods_events_and_quotas_of_a_cluster_are_looked_at(cluster: Path) 
     assert seen.pods[0].name == "realtime-processor-6f7d9"
     assert "manifest unknown" in seen.pods[0].containers[0].state.waiting.message  # type: ignore[union-attr]
     assert all("--namespace=ai-ninja" in call for call in (cluster / "calls").read_text().splitlines())
+    assert (seen.uses, seen.nodes, seen.autoscalers) == ([], [], [])  # no metrics server runs there
     assert (await cluster_seen("staging", "ai-ninja")).fault == "error: context does not exist"
     with pytest.raises(OSError, match="does not exist"):
         await kubectl("staging", "ai-ninja", "get", "pods")
+
+
+@pytest.mark.proves("answering-20")
+async def test_what_pods_and_nodes_use_is_asked_where_a_metrics_server_runs(cluster: Path) -> None:
+    def items(*each: object) -> str:
+        return json.dumps({"kind": "List", "items": each})
+
+    limits = {"name": "app", "resources": {"limits": {"memory": "512Mi"}, "requests": {"cpu": "250m"}}}
+    described = {"metadata": {"name": "gateway-1"}, "spec": {"containers": [limits]}, "status": {"phase": "Running"}}
+    (cluster / "pods.json").write_text(items(described))
+    usage = {"name": "app", "usage": {"cpu": "17m", "memory": "510Mi"}}
+    (cluster / "pods-use.json").write_text(items({"metadata": {"name": "gateway-1"}, "containers": [usage]}))
+    node = {"metadata": {"name": "n1"}, "status": {"allocatable": {"cpu": "4", "memory": "16Gi"}}}
+    (cluster / "nodes.json").write_text(items(node, {"metadata": {"name": "n2"}, "status": {"allocatable": {}}}))
+    (cluster / "nodes-use.json").write_text(items({"metadata": {"name": "n1"}, "usage": {"cpu": "3900m"}}))
+    causes = [finding.cause for finding in diagnose(Seen(cluster=await cluster_seen("prod", "ai-ninja")))]
+    assert any("gateway-1 has used 510 MiB of 512 MiB" in cause for cause in causes)
+    assert any("97.5 % of the CPU of node n1" in cause for cause in causes)
+    assert len(causes) == 2

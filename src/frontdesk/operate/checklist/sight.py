@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx2
 
@@ -96,8 +97,9 @@ async def look(
 
 
 async def _tables(system: System) -> bool | None:
-    if system.database_url.startswith("sqlite") and not (system.home / "desk.db").exists():
-        return None
+    url = system.database_url
+    if url.startswith("sqlite") and not await asyncio.to_thread(Path(url.removeprefix("sqlite:///")).exists):
+        return None  # opening it would make it
     try:
         async with asyncio.timeout(PATIENCE):
             database = await Database.open(system.database_url, pool_size=1, max_overflow=1, lock_wait=PATIENCE)

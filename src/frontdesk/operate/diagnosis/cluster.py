@@ -7,11 +7,12 @@ from typing import TypeVar
 
 import msgspec
 
-from frontdesk.operate.diagnosis.kubernetes import Event, Pod, Quota
+from frontdesk.operate.diagnosis.kubernetes import Autoscaler, Event, Node, NodeUse, Pod, PodUse, Quota
 from frontdesk.operate.diagnosis.seen import ClusterSeen
 
 T = TypeVar("T")
 PATIENCE = 15.0  # seconds for each question
+METRICS = "/apis/metrics.k8s.io/v1beta1"
 
 
 class _List(msgspec.Struct, frozen=True):
@@ -19,16 +20,24 @@ class _List(msgspec.Struct, frozen=True):
 
 
 async def cluster_seen(context: str, namespace: str) -> ClusterSeen:
-    """Pods, events and quotas of the namespace, and the mesh's proxies where there are some. Raises nothing."""
-    asked = [kubectl(context, namespace, "get", kind, "--output=json") for kind in ("pods", "events", "resourcequotas")]
+    """What the namespace holds and uses, and the mesh's proxies where there are some. Raises nothing."""
+    kinds = ("pods", "events", "resourcequotas", "horizontalpodautoscalers")
     try:
-        pods, events, quotas = await _together(asked)
+        pods, events, quotas, autoscalers = await _together(
+            kubectl(context, namespace, "get", kind, "--output=json") for kind in kinds
+        )
+        uses, nodes, proxies = await asyncio.gather(
+            _uses(context, namespace), _nodes(context, namespace), _proxies(context, namespace)
+        )
         return ClusterSeen(
             namespace=namespace,
             pods=_items(pods, Pod),
             events=_items(events, Event),
             quotas=_items(quotas, Quota),
-            proxies=await _proxies(context, namespace),
+            autoscalers=_items(autoscalers, Autoscaler),
+            uses=uses,
+            nodes=nodes,
+            proxies=proxies,
         )
     except (OSError, msgspec.MsgspecError) as error:
         return ClusterSeen(namespace=namespace, fault=str(error) or type(error).__name__)
@@ -51,6 +60,30 @@ async def _together(asked: Iterable[Coroutine[None, None, str]]) -> list[str]:
     return [task.result() for task in tasks]
 
 
+async def _uses(context: str, namespace: str) -> list[PodUse]:
+    """What pods use now; nothing where no metrics server runs."""
+    try:
+        return _items(
+            await kubectl(context, namespace, "get", "--raw", f"{METRICS}/namespaces/{namespace}/pods"), PodUse
+        )
+    except (OSError, msgspec.MsgspecError):
+        return []
+
+
+async def _nodes(context: str, namespace: str) -> list[tuple[Node, NodeUse]]:
+    """The machines and what is used of each; nothing for those who may not see them."""
+    try:
+        nodes, uses = await _together(
+            kubectl(context, namespace, "get", *words)
+            for words in (("nodes", "--output=json"), ("--raw", f"{METRICS}/nodes"))
+        )
+        used = {each.metadata.name: each for each in _items(uses, NodeUse)}
+        found = _items(nodes, Node)
+    except (OSError, msgspec.MsgspecError):
+        return []
+    return [(node, used[node.metadata.name]) for node in found if node.metadata.name in used]
+
+
 async def _proxies(context: str, namespace: str) -> str:
     if shutil.which("istioctl") is None:
         return ""
@@ -59,7 +92,7 @@ async def _proxies(context: str, namespace: str) -> str:
     except OSError:  # no mesh
         return ""
     head, *lines = said.splitlines() or [""]
-    return "\n".join([head, *(line for line in lines if f".{namespace}" in line.split()[0])])
+    return "\n".join([head, *(line for line in lines if line.partition(" ")[0].endswith(f".{namespace}"))])
 
 
 async def _run(*words: str) -> str:

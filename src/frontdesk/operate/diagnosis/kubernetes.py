@@ -1,4 +1,9 @@
-"""What Kubernetes' API says of pods, events and quotas, as far as cases look at it (kubernetes.io/docs/reference)."""
+"""What Kubernetes' API says of pods, events, quotas and use, as far as cases look at it.
+
+kubernetes.io/docs/reference tells the meaning of each field.
+"""
+
+from datetime import datetime
 
 import msgspec
 
@@ -51,26 +56,50 @@ class Container(_Object, frozen=True):
 
 
 class Condition(_Object, frozen=True):
-    """What is true of a pod."""
+    """What is true of an object."""
 
     type: str = ""
     status: str = ""
+    reason: str = ""
     message: str = ""
 
 
 class PodStatus(_Object, frozen=True):
-    """Of a pod."""
+    """Of a pod. `reason` and `message` are set where the node has ended it."""
 
     phase: str = ""
+    reason: str = ""
+    message: str = ""
     conditions: list[Condition] = []
     container_statuses: list[Container] = []
     init_container_statuses: list[Container] = []
+
+
+class Resources(_Object, frozen=True):
+    """What a container asks for, and what it gets at most."""
+
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+
+
+class Described(_Object, frozen=True):
+    """A container as it is described."""
+
+    name: str = ""
+    resources: Resources = Resources()
+
+
+class PodSpec(_Object, frozen=True):
+    """How a pod is described."""
+
+    containers: list[Described] = []
 
 
 class Pod(_Object, frozen=True):
     """A pod."""
 
     metadata: Metadata = Metadata()
+    spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
     @property
@@ -90,12 +119,26 @@ class Pod(_Object, frozen=True):
         return said or self.status.phase == "Succeeded"
 
 
-class Event(_Object, frozen=True):
-    """Something that happened to an object."""
+class Involved(_Object, frozen=True):
+    """What an event is about."""
 
-    involved_object: Metadata = Metadata()
+    name: str = ""
+    kind: str = ""
+
+
+class Event(_Object, frozen=True):
+    """Something that happened to an object, and when it did so last."""
+
+    involved_object: Involved = Involved()
     reason: str = ""
     message: str = ""
+    last_timestamp: datetime | None = None
+    event_time: datetime | None = None
+
+    @property
+    def at(self) -> datetime | None:
+        """When; None where it does not tell."""
+        return self.last_timestamp or self.event_time
 
 
 class QuotaStatus(_Object, frozen=True):
@@ -110,3 +153,62 @@ class Quota(_Object, frozen=True):
 
     metadata: Metadata = Metadata()
     status: QuotaStatus = QuotaStatus()
+
+
+class Used(_Object, frozen=True):
+    """What a container uses now, as the metrics API tells (`metrics.k8s.io`)."""
+
+    name: str = ""
+    usage: dict[str, str] = {}
+
+
+class PodUse(_Object, frozen=True):
+    """What a pod's containers use now."""
+
+    metadata: Metadata = Metadata()
+    containers: list[Used] = []
+
+
+class NodeUse(_Object, frozen=True):
+    """What is used of a node now."""
+
+    metadata: Metadata = Metadata()
+    usage: dict[str, str] = {}
+
+
+class NodeStatus(_Object, frozen=True):
+    """What a node has for pods."""
+
+    allocatable: dict[str, str] = {}
+
+
+class Node(_Object, frozen=True):
+    """A machine of the cluster."""
+
+    metadata: Metadata = Metadata()
+    status: NodeStatus = NodeStatus()
+
+
+class AutoscalerSpec(_Object, frozen=True):
+    """The most replicas that an autoscaler may start."""
+
+    max_replicas: int = 0
+
+
+class AutoscalerStatus(_Object, frozen=True):
+    """How many it has started, and what keeps it from more."""
+
+    current_replicas: int = 0
+    conditions: list[Condition] = []
+
+
+class Autoscaler(_Object, frozen=True):
+    """A HorizontalPodAutoscaler."""
+
+    metadata: Metadata = Metadata()
+    spec: AutoscalerSpec = AutoscalerSpec()
+    status: AutoscalerStatus = AutoscalerStatus()
+
+    def condition(self, type_: str, status: str) -> Condition | None:
+        """The condition of that type, if it has that status."""
+        return next((each for each in self.status.conditions if (each.type, each.status) == (type_, status)), None)

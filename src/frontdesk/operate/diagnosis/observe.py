@@ -168,7 +168,16 @@ async def _asked(
         return _measured(seen, earlier, earlier, max(age, 1.0))
     await asyncio.sleep(seconds)
     now = await _figures(client, address) or earlier
-    return _measured(seen, now, now.since(earlier), time.monotonic() - begun)
+    passed = time.monotonic() - begun
+    return replace(_measured(seen, now, now.since(earlier), passed), growth=_growth(earlier, now) / passed)
+
+
+def _growth(earlier: Figures, now: Figures) -> float:
+    """Bytes of memory that were taken in between; those of a process that was begun anew do not count."""
+    begun, memory = "process_start_time_seconds", "process_resident_memory_bytes"
+    if earlier.most(begun) != now.most(begun):
+        return 0.0
+    return (now.most(memory) or 0.0) - (earlier.most(memory) or 0.0)
 
 
 async def _ready(client: httpx2.AsyncClient, seen: ProcessSeen, address: str) -> ProcessSeen:

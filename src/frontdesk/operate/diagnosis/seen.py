@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 
 from frontdesk.operate.diagnosis.figures import Figures
-from frontdesk.operate.diagnosis.kubernetes import Event, Pod, Quota
+from frontdesk.operate.diagnosis.kubernetes import Autoscaler, Event, Node, NodeUse, Pod, PodUse, Quota
 from frontdesk.operate.probe.run import Result
 
 NOTHING = Figures({})
@@ -12,7 +14,8 @@ NOTHING = Figures({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSeen:
-    """A process of the desk. `cpu` is a share of one core since it began or within the look, memory in bytes."""
+    """A process of the desk. `cpu` is a share of one core since it began or within the look, memory in bytes; `growth`
+    what it took more within the look, in bytes a second, None without one."""
 
     name: str
     address: str = ""
@@ -22,9 +25,9 @@ class ProcessSeen:
     cpu: float | None = None
     memory: float | None = None
     memory_limit: float | None = None
+    growth: float | None = None
     restarts: int = 0
     state: str = ""
-    killed_for_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +88,17 @@ class MachineSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSeen:
-    """What Kubernetes says of the namespace, `proxies` what `istioctl proxy-status` prints; `fault`: why it is mute."""
+    """What Kubernetes says of the namespace, and when; `uses` and `nodes` are empty where no metrics are served or not
+    to everybody. `proxies`: what `istioctl proxy-status` prints; `fault`: why it is mute."""
 
     namespace: str = ""
+    at: datetime = field(default_factory=partial(datetime.now, UTC))
     pods: Sequence[Pod] = ()
     events: Sequence[Event] = ()
     quotas: Sequence[Quota] = ()
+    autoscalers: Sequence[Autoscaler] = ()
+    uses: Sequence[PodUse] = ()
+    nodes: Sequence[tuple[Node, NodeUse]] = ()
     proxies: str = ""
     fault: str = ""
 

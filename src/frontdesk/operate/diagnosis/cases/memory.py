@@ -1,23 +1,22 @@
-"""Memory, CPU, disk and quotas: who exceeds what, and by how much to raise it."""
+"""Memory, CPU and disk: who exceeds what, and by how much to raise it."""
 
 from collections.abc import Iterator
 
 from frontdesk.operate.diagnosis.case import fail, share, size, warn
-from frontdesk.operate.diagnosis.kubernetes import Quota
-from frontdesk.operate.diagnosis.seen import Seen
+from frontdesk.operate.diagnosis.cases.use import of_cluster
+from frontdesk.operate.diagnosis.seen import ProcessSeen, Seen
 from frontdesk.operate.doctor import Finding
-from frontdesk.system.layout.quantities import amount_of_bytes, millicores
 
 HIGH, FULL = 0.8, 0.95
 LITTLE_DISK = 0.15
+SOON = 3600.0  # seconds
 RAISE = "Raise its memory limit (engagement: to 8Gi) or run fewer workers in one process"
 
 
 def killed(seen: Seen) -> Iterator[Finding]:
     """Engagement, section 12: killed for memory, or about to be."""
     for process in seen.processes:
-        if process.killed_for_memory:
-            yield fail("memory", f"{process.name} was killed for memory", f"{RAISE}: resources.limits.memory.")
+        yield from _growing(process)
         if process.memory_limit and process.memory and process.memory >= HIGH * process.memory_limit:
             part = share(process.memory / process.memory_limit)
             used = f"{size(process.memory)} of {size(process.memory_limit)} ({part})"
@@ -29,9 +28,25 @@ def killed(seen: Seen) -> Iterator[Finding]:
             if container.killed_for_memory:
                 cause = f"{pod.name} was killed for memory ({container.restart_count} restarts)"
                 yield fail("memory", cause, f"{RAISE}: services.NAME.resources.limits.memory, then render again.")
-    if seen.machine.killed_for_memory and not any(each.killed_for_memory for each in seen.processes):
+    if seen.machine.killed_for_memory:
+        again = ", ".join(each.name for each in seen.processes if each.restarts)
         cause = f"This machine has killed {seen.machine.killed_for_memory} processes for memory since it started"
-        yield warn("memory", cause, "The kernel's log names them: journalctl -k -g 'Out of memory'")
+        more = f"; {again} ended by itself and was started again" if again else ""
+        yield warn("memory", cause + more, "The kernel's log names them: journalctl -k -g 'Out of memory'")
+
+
+def _growing(process: ProcessSeen) -> Iterator[Finding]:
+    """The trend of its memory, where figures were looked at twice."""
+    if not process.growth or not process.memory or not process.memory_limit:
+        return
+    left = (process.memory_limit - process.memory) / process.growth
+    if 0 < left <= SOON:
+        cause = (
+            f"{process.name} grows by {size(process.growth * 60)} a minute, and has none left in {left / 60:.0f} min"
+        )
+        yield warn(
+            "memory", cause, "Look again over a longer time: --over 300. If it goes on, restart it; then report it."
+        )
 
 
 def shortage(seen: Seen) -> Iterator[Finding]:
@@ -51,25 +66,4 @@ def shortage(seen: Seen) -> Iterator[Finding]:
         cause = f"{size(machine.disk_free)} of {size(machine.disk_size)} of the disk are free"
         yield warn("shortage", cause, "Move old backups away, shorten `retention`, or enlarge the disk.")
     if seen.cluster is not None:
-        for quota in seen.cluster.quotas:
-            yield from _quota(quota)
-
-
-def _quota(quota: Quota) -> Iterator[Finding]:
-    """Each resource of it that is nearly used up (kubernetes.io/docs/concepts/policy/resource-quotas)."""
-    for name, bound in quota.status.hard.items():
-        used = quota.status.used.get(name, "0")
-        most, taken = _amount(name, bound), _amount(name, used)
-        if most and taken >= HIGH * most:
-            found = fail if taken >= most else warn
-            remedy = "Raise it in `deployment`, or ask for less: the next replica may not fit."
-            yield found("shortage", f"{used} of {bound} of the quota {name} is taken", remedy)
-
-
-def _amount(name: str, said: str) -> float:
-    try:
-        if "memory" in name or "storage" in name:
-            return amount_of_bytes(said)
-        return millicores(said)  # of counts, thousandths too: only their ratio matters
-    except ValueError:
-        return 0
+        yield from of_cluster(seen.cluster)
