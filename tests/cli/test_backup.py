@@ -3,14 +3,19 @@
 import io
 import json
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 
-from frontdesk.operate.backup import own_server
+from frontdesk.operate.backup import manifest, own_server
 from tests.cli.conftest import Command
 
 KEY = "0123456789abcdef" * 4
@@ -57,10 +62,10 @@ def test_the_name_is_of_the_desk_or_as_the_system_file_says(frontdesk: Command, 
     (home / "system.yaml").write_text(f"desk: {{name: AI Assistant}}\n{lean}")
     assert frontdesk("backup", "create").out.startswith("ai_assistant_2")
     (home / "system.yaml").write_text(f"backup: {{name: nightly-%Y}}\n{lean}")
-    assert frontdesk("backup", "create").out.startswith("nightly-2")
-    again = frontdesk("backup", "create")
-    assert again.code == 1
-    assert "There is a backup of this name" in again.err
+    first, *others = [frontdesk("backup", "create").out.strip() for _ in range(3)]
+    assert first.startswith("nightly-2")
+    assert others == [f"{first}_2", f"{first}_3"]
+    assert frontdesk("backup", "verify", "--all").code == 0
     (home / "system.yaml").write_text(f"backup: {{name: always the same}}\n{lean}")
     assert "a name has letters" in frontdesk("check").out
 
@@ -127,6 +132,109 @@ def test_production_wants_a_key_that_outlives_the_machine(
     assert frontdesk("backup", "create").code == 0
 
 
+# --- several desks in one place, several keys ---------------------------------
+
+
+def aged(place: Path, name: str, days: int, **changes: str) -> str:
+    """Another backup like it, as if it had been made some days earlier, or by somebody else; its name."""
+    made = manifest.read((place / name / manifest.MANIFEST).read_bytes(), name)
+    other = f"{name}_{days}_days_ago"
+    shutil.copytree(place / name, place / other)
+    made = msgspec.structs.replace(made, name=other, made_at=made.made_at - timedelta(days=days), **changes)
+    for file, content in manifest.written(made, bytes.fromhex(KEY)).items():
+        (place / other / file).write_bytes(content)
+    return other
+
+
+@pytest.fixture
+def shared(frontdesk: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place for backups of a desk whose key comes from the environment."""
+    monkeypatch.setenv("BACKUP_KEY", KEY)
+    monkeypatch.setenv("BACKUP_FOLDER", str(tmp_path / "share"))
+    frontdesk("keys", "create", "script")
+    return tmp_path / "share"
+
+
+def test_what_is_outdated_goes_and_what_other_desks_have_put_there_stays(frontdesk: Command, shared: Path) -> None:
+    name = frontdesk("backup", "create").out.strip()
+    own, before_a_renewal = aged(shared, name, 31), aged(shared, name, 32, key="another key")
+    strangers = aged(shared, name, 33, key="another key", signed_with="another secret")
+    told = json.loads(frontdesk("backup", "prune", "--dry-run", "--json").out)
+    assert [each["name"] for each in told] == [before_a_renewal, own]
+    assert (shared / own).exists()
+    assert frontdesk("backup", "prune").err.endswith("2 removed.\n")
+    assert {each.name for each in shared.iterdir()} == {name, strangers}
+
+
+def test_the_last_whole_backup_stays_when_newer_ones_are_damaged(frontdesk: Command, shared: Path) -> None:
+    name = frontdesk("backup", "create").out.strip()
+    old = aged(shared, name, 31)
+    spoil(shared / name / "database.sealed")
+    assert frontdesk("backup", "prune").err.endswith("0 removed.\n")
+    assert {each.name for each in shared.iterdir()} == {name, old}
+
+
+def test_a_former_key_is_told_from_damage_and_the_newest_is_the_newest_that_opens(
+    frontdesk: Command, home: Path, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lean = (home / "system.yaml").read_text()
+    for number, key in enumerate((KEY, KEY[::-1])):
+        (home / "system.yaml").write_text(f"backup: {{name: made-{number}-%Y}}\n{lean}")
+        monkeypatch.setenv("BACKUP_KEY", key)
+        assert frontdesk("backup", "create").code == 0
+    verified = frontdesk("backup", "verify", "--all", "--json")
+    states = {each["name"][:6]: each["state"] for each in json.loads(verified.out)["backups"]}
+    assert (verified.code, states) == (1, {"made-0": "other key", "made-1": "ok"})
+    (home / "system.yaml").write_text(f"desk: {{name: Another}}\n{lean}")
+    assert frontdesk("backup", "verify", "--all").code == 0  # what another desk keeps there is not this one's to read
+    monkeypatch.setenv("BACKUP_KEY", KEY)
+    restored = frontdesk("restore", "latest", "--into", str(tmp_path / "new"))
+    assert (restored.code, restored.out[:6]) == (0, "made-0")
+
+
+# --- killed ---------------------------------------------------------------------
+
+
+def killed(at: str, *words: str) -> None:
+    """Run the command, which is killed when it comes to that function."""
+    module, _, name = at.rpartition(".")
+    program = (
+        f"import os, signal, {module} as there\n"
+        f"there.{name} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from frontdesk.cli.main import run\n"
+        f"run({list(words)!r})\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+
+
+@pytest.mark.parametrize("at", ["creating._write", "creating.check", "shelves.to_disk"])
+def test_a_backup_that_was_killed_is_none(frontdesk: Command, home: Path, at: str) -> None:
+    frontdesk("keys", "create", "script")
+    killed(f"frontdesk.operate.backup.{at}", "backup", "create")
+    assert json.loads(frontdesk("backup", "list", "--json").out) == []
+    assert frontdesk("backup", "verify").code == 1
+    name = frontdesk("backup", "create").out.strip()
+    assert frontdesk("backup", "verify", "--all").out.split()[:2] == ["ok", name]
+
+
+@pytest.mark.parametrize(
+    ("at", "rows"), [("restoring._unpacked", 0), ("restoring._prove", 0), ("restoring._placed", 1)]
+)
+def test_a_restore_that_was_killed_is_done_again(
+    frontdesk: Command, tmp_path: Path, made: str, at: str, rows: int
+) -> None:
+    into = ("--into", str(tmp_path / "new"))
+    killed(f"frontdesk.operate.backup.{at}", "restore", made, *into)
+    again = frontdesk("restore", made, *into)
+    if rows:  # the database was there already, whole
+        assert (again.code, "rows in the database" in again.err) == (2, True)
+        again = frontdesk("restore", made, *into, "--yes")
+    assert again.code == 0, again.err
+    [key] = json.loads(frontdesk("keys", "list", "--json", "--home", str(tmp_path / "new")).out)
+    assert key["name"] == "script"
+
+
 # --- restore ----------------------------------------------------------------
 
 
@@ -147,7 +255,9 @@ def test_a_desk_with_a_postgresql_of_its_own_is_backed_up_and_restored_whether_t
             monkeypatch.delenv("DATABASE_URL")
             assert frontdesk("backup", "create").code == 0
         assert own_server.running(old, "its password") is None
-        name = frontdesk("backup", "create").out.strip()
+        second = frontdesk("backup", "create")
+        assert second.code == 0, second.err
+        name = second.out.strip()
         (old / "desk.db").write_bytes(b"")
         doubtful = frontdesk("backup", "create")
         assert doubtful.code == 2

@@ -3,10 +3,11 @@
 import asyncio
 import secrets
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 import structlog
@@ -14,10 +15,10 @@ import structlog
 from frontdesk.app.sealing import ring_of
 from frontdesk.app.store import Store
 from frontdesk.app.work import Chores, in_rounds
-from frontdesk.errors import BadSetting, FrontdeskError, NotFound
+from frontdesk.errors import BadSetting, FrontdeskError, NotFound, WrongKey
 from frontdesk.gate.signing import derived_key, kept_secret
 from frontdesk.operate.backup import manifest
-from frontdesk.operate.backup.checking import Watch, unwatched
+from frontdesk.operate.backup.checking import Watch, check, unwatched
 from frontdesk.operate.backup.creating import Subject, create, send
 from frontdesk.operate.backup.databases import store_of
 from frontdesk.operate.backup.folder import BACKUP_KEY
@@ -70,25 +71,57 @@ class Backups:
     async def make(self, clock: Clock, watch: Watch = unwatched) -> Manifest:
         """A backup here and in the second place; then the outdated ones go. Raises `BackupFailed` and its kin."""
         began, options = clock.now(), self.options
-        name = options.name_of(began, self.subject.desk)
+        name = await asyncio.to_thread(self._free, options.name_of(began, self.subject.desk))
         made = await create(
             self.subject, name, self.key, self.here, began, clock.now, verify=options.verify, watch=watch
         )
         if self.remote is not None:
             await send(made, self.here, self.remote, self.key, verify=options.verify, watch=watch)
-        await self.prune(clock.now())
+        await self.prune(clock.now(), whole=name)
         return made
 
-    async def prune(self, now: datetime, *, really: bool = True) -> list[tuple[str, str]]:
-        """Take the outdated ones away in both places: place and name of each. Damaged ones stay, for a person."""
+    def _free(self, name: str) -> str:
+        """The name, with a number behind it where a backup has it: of the same second, or of another desk."""
+        taken = set(self.here.names())
+        if self.remote is not None:
+            with suppress(FrontdeskError):  # it is told when the backup is sent
+                taken.update(self.remote.names())
+        return next(each for each in chain([name], (f"{name}_{number}" for number in count(2))) if each not in taken)
+
+    async def prune(self, now: datetime, *, really: bool = True, whole: str = "") -> list[tuple[str, str]]:
+        """Take the outdated ones away in both places: place and name of each.
+
+        Nothing goes before a newer one was read to its end and found whole; `whole` names one that just was. Damaged
+        ones stay, for a person, and so do those of other desks.
+        """
         gone: list[tuple[str, str]] = []
         for shelf in filter(None, (self.here, self.remote)):
-            made = {each.name: each.made_at for each in (await asyncio.to_thread(listed, shelf)).values() if each}
-            for name in outdated(made, self.options, now):
+            for name in await self._outdated(shelf, now, whole):
                 if really:
                     await asyncio.to_thread(shelf.remove, name)
                 gone.append((shelf.where, name))
         return gone
+
+    async def _outdated(self, shelf: Shelf, now: datetime, whole: str) -> list[str]:
+        every = (await asyncio.to_thread(listed, shelf)).values()
+        made = {each.name: each.made_at for each in every if each is not None and self._is_ours(each)}
+        while old := outdated(made, self.options, now):
+            newest = max(made, key=lambda name: (made[name], name))
+            if newest == whole or await self._is_whole(shelf, newest):
+                return old
+            del made[newest]
+        return []
+
+    def _is_ours(self, made: Manifest) -> bool:
+        """Whether this desk made it, with its present key or its present secret: others may lie in the same place."""
+        return made.key == key_id(self.key).decode() or made.signed_with == self.subject.signed_with
+
+    async def _is_whole(self, shelf: Shelf, name: str) -> bool:
+        try:
+            await check(shelf, name, self.key, deep=False)
+        except (BackupDamaged, BackupTooNew, WrongKey):
+            return False
+        return True
 
 
 def shelves_of(system: System) -> tuple[Folder, Shelf | None]:
@@ -115,6 +148,13 @@ def listed(shelf: Shelf) -> Mapping[str, Manifest | None]:
         except (NotFound, BackupDamaged, BackupTooNew):
             found[name] = None
     return found
+
+
+def newest(present: Mapping[str, Manifest | None], key: bytes) -> tuple[str, ...]:
+    """The name of the newest one that is sealed with the key, else of the newest that can be read, else all names."""
+    readable = [made for made in present.values() if made is not None]
+    good = [made for made in readable if made.key == key_id(key).decode()] or readable
+    return (max(good, key=lambda made: made.made_at).name,) if good else tuple(present)
 
 
 def key_to_open(system: System) -> bytes:

@@ -2,9 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
 
 import click
 import msgspec
@@ -28,6 +28,7 @@ frontdesk backup verify --all      read every backup to its last byte
 frontdesk backup prune --dry-run   what is older than it is to be kept"""
 
 
+MARKS = {"ok": "green", "damaged": "red", "other key": "red", "other desk": "yellow"}
 SERVERS_KEY = "servers.key"  # in the home: the password of the desk's own servers
 
 
@@ -88,8 +89,11 @@ def list_(place: Place, as_json: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Every backup; else the newest one.")
 @json_option
 def verify(place: Place, names: tuple[str, ...], every: bool, as_json: bool) -> int:
-    """Read backups to their last byte in both places: digests, seals, rows. Ends with 1 when one is damaged."""
-    from frontdesk.app.backups import key_to_open, listed, shelves_of
+    """Read backups to their last byte in both places: digests, seals, rows. Ends with 1 when one is damaged.
+
+    With --all, one that is sealed with a former key is named and counts as unread; one of another desk does not count.
+    """
+    from frontdesk.app.backups import key_to_open, listed, newest, shelves_of
     from frontdesk.errors import NotFound
 
     system = place.load()
@@ -97,18 +101,24 @@ def verify(place: Place, names: tuple[str, ...], every: bool, as_json: bool) -> 
     results: list[dict[str, object]] = []
     for shelf in filter(None, shelves_of(system)):
         present = listed(shelf)
-        wanted = names or (tuple(present) if every else newest(present))
+        wanted = names or (tuple(present) if every else newest(present, key))
         for name in wanted:
             if name in present:
-                results.append(_verified(shelf, name, key, system, quiet=as_json))
+                stranger = every and _is_of_another(present[name], system)
+                results.append(_verified(shelf, name, key, system, every=every, stranger=stranger, quiet=as_json))
     if missing := [name for name in names if all(result["name"] != name for result in results)]:
         raise NotFound("There is no such backup", where=", ".join(missing), hint="frontdesk backup list")
-    whole = all(result["problem"] is None for result in results)
+    states = {str(result["state"]) for result in results}
+    ok = "ok" in states and states <= {"ok", "other desk"}
     if as_json:
-        print_json({"ok": whole and bool(results), "backups": results})
+        print_json({"ok": ok, "backups": results})
     elif not results:
         note("There is none yet. Next: frontdesk backup create")
-    return 0 if whole and results else 1
+    elif "other key" in states:
+        note(
+            "What is sealed with a former key is verified with that one: BACKUP_KEY_FILE=… frontdesk backup verify NAME"
+        )
+    return 0 if ok else 1
 
 
 @backup.command(examples="frontdesk backup prune --dry-run")
@@ -165,30 +175,35 @@ def size(count: int) -> str:
     return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
 
 
-def newest(present: "Mapping[str, Manifest | None]") -> tuple[str, ...]:
-    """The name of the newest one whose manifest can be read; else what there is."""
-    good = [made for made in present.values() if made is not None]
-    return (max(good, key=lambda made: made.made_at).name,) if good else tuple(present)
+def _is_of_another(made: "Manifest | None", system: "System") -> bool:
+    return made is not None and made.desk != system.name
 
 
-def _verified(shelf: "Shelf", name: str, key: bytes, system: "System", *, quiet: bool) -> dict[str, object]:
+def _verified(
+    shelf: "Shelf", name: str, key: bytes, system: "System", *, every: bool, stranger: bool, quiet: bool
+) -> dict[str, object]:
+    """How one was found. Raises `WrongKey` unless it is one of `every`."""
     from frontdesk.errors import FrontdeskError, WrongKey
     from frontdesk.operate.backup.checking import check
+    from frontdesk.operate.errors import BackupDamaged, BackupTooNew
 
+    state: Literal["ok", "damaged", "other key", "other desk"] = "ok"
     problem: FrontdeskError | None = None
     scratch = system.home if system.home.is_dir() else None
     with watching(quiet=quiet) as watch:
         try:
             asyncio.run(check(shelf, name, key, scratch=scratch, watch=watch))
-        except WrongKey:  # of the reader, not of the backup
-            raise
-        except FrontdeskError as error:
-            problem = error
+        except WrongKey as error:  # of the reader, not of the backup
+            if not every:
+                raise
+            state, problem = "other desk" if stranger else "other key", error
+        except (BackupDamaged, BackupTooNew) as error:
+            state, problem = "damaged", error
     if not quiet:
-        mark = click.style("ok     ", fg="green") if problem is None else click.style("damaged", fg="red")
-        click.echo(f"{mark}  {name}  {shelf.where}" + (f"\n         {problem}" if problem else ""))
+        mark = click.style(f"{state:<10}", fg=MARKS[state])
+        click.echo(f"{mark}  {name}  {shelf.where}" + (f"\n            {problem}" if problem else ""))
     told = None if problem is None else {"code": problem.code, "what": problem.what, "where": problem.where}
-    return {"name": name, "place": shelf.where, "problem": told}
+    return {"name": name, "place": shelf.where, "state": state, "problem": told}
 
 
 def _backups(system: "System") -> "Backups":
@@ -212,30 +227,43 @@ def _told(backups: "Backups", made: "Manifest", *, as_json: bool) -> None:
 
 @contextmanager
 def _with_its_database(place: Place) -> "Generator[System]":
-    """The desk with the database that it really has: its own PostgreSQL runs meanwhile where it has one.
+    """The desk with the database that it really has.
 
     Raises `NotFound` where there is none yet: a backup of nothing would in the end stand in the place of good ones.
     """
-    from frontdesk.errors import BadSetting, NotFound
+    from frontdesk.errors import NotFound
     from frontdesk.operate.backup.databases import store_of
-    from frontdesk.operate.backup.own_server import has_own, run, running
-    from frontdesk.system.options import StoreOptions
 
-    system = place.load()
-    with ExitStack() as stack:
-        if not system.section(StoreOptions).address and has_own(system.home):
-            password, embedded = (system.home / SERVERS_KEY).read_text(), system.home / "desk.db"
-            if running(system.home, password) is None and embedded.exists():
-                raise BadSetting(
-                    "This home holds a SQLite file and a PostgreSQL, and neither runs",
-                    where="DATABASE_URL",
-                    hint=f"Start the desk as it runs, or set DATABASE_URL=sqlite:///{embedded} if it is that one.",
-                )
-            system = place.load({"store.url": stack.enter_context(run(system.home, password))})
+    with with_own_postgres(place, place.load()) as system:
         store = store_of(system.database_url)
         if not asyncio.run(store.exists()):
             raise NotFound("There is no database to back up", where=store.where, hint="`frontdesk up` makes it.")
         yield system
+
+
+@contextmanager
+def with_own_postgres(place: Place, system: "System") -> "Generator[System]":
+    """The desk with the PostgreSQL that it brought along, which runs meanwhile; as it is where it has none.
+
+    Raises `BadSetting` where nobody can tell which of two databases is the desk's.
+    """
+    from frontdesk.errors import BadSetting
+    from frontdesk.operate.backup.own_server import has_own, run, running
+    from frontdesk.system.options import StoreOptions
+
+    if system.section(StoreOptions).address or not has_own(system.home):
+        yield system
+        return
+    password, embedded = (system.home / SERVERS_KEY).read_text(), system.home / "desk.db"
+    if running(system.home, password) is None and embedded.exists():
+        raise BadSetting(
+            "This home holds a SQLite file and a PostgreSQL, and neither runs",
+            where="DATABASE_URL",
+            hint=f"Start the desk as it runs, or set DATABASE_URL=sqlite:///{embedded} if it is that one.",
+        )
+    with run(system.home, password) as url:
+        found, _ = place.examine({"store.url": url})
+        yield found or system
 
 
 def _places(backups: "Backups") -> "list[Shelf]":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from frontdesk.cli.backup import SERVERS_KEY, facts, newest, size, watching
+from frontdesk.cli.backup import SERVERS_KEY, facts, size, watching
 from frontdesk.cli.local import Local, open_local
 from frontdesk.cli.output import json_option, note, print_json
 from frontdesk.cli.place import FOLDER, Place, placed
@@ -60,7 +60,7 @@ def restore(
 
     own = _system(place)
     key = key_to_open(own)
-    shelf, name = _found(own, name, source)
+    shelf, name = _found(own, name, key, source)
     home = into.expanduser().absolute() if into else place.folder
     with ExitStack() as stack:
         target, system = _target(replace(place, home=home), shelf, name, key, only, stack)
@@ -93,9 +93,9 @@ def _system(place: Place, options: Mapping[str, object] | None = None) -> "Syste
     return system
 
 
-def _found(own: "System", name: str, source: str | None) -> "tuple[Shelf, str]":
+def _found(own: "System", name: str, key: bytes, source: str | None) -> "tuple[Shelf, str]":
     """Where the backup lies, the nearer place first, and its name. Raises `NotFound`."""
-    from frontdesk.app.backups import listed, shelf_at, shelves_of
+    from frontdesk.app.backups import listed, newest, shelf_at, shelves_of
     from frontdesk.errors import NotFound
     from frontdesk.system.backup import BackupOptions
 
@@ -103,7 +103,7 @@ def _found(own: "System", name: str, source: str | None) -> "tuple[Shelf, str]":
     shelves = [shelf_at(source, options)] if source else [shelf for shelf in shelves_of(own) if shelf is not None]
     for shelf in shelves:
         if name == LATEST and (present := listed(shelf)):
-            return shelf, newest(present)[-1]
+            return shelf, newest(present, key)[-1]
         if name in shelf.names():
             return shelf, name
     looked = ", ".join(shelf.where for shelf in shelves)

@@ -42,6 +42,16 @@ class NotLookedAfter(FrontdeskError):
     default_hint = "End them with `frontdesk down`, then start again: frontdesk up --processes"
 
 
+class StateDamaged(FrontdeskError):
+    """The file that says which processes run was changed by hand, or is of another version of Frontdesk."""
+
+    code = "state_damaged"
+    default_hint = (
+        "A supervisor that lives writes it anew within 10 s. Otherwise end what `ps -ef | grep frontdesk` shows of this "
+        "home, or have the other version do it; then remove the file."
+    )
+
+
 class OrderFailed(FrontdeskError):
     """The supervisor of a running system could not carry out an order. What it should have replaced goes on."""
 
@@ -91,6 +101,16 @@ class BackupDamaged(FrontdeskError):
 
     code = "backup_damaged"
     default_hint = "Take another backup, or the same one from the other place: `frontdesk backup verify` tells which."
+
+
+class NoRoom(FrontdeskError):
+    """What is in a backup could not be written to a disk of this machine. That tells nothing against the backup."""
+
+    code = "no_room"
+    status = 507
+    default_hint = (
+        "Make room, or let the desk's user write there, and do it again: each file is there whole or not at all."
+    )
 
 
 class BackupForeign(FrontdeskError):

@@ -1,8 +1,11 @@
 """From a desk to a backup and back, on both databases."""
 
 import asyncio
+import contextlib
+import io
 import os
 import stat
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +15,22 @@ import pytest
 import sqlalchemy as sa
 
 from frontdesk.errors import NotFound, WrongKey
-from frontdesk.operate.backup import manifest, postgres
+from frontdesk.operate.backup import folder, manifest, postgres
 from frontdesk.operate.backup.checking import check
 from frontdesk.operate.backup.creating import create
 from frontdesk.operate.backup.databases import store_of
 from frontdesk.operate.backup.manifest import Manifest
 from frontdesk.operate.backup.restoring import Keys, restore
 from frontdesk.operate.backup.shelves import Folder
-from frontdesk.operate.errors import BackupDamaged, BackupFailed, BackupForeign, BackupTooNew, StoreInUse, StoreNotEmpty
+from frontdesk.operate.errors import (
+    BackupDamaged,
+    BackupFailed,
+    BackupForeign,
+    BackupTooNew,
+    NoRoom,
+    StoreInUse,
+    StoreNotEmpty,
+)
 from frontdesk.store.database import Database
 from frontdesk.store.people import people
 from frontdesk.testing.keys import key_ring
@@ -46,9 +57,9 @@ async def names_in(url: str) -> list[str]:
         await database.close()
 
 
-def tree(folder: Path) -> dict[str, bytes]:
+def tree(place: Path) -> dict[str, bytes]:
     """Every file below a folder."""
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    return {str(file.relative_to(place)): file.read_bytes() for file in place.rglob("*") if file.is_file()}
 
 
 @pytest.mark.proves("agents-16")
@@ -297,3 +308,76 @@ async def test_a_full_disk_leaves_nothing_behind(
     with pytest.raises(BackupFailed, match="No space left"):
         await create(subject(home, empty_database_url), NAME, KEY, shelf, MOMENT, lambda: MOMENT)
     assert tree(shelf.path) == {}
+
+
+# --- a disk that is full, an archive that is not ours ------------------------
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("step", ["folder.unarchive", "to_disk"])
+async def test_a_disk_that_fills_up_during_a_restore_is_told_plainly_and_it_can_be_done_again(
+    home: Path,
+    shelf: Folder,
+    empty_database_url: str,
+    empty_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    await fill_desk(empty_database_url)
+    await backed_up(subject(home, empty_database_url), shelf)
+    new = target(tmp_path / "new", empty_url)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"frontdesk.operate.backup.restoring.{step}", full)
+        with pytest.raises(NoRoom, match="No space left"):
+            await restore(shelf, NAME, KEY, new)
+    await restore(shelf, NAME, KEY, new, replace=True)
+    assert len(await names_in(empty_url)) == 3
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_a_full_disk_is_not_taken_for_a_damaged_backup(
+    home: Path, shelf: Folder, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill_desk(empty_database_url)
+    await backed_up(subject(home, empty_database_url), shelf)
+
+    def full(*_: object) -> Iterator[bytes]:
+        yield b"SQLite format 3"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("frontdesk.operate.backup.sqlite.unpack", full)
+    with pytest.raises(NoRoom, match="No space left"):
+        await check(shelf, NAME, KEY)
+
+
+def archive_of(member: tarfile.TarInfo, content: bytes = b"") -> Iterator[bytes]:
+    member.size = len(content)
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as opened:
+        opened.addfile(member, io.BytesIO(content))
+    yield whole.getvalue()
+
+
+@pytest.mark.parametrize("name", ["../outside", "a/../../outside", "/outside"])
+def test_nothing_of_an_archive_is_put_outside(tmp_path: Path, name: str) -> None:
+    (tmp_path / "into").mkdir()
+    with contextlib.suppress(BackupDamaged):
+        folder.unarchive(archive_of(tarfile.TarInfo(name), b"canary"), tmp_path / "into")
+    inside = {"outside": b"canary"} if name.startswith("/") else {}
+    assert tree(tmp_path / "into") == inside
+    assert list(tmp_path.iterdir()) == [tmp_path / "into"]
+    assert not Path("/outside").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE])
+def test_only_plain_files_come_out_of_an_archive(tmp_path: Path, kind: bytes) -> None:
+    member = tarfile.TarInfo("link")
+    member.type, member.linkname = kind, "/etc/passwd"
+    with pytest.raises(BackupDamaged, match="no file"):
+        folder.unarchive(archive_of(member), tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,11 @@
 """Where backups lie: a folder, and a real bucket. Both keep the same promises."""
 
+import http.client
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ from frontdesk.errors import BadSetting, NotFound
 from frontdesk.operate.backup.manifest import MANIFEST, SEAL
 from frontdesk.operate.backup.s3 import Bucket
 from frontdesk.operate.backup.shelves import Folder, Shelf, whole
-from frontdesk.operate.errors import BackupFailed
+from frontdesk.operate.errors import BackupDamaged, BackupFailed
 from frontdesk.operate.ports import free_port
 from frontdesk.system.backup import BackupOptions
 from tests.buckets import SECRET, USER, BucketServer
@@ -37,7 +41,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
         return Folder(tmp_path / "shelf")
     server: BucketServer = request.getfixturevalue("bucket_server")
     options = options_for(server.endpoint)
-    Bucket("s3://backups", options).put("made", backup_in(tmp_path / "made"))  # so that there is a bucket
+    Bucket("s3://backups", options).put(f"made-{tmp_path.name}", backup_in(tmp_path / "made"))  # so there is a bucket
     return Bucket(f"s3://backups/{tmp_path.name}/", options)
 
 
@@ -110,3 +114,102 @@ def test_what_a_killed_backup_left_is_forgotten_after_a_day(tmp_path: Path) -> N
     assert not left.exists()
     assert recent.exists()
     assert foreign.exists()
+
+
+def test_a_name_that_is_taken_is_not_written_over(place: Shelf, tmp_path: Path) -> None:
+    first, second = backup_in(tmp_path / "first"), backup_in(tmp_path / "second", size=2000)
+    place.put("desk_1", first)
+    with pytest.raises(BackupFailed, match="There is a backup of this name") as refused:
+        place.put("desk_1", second)
+    assert "a place of its own" in refused.value.hint
+    for file in first.iterdir():
+        assert whole(place, "desk_1", file.name) == file.read_bytes()
+
+
+@contextmanager
+def failing_at(server: BucketServer, word: str) -> Iterator[str]:
+    """The address of a way to the bucket on which whatever is put under a name with this word meets a 500."""
+
+    class Way(BaseHTTPRequestHandler):
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.command == "PUT" and word in self.path:
+                self.send_response(500)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            there = http.client.HTTPConnection(server.endpoint.removeprefix("http://"), timeout=30)
+            there.request(self.command, self.path, body, dict(self.headers))
+            answer = there.getresponse()
+            content = answer.read()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+            there.close()
+
+        do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _pass_on
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    way = ThreadingHTTPServer(("127.0.0.1", 0), Way)
+    threading.Thread(target=way.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{way.server_port}"
+    finally:
+        way.shutdown()
+        way.server_close()
+
+
+def test_a_bucket_that_fails_midway_keeps_nothing_of_the_backup(
+    bucket_server: BucketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frontdesk.operate.backup.s3.TRIES", 0)
+    made = backup_in(tmp_path / "made")
+    direct = Bucket("s3://backups/midway", options_for(bucket_server.endpoint))
+    direct.put("desk_0", made)
+    with failing_at(bucket_server, MANIFEST) as address:
+        bucket = Bucket("s3://backups/midway", options_for(address))
+        with pytest.raises(BackupFailed, match="does not answer"):
+            bucket.put("desk_1", made)
+    assert direct.names() == ["desk_0"]
+    direct.put("desk_1", made)
+    assert direct.names() == ["desk_0", "desk_1"]
+
+
+def test_folders_of_others_on_the_same_disk_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backups = Folder(tmp_path / "disk")
+    backups.put("desk_1", backup_in(tmp_path / "made"))
+    lost, linked = backups.path / "lost+found", backups.path / "linked"
+    lost.mkdir()
+    linked.symlink_to(backups.path / "desk_1")
+    listing = Path.iterdir
+
+    def guarded(path: Path) -> Iterator[Path]:
+        if path == lost:
+            raise PermissionError(13, "Permission denied")
+        return listing(path)
+
+    monkeypatch.setattr(Path, "iterdir", guarded)
+    assert backups.names() == ["desk_1"]
+
+
+def test_a_disk_that_does_not_give_or_take_is_told_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backups = Folder(tmp_path / "disk")
+    backups.put("desk_1", backup_in(tmp_path / "made"))
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("shutil.rmtree", broken)
+    with pytest.raises(BackupFailed, match="could not be removed: Input/output error"):
+        backups.remove("desk_1")
+    monkeypatch.setattr(Path, "open", broken)
+    with pytest.raises(BackupDamaged, match="Input/output error"):
+        whole(backups, "desk_1", "database.sealed")
+    monkeypatch.setattr(Path, "iterdir", broken)
+    with pytest.raises(BackupFailed, match="cannot be read: Input/output error"):
+        backups.names()

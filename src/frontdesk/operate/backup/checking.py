@@ -12,7 +12,7 @@ from frontdesk.operate.backup.manifest import Manifest, Piece
 from frontdesk.operate.backup.packing import unpack
 from frontdesk.operate.backup.sealing import unseal
 from frontdesk.operate.backup.shelves import Readable, Shelf, whole
-from frontdesk.operate.errors import BackupDamaged
+from frontdesk.operate.errors import BackupDamaged, NoRoom
 
 Watch = Callable[[str, float], None]  # told what is being done, and the share of it that is done
 
@@ -42,19 +42,27 @@ async def check(
 ) -> Manifest:
     """Read every piece. `deep` has the database opened too, in `scratch`, and its rows counted.
 
-    Raises `BackupDamaged` naming the piece, `BackupTooNew`, or `WrongKey`.
+    Raises `BackupDamaged` naming the piece, `BackupTooNew`, `WrongKey`, or `NoRoom` where it cannot be opened.
     """
     made = await asyncio.to_thread(_manifest, shelf, name, key)
     for piece in made.pieces:
         stream = opened(shelf, made, piece, key, watch)
         if piece.name == "database" and deep:
-            await check_dump(stream, made.database, scratch)
+            await _opened(stream, made, scratch)
         elif piece.name == "database":
             await asyncio.to_thread(_exhaust, stream)
         elif await asyncio.to_thread(folder.drain, unpack(stream, piece.name)) != piece.entries:
             raise BackupDamaged("It does not hold the files that its manifest counts", where=f"{name}/{piece.name}")
         await asyncio.to_thread(_exhaust, stream)  # whoever read it may have stopped at the end that the content names
     return made
+
+
+async def _opened(stream: Stream, made: Manifest, scratch: Path | None) -> None:
+    try:
+        await check_dump(stream, made.database, scratch)
+    except OSError as error:
+        what = f"The database could not be opened: {error.strerror or type(error).__name__}"
+        raise NoRoom(what, where=str(error.filename or scratch or made.name)) from error
 
 
 def opened(

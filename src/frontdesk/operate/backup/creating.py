@@ -54,7 +54,7 @@ async def create(
     Whatever goes wrong, nothing of that name is there afterwards.
     """
     if name in await asyncio.to_thread(shelf.names):
-        raise BackupFailed("There is a backup of this name", where=name, hint="`backup.name` may tell the second.")
+        raise BackupFailed("There is a backup of this name", where=name, hint="Take another one.")
     draft = await asyncio.to_thread(shelf.draft, name)
     try:
         facts, pieces = await _pieces(subject, name, key, draft, shelf.path, watch)

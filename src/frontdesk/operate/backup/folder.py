@@ -73,18 +73,20 @@ def archive(entries: Iterable[Entry]) -> Stream:
     yield END
 
 
-def unarchive(stream: Stream, into: Path) -> list[Path]:
-    """Put every file of an archive into a folder, for its owner's eyes alone. Raises `BackupDamaged`."""
-    made: list[Path] = []
+def unarchive(stream: Stream, into: Path) -> None:
+    """Put every file of an archive into a folder, for its owner's eyes alone.
+
+    Raises `BackupDamaged`, also for what `archive` never writes: links, devices, names that lead elsewhere.
+    """
     try:
         with tarfile.open(fileobj=_Reader(stream), mode="r|") as opened:
             for member in opened:
+                if not member.isreg():
+                    raise BackupDamaged("Its archive holds something that is no file", where=member.name)
                 member.mode = 0o600
                 opened.extract(member, into, filter="data")
-                made.append(into / member.name)
     except tarfile.TarError as error:
         raise BackupDamaged(f"Its archive cannot be read: {error}") from error
-    return made
 
 
 def drain(stream: Stream) -> int:

@@ -148,7 +148,7 @@ class PostgresStore:
                 writing.process.kill()
                 raise
             if (code := writing.process.wait()) != 0:
-                raise BackupFailed(f"psql ended with {code}: {writing.complaint()}", where=self.where)
+                raise StoreUnavailable(f"psql ended with {code}: {writing.complaint()}", where=self.where)
 
     @contextmanager
     def _running(

@@ -19,8 +19,8 @@ from frontdesk.operate.backup.checking import Watch, check, manifest_of, opened,
 from frontdesk.operate.backup.databases import Store
 from frontdesk.operate.backup.manifest import Facts, Manifest, PieceName
 from frontdesk.operate.backup.packing import unpack
-from frontdesk.operate.backup.shelves import Shelf
-from frontdesk.operate.errors import BackupDamaged, BackupForeign, BackupTooNew, StoreNotEmpty
+from frontdesk.operate.backup.shelves import Shelf, forget_abandoned, to_disk
+from frontdesk.operate.errors import BackupDamaged, BackupForeign, BackupTooNew, NoRoom, StoreNotEmpty
 from frontdesk.store.audit import Audit
 from frontdesk.store.database import Database
 from frontdesk.store.keyring import KeyRing
@@ -29,6 +29,7 @@ from frontdesk.store.words import word_key
 from frontdesk.system.home import SYSTEM_FILE
 
 Part = Literal["config", "data"]
+SCRATCH = "frontdesk-restore-"  # begins the names of folders with files that are not sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,19 @@ async def restore(
     """Bring a backup back, or its settings (`config`), or its database, files and keys (`data`).
 
     Before anything is touched this raises `NotFound`, `WrongKey`, `BackupDamaged`, `BackupTooNew`, `BackupForeign` for
-    what is not this desk's, `StoreInUse` while a desk runs, and `StoreNotEmpty` for what is there, unless `replace`.
+    what is not this desk's, `StoreInUse` while a desk runs, and `StoreNotEmpty` for what is there, unless `replace`;
+    and at any time `NoRoom`. One that was broken off is begun again, with `replace`.
     """
+    try:
+        return await _restore(shelf, name, key, target, only, replace=replace, watch=watch)
+    except OSError as error:
+        what = f"The backup could not be brought back: {error.strerror or type(error).__name__}"
+        raise NoRoom(what, where=str(error.filename or target.home)) from error
+
+
+async def _restore(
+    shelf: Shelf, name: str, key: bytes, target: Target, only: Part | None, *, replace: bool, watch: Watch
+) -> Restored:
     began = time.monotonic()
     made = await asyncio.to_thread(manifest_of, shelf, name, key)
     _refuse(made, target, only)
@@ -158,8 +170,9 @@ def _compare(made: Manifest, keys: Keys) -> None:
 
 @contextmanager
 def _unpacked(shelf: Shelf, made: Manifest, key: bytes, names: Iterable[PieceName]) -> Generator[Path]:
-    """The files of these pieces in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="frontdesk-restore-") as place:
+    """The files of these pieces in a folder that is gone afterwards; what a killed restore left goes, too."""
+    forget_abandoned(Path(tempfile.gettempdir()), f"{SCRATCH}*")
+    with tempfile.TemporaryDirectory(prefix=SCRATCH) as place:
         for name in names:
             if (piece := made.piece(name)) is not None:
                 folder.unarchive(unpack(opened(shelf, made, piece, key), name), Path(place))
@@ -210,8 +223,7 @@ def _placed(files: Iterable[Path], pieces: Path, home: Path) -> list[Path]:
         draft = there.with_name(f".{there.name}.restoring")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened_draft:
             opened_draft.write((pieces / file).read_bytes())
-            opened_draft.flush()
-            os.fsync(opened_draft.fileno())
+        to_disk(draft)
         draft.replace(there)
         written.append(there)
     return written

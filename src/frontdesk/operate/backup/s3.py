@@ -7,15 +7,15 @@ was changed on its way. What was put is asked for its size afterwards.
 import importlib
 import re
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from frontdesk.errors import BadSetting, MissingExtra, NotFound
+from frontdesk.errors import BadSetting, FrontdeskError, MissingExtra, NotFound
 from frontdesk.operate.backup.manifest import MANIFEST, SEAL
-from frontdesk.operate.backup.shelves import ENDINGS, PART
+from frontdesk.operate.backup.shelves import ENDINGS, PART, SHARED
 from frontdesk.operate.errors import BackupFailed
 from frontdesk.system.backup import BackupOptions
 
@@ -66,6 +66,16 @@ class Bucket:
 
     def put(self, name: str, folder: Path) -> None:
         """Put the pieces there, look whether they are as large as here, then the manifest. Raises `BackupFailed`."""
+        if self._holds(name):
+            raise BackupFailed("There is a backup of this name", where=f"{self.where}/{name}", hint=SHARED)
+        try:
+            self._put(name, folder)
+        except FrontdeskError:
+            with suppress(FrontdeskError):  # a bucket that takes nothing may not let go of anything either
+                self.remove(name)
+            raise
+
+    def _put(self, name: str, folder: Path) -> None:
         files = sorted(
             (file.name for file in folder.iterdir()), key=lambda file: LAST.index(file) if file in LAST else -1
         )
@@ -84,6 +94,17 @@ class Bucket:
             files.sort(key=lambda file: not file.endswith(MANIFEST))
             for file in files:
                 self._calls.delete(self._store, file)
+
+    def _holds(self, name: str) -> bool:
+        """Whether anything of a backup of that name is there; some servers make the bucket with the first file."""
+        with self._told():
+            try:
+                listed: Any = self._calls.list(self._store, prefix=name)
+                return any(page for page in listed)
+            except self._broken as error:
+                if "NoSuchBucket" in str(error):
+                    return False
+                raise
 
     @contextmanager
     def _told(self) -> Generator[None]:

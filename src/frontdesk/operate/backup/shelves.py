@@ -11,11 +11,12 @@ from typing import Protocol
 
 from frontdesk.errors import NotFound
 from frontdesk.operate.backup.manifest import MANIFEST, SEAL
-from frontdesk.operate.errors import BackupFailed
+from frontdesk.operate.errors import BackupDamaged, BackupFailed
 
 PART = 1 << 20  # bytes that are read at once
 ABANDONED = 24 * 3600.0  # seconds
 ENDINGS = (".sealed", ".json", ".seal")
+SHARED = "Give each desk a place of its own: s3://bucket/desk, /mnt/backups/desk."
 
 
 class Readable(Protocol):
@@ -27,7 +28,7 @@ class Readable(Protocol):
         ...
 
     def read(self, name: str, file: str) -> Iterator[bytes]:
-        """A file of a backup in parts. Raises `NotFound`."""
+        """A file of a backup in parts. Raises `NotFound`, `BackupDamaged` or `BackupFailed`."""
         ...
 
 
@@ -39,11 +40,12 @@ class Shelf(Readable, Protocol):
         ...
 
     def put(self, name: str, folder: Path) -> None:
-        """Bring a whole backup there from a folder. Raises `BackupFailed`; then it does not count as one there."""
+        """Bring a whole backup there from a folder. Raises `BackupFailed`; then it does not count as one there, and
+        one that had its name is untouched."""
         ...
 
     def remove(self, name: str) -> None:
-        """Take a backup away, its manifest first."""
+        """Take a backup away, its manifest first. Raises `BackupFailed`."""
         ...
 
 
@@ -62,21 +64,27 @@ class Folder:
         """Its folders that hold files of a backup. Hidden ones are being written."""
         if not self.path.is_dir():
             return []
-        return sorted(entry.name for entry in self.path.iterdir() if _is_backup(entry))
+        try:
+            return sorted(entry.name for entry in self.path.iterdir() if _is_backup(entry))
+        except OSError as error:
+            raise BackupFailed(f"The folder cannot be read: {error.strerror}", where=str(self.path)) from error
 
     def read(self, name: str, file: str) -> Iterator[bytes]:
-        """A file of a backup in parts. Raises `NotFound`."""
+        """A file of a backup in parts. Raises `NotFound`, or `BackupDamaged` where the disk does not give it."""
         path = self.path / name / file
         try:
-            opened = path.open("rb")
+            with path.open("rb") as opened:
+                while part := opened.read(PART):
+                    yield part
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound("There is no such file", where=str(path)) from error
-        with opened:
-            while part := opened.read(PART):
-                yield part
+        except OSError as error:
+            raise BackupDamaged(f"It cannot be read: {error.strerror}", where=str(path)) from error
 
     def put(self, name: str, folder: Path) -> None:
         """Copy it under a hidden name, then give it its name."""
+        if (self.path / name).exists():
+            raise BackupFailed("There is a backup of this name", where=str(self.path / name), hint=SHARED)
         draft = self.draft(name)
         try:
             for file in folder.iterdir():
@@ -100,15 +108,20 @@ class Folder:
     def settle(self, draft: Path, name: str) -> None:
         """Give what was written in `draft` its name, when all of it is on the disk. Raises `OSError`."""
         for file in (*draft.iterdir(), draft):
-            _to_disk(file)
+            to_disk(file)
         draft.rename(self.path / name)
-        _to_disk(self.path)
+        to_disk(self.path)
 
     def remove(self, name: str) -> None:
-        """Take a backup away, its manifest first."""
-        for file in (MANIFEST, SEAL):
-            (self.path / name / file).unlink(missing_ok=True)
-        shutil.rmtree(self.path / name)
+        """Take a backup away, its manifest first. Raises `BackupFailed`."""
+        try:
+            for file in (MANIFEST, SEAL):
+                (self.path / name / file).unlink(missing_ok=True)
+            shutil.rmtree(self.path / name)
+        except OSError as error:
+            place = str(self.path / name)
+            hint = "Let the desk's user own it, then: frontdesk backup prune"
+            raise BackupFailed(f"It could not be removed: {error.strerror or error}", where=place, hint=hint) from error
 
 
 def whole(shelf: Readable, name: str, file: str) -> bytes:
@@ -125,11 +138,16 @@ def forget_abandoned(folder: Path, pattern: str) -> None:
 
 
 def _is_backup(entry: Path) -> bool:
-    visible = entry.is_dir() and not entry.name.startswith(".")
-    return visible and any(file.name.endswith(ENDINGS) for file in entry.iterdir())
+    if entry.name.startswith(".") or entry.is_symlink() or not entry.is_dir():
+        return False
+    try:
+        return any(file.name.endswith(ENDINGS) for file in entry.iterdir())
+    except PermissionError:  # somebody else's, like a disk's lost+found
+        return False
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk itself."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -13,8 +13,8 @@ from frontdesk.errors import NotFound
 from frontdesk.operate.backup.databases import REVISIONS, Proof, Snapshot, Stream
 from frontdesk.operate.backup.manifest import Facts, Kind
 from frontdesk.operate.backup.packing import pack, unpack
-from frontdesk.operate.backup.shelves import PART, forget_abandoned
-from frontdesk.operate.errors import BackupDamaged, BackupFailed, StoreInUse
+from frontdesk.operate.backup.shelves import PART, forget_abandoned, to_disk
+from frontdesk.operate.errors import BackupDamaged, BackupFailed, NoRoom, StoreInUse
 from frontdesk.store.audit import START, Head
 
 SCRATCH = ".backup-"  # begins the names of folders with copies that are not sealed
@@ -69,21 +69,22 @@ class SqliteStore:
             if self._file.exists():
                 await asyncio.to_thread(_rows_alone, self._file)
             draft.chmod(0o600)
-            draft.replace(self._file)
-            for beside in ("-wal", "-shm"):
+            to_disk(draft)
+            for beside in ("-wal", "-shm"):  # a journal of another database must not lie beside this one for a moment
                 self._file.with_name(f"{self._file.name}{beside}").unlink(missing_ok=True)
+            draft.replace(self._file)
+            to_disk(self._file.parent)
 
 
 async def check(stream: Stream, facts: Facts, scratch: Path | None) -> None:
-    """Unpack it, have SQLite check it, count its rows. Raises `BackupDamaged`."""
-    with _scratch(scratch) as folder:
+    """Unpack it, have SQLite check it, count its rows. Raises `BackupDamaged`, or `NoRoom` for such a copy."""
+    with _scratch(scratch or Path(tempfile.gettempdir())) as folder:
         await asyncio.to_thread(_unpacked, stream, folder / "copy.db", facts)
 
 
 @contextmanager
-def _scratch(parent: Path | None) -> Generator[Path]:
-    if parent is not None:
-        forget_abandoned(parent, f"{SCRATCH}*")
+def _scratch(parent: Path) -> Generator[Path]:
+    forget_abandoned(parent, f"{SCRATCH}*")
     folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))
     try:
         yield folder
@@ -141,6 +142,8 @@ def _unpacked(stream: Stream, file: Path, facts: Facts) -> None:
         if _facts(file) != facts:
             raise BackupDamaged("It does not hold the rows that its manifest counts", where="database")
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise NoRoom(f"It could not be opened: {error}", where=str(file.parent)) from error
         raise BackupDamaged(f"SQLite cannot read it: {error}", where="database") from error
 
 
