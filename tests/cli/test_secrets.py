@@ -2,10 +2,12 @@
 
 import io
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from frontdesk.operate.ports import free_port
 from tests.cli.conftest import Command
 
 
@@ -74,3 +76,57 @@ def test_renewing_the_sealing_key_names_the_next_step(frontdesk: Command) -> Non
 @pytest.mark.parametrize("words", [[], ["A", "--all"], ["--all", "--length", "20"]])
 def test_one_secret_or_all_of_them(frontdesk: Command, words: list[str]) -> None:
     assert frontdesk("secrets", "create", *words).code == 2
+
+
+# --- the audit log ---
+
+
+def acts(home: Path) -> list[tuple[str, str, str]]:
+    connection = sqlite3.connect(home / "desk.db")
+    try:
+        return connection.execute("SELECT act, subject, credential FROM audit ORDER BY seq").fetchall()
+    finally:
+        connection.close()
+
+
+def test_each_change_of_a_secret_is_written_down_and_the_log_still_holds(frontdesk: Command, home: Path) -> None:
+    frontdesk("keys", "create", "script")
+    for words in (
+        ("create", "SECRET_KEY"),
+        ("create", "PARTNER_TOKEN"),
+        ("rotate", "SECRET_KEY", "--yes"),
+        ("rotate", "PARTNER_TOKEN"),
+        ("delete", "PARTNER_TOKEN", "--yes"),
+    ):
+        ended = frontdesk("secrets", *words)
+        assert (ended.code, "audit log does not tell" in ended.err) == (0, False), ended.err
+    assert acts(home)[1:] == [
+        ("secret.create", "SECRET_KEY", "terminal"),
+        ("secret.create", "PARTNER_TOKEN", "terminal"),
+        ("secret.rotate", "SECRET_KEY", "terminal"),
+        ("secret.rotate", "PARTNER_TOKEN", "terminal"),
+        ("secret.delete", "PARTNER_TOKEN", "terminal"),
+    ]
+    name = frontdesk("backup", "create").out.strip()  # which proves the log with the renewed secret
+    assert frontdesk("restore", name, "--into", str(home / "trial")).code == 0
+
+
+def test_a_refused_change_is_not_written_down_and_a_desk_without_tables_has_no_log(
+    frontdesk: Command, home: Path
+) -> None:
+    assert frontdesk("secrets", "create", "SECRET_KEY").code == 0
+    assert not (home / "desk.db").exists()
+    frontdesk("keys", "create", "script")
+    assert frontdesk("secrets", "delete", "SECRET_KEY", "--yes").code == 1
+    assert frontdesk("secrets", "create", "SECRET_KEY").code == 1
+    assert {act for act, *_ in acts(home)} == {"key.create"}
+
+
+def test_a_change_stands_when_the_log_cannot_be_reached(
+    frontdesk: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://desk:canary@127.0.0.1:{free_port()}/desk")
+    ended = frontdesk("secrets", "create", "PARTNER_TOKEN")
+    assert (ended.code, len(values(home))) == (0, 1)
+    assert "The audit log does not tell of it: PostgreSQL does not answer" in ended.err
+    assert "canary" not in ended.err

@@ -1,6 +1,7 @@
 """The subjects of the database, opened together."""
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from frontdesk.app.sealing import ring_of
@@ -84,6 +85,19 @@ class Store:
     notes: Notes
     canned: Canned
     surveys: Surveys
+
+
+@asynccontextmanager
+async def open_audit(system: System, secret: bytes, clock: Clock) -> AsyncGenerator[Audit]:
+    """The audit log alone: no tables are brought up to date, and no key of people's words is needed.
+
+    Raises `StoreUnavailable`.
+    """
+    database = await Database.open(system.database_url, pool_size=1, max_overflow=1)
+    try:
+        yield Audit(database, clock, derived_key(secret, "audit"))
+    finally:
+        await database.close()
 
 
 async def open_store(system: System, secret: bytes, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Store:

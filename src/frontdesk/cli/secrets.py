@@ -1,5 +1,6 @@
 """`frontdesk secrets`"""
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -60,6 +61,7 @@ def create(place: Place, name: str | None, everything: bool, length: int | None,
         how = kept.create(system, each, _given(from_file), length=length)
         click.echo(each)
         note(f"      {how}, in {kept.folder_of(system) / each}")
+    _write_down(place, "secret.create", names, _system(place), system)
     if not names:
         note("Nothing is missing that could be made up here.")
     note("Next: frontdesk secrets list" if name else "Next: frontdesk check")
@@ -121,6 +123,7 @@ def rotate(place: Place, name: str, length: int | None, from_file: Path | None, 
     restart = None if no_restart else partial(_restart, place.folder)
     rest = kept.rotate(system, name, _given(from_file), length=length, restart=restart)
     click.echo(name)
+    _write_down(place, "secret.rotate", [name], _system(place), system)
     if name in kept.MEANING:
         note(kept.MEANING[name])
     if rest:
@@ -142,6 +145,7 @@ def delete(place: Place, name: str, yes: bool, force: bool) -> None:
     _ask(f"Delete {name}? Nobody can bring it back.", yes=yes)
     kept.delete(system, name, although_used=force)
     note(f"{name} is deleted.")
+    _write_down(place, "secret.delete", [name], system)
 
 
 def _restart(home: Path, services: Sequence[str]) -> Sequence[str]:
@@ -155,6 +159,44 @@ def _restart(home: Path, services: Sequence[str]) -> Sequence[str]:
         note(f"Starting anew: {', '.join(names)}")
         restarted(home, names)
     return names
+
+
+def _write_down(place: Place, act: str, names: Sequence[str], *systems: "System") -> None:
+    """Into the desk's audit log, if it has one yet: what was done to which secrets, never their values.
+
+    `systems` are the desk with the secrets that may open its database: the new ones, then those before, for a database
+    that was not told yet.
+    """
+    from frontdesk.errors import FrontdeskError
+
+    faults: list[FrontdeskError] = []
+    for system in systems if names else ():
+        try:
+            _written_down(place, act, names, system)
+        except FrontdeskError as error:
+            faults.append(error)
+        else:
+            return
+    if faults:
+        note(f"The audit log does not tell of it: {faults[0].what} ({faults[0].where})")
+
+
+def _written_down(place: Place, act: str, names: Sequence[str], system: "System") -> None:
+    from frontdesk.app.rooms import secrets_of
+    from frontdesk.app.store import open_audit
+    from frontdesk.cli.backup import with_own_postgres
+    from frontdesk.clock import SystemClock
+    from frontdesk.operate.backup.databases import store_of
+    from frontdesk.store.audit import Act
+
+    async def append(opened: "System") -> None:
+        if await store_of(opened.database_url).exists():
+            async with open_audit(opened, secrets_of(opened).desk, SystemClock()) as audit:
+                for name in names:
+                    await audit.append(Act(act=act, credential="terminal", subject=name, outcome=200))
+
+    with with_own_postgres(place, system) as opened:
+        asyncio.run(append(opened))
 
 
 def _system(place: Place) -> "System":
