@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up up-scaled test check proof bench requirements migration lock screenshots docs clean
+.PHONY: help setup up up-scaled test engine check proof bench requirements migration lock screenshots docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -61,6 +61,9 @@ up-scaled: setup  ## run PostgreSQL, Valkey, 2 web processes and 2 workers here 
 
 test: setup .stamps/openai-client  ## run the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+engine: setup  ## build and run rendered containers on a Docker engine of the tests' own (as root)
+	$(BIN)/python -m pytest -n 0 -m engine $(ARGS)
 
 check: lint types layers dead-code tree page-types  ## lint, types, layers, dead code, the tree, the pages' types
 

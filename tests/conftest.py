@@ -25,7 +25,8 @@ from tests.requirements import plugin
 from tests.servers import PostgresServer
 
 # Where single tests take tens of seconds: they come first, so that none is left to one worker at the end.
-LONG = ("tests/scenarios/", "tests/test_build.py", "tests/render/test_engine.py", "tests/render/test_compose_up.py")
+LONG = ("tests/scenarios/", "tests/test_build.py")
+APART = ("proof", "engine")  # markers of what runs only where a run asks for it
 
 for _module in pkgutil.iter_modules(frontdesk.store.__path__):  # each registers its tables on `metadata`
     importlib.import_module(f"frontdesk.store.{_module.name}")
@@ -39,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "proof: takes minutes; runs in `make proof` and not in `make test`")
+    config.addinivalue_line("markers", "engine: builds and runs containers; runs in `make engine` and `make proof`")
     config.addinivalue_line("markers", "browser: needs Debian's Chromium")
     config.pluginmanager.register(plugin, "requirements")
     if not hasattr(config, "workerinput"):
@@ -65,11 +67,12 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
-    if config.option.full or "proof" in config.option.markexpr:
+    if config.option.full:
         return
-    proofs = [item for item in items if item.get_closest_marker("proof") and item.nodeid not in config.args]
-    config.hook.pytest_deselected(items=proofs)
-    items[:] = [item for item in items if item not in proofs]
+    unasked = [mark for mark in APART if mark not in config.option.markexpr]
+    apart = {item for item in items if any(map(item.get_closest_marker, unasked)) and item.nodeid not in config.args}
+    config.hook.pytest_deselected(items=list(apart))
+    items[:] = [item for item in items if item not in apart]
 
 
 def pytest_collection_finish() -> None:

@@ -72,6 +72,7 @@ def answer_of(port: str, key: str) -> str:
     return str(completion["choices"][0]["message"]["content"])  # type: ignore[index]
 
 
+@pytest.mark.engine
 @pytest.mark.proves("assistant-1", "agents-17")
 def test_the_rendered_assistant_starts_answers_passes_its_tests_and_stops(engine: Engine, tmp_path: Path) -> None:
     plan = plan_of("assistant", "development")

@@ -8,6 +8,8 @@ import pytest
 from tests.render.engine import Engine, EngineFailed
 from tests.render.stand_ins import stand_in
 
+pytestmark = pytest.mark.engine
+
 DOCKERFILE = """\
 ARG BASE
 FROM ${BASE} AS builder
