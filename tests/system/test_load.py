@@ -76,7 +76,8 @@ def test_every_mistake_is_told_at_once_with_line_and_remedy(file: Path, tmp_path
     assert told[1] == (f"{file}:2", "Did you mean `greeting`?")
     assert told[2] == (f"{file}:3", "Did you mean `http`?")
     assert told[3][0] == f"{file}:6"
-    assert "valid integer" in found[3].what
+    assert found[3].what == "`http.port` cannot be used: a whole number is wanted"
+    assert "API and pages" in found[3].hint
     assert told[4] == (f"{file}:7", "Did you mean `gate.allowed_origins`?")
     with pytest.raises(BadSystemFile, match="5 problems") as caught:
         load(file, home=tmp_path, variables={"DATABASE_POOL_SIZE": "many"})

@@ -17,6 +17,7 @@ Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 
 LARGEST = 1_000_000  # bytes
 DEEPEST = 20
+SPELLING = "Indent by spaces, never by tabs; close every bracket and quote; put text with `: ` or ` #` in it in quotes."
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # The stubs of yaml leave the types of `parse` out.
@@ -42,9 +43,9 @@ class Document:
             self._read(_events(text, Loader=_LOADER))
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            self.problems.append(self._problem(f"This is not YAML: {error.problem or error.context}", line))
+            self.problems.append(self._problem(f"This is not YAML: {_reason(error)}", line, SPELLING))
         except yaml.YAMLError as error:
-            self.problems.append(self._problem(f"This is not YAML: {str(error).splitlines()[0]}", 1))
+            self.problems.append(self._problem(f"This is not YAML: {str(error).splitlines()[0]}", 1, SPELLING))
 
     @classmethod
     def of(cls, file: File) -> "Document":
@@ -59,7 +60,8 @@ class Document:
                 hint="`frontdesk init` writes a new one.",
             ) from error
         if len(raw) > LARGEST:
-            raise BadSystemFile(f"The system file is larger than {LARGEST:,} bytes", where=str(file), hint="Split it.")
+            hint = "Is it the right file? Documents and texts of their own lie beside it."
+            raise BadSystemFile(f"The system file is larger than {LARGEST:,} bytes", where=str(file), hint=hint)
         try:
             return cls(str(file), raw.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
@@ -81,27 +83,33 @@ class Document:
     def _problem(self, what: str, line: int, hint: str | None = None) -> BadSystemFile:
         return BadSystemFile(what, where=f"{self.name}:{line}", hint=hint)
 
+    def _note_once(self, problem: BadSystemFile) -> None:
+        """Keep a mistake that a line may hold many times."""
+        if not self.problems or str(self.problems[-1]) != str(problem):
+            self.problems.append(problem)
+
     def _read(self, events: Iterator[yaml.Event]) -> None:
         documents = 0
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self.problems.append(self._problem("The file holds several documents", event.start_mark.line + 1))
+                    line = event.start_mark.line + 1
+                    self.problems.append(self._problem("The file holds several documents", line, "Keep one."))
                     return
                 root = next(events)
                 values = self._value(root, events, ())
                 if isinstance(values, dict):
                     self.values = values
                 elif values is not None:
-                    self.problems.append(
-                        self._problem("The file is not a mapping of sections", root.start_mark.line + 1)
-                    )
+                    line = root.start_mark.line + 1
+                    hint = "Write the name of a section, like `desk:`, and its settings indented below it."
+                    self.problems.append(self._problem("The file is not a mapping of sections", line, hint))
 
     def _value(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path) -> Value:
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            self.problems.append(self._problem("Anchors and aliases are not taken", line, "Write the value out."))
+            self._note_once(self._problem("Anchors and aliases are not taken", line, "Write the value out."))
         elif tag := getattr(event, "tag", None):
             self.problems.append(self._problem(f"Tags are not taken: {tag}", line, "Remove it."))
         if len(path) > DEEPEST:
@@ -122,7 +130,7 @@ class Document:
             line = event.start_mark.line + 1
             key = event.value if isinstance(event, yaml.ScalarEvent) else self._value(event, events, path)
             if not isinstance(key, str):
-                self.problems.append(self._problem("A key is not text", line))
+                self.problems.append(self._problem("A key is not text", line, "Put it in quotes."))
                 self._value(next(events), events, path)
                 continue
             here = (*path, key)
@@ -142,6 +150,14 @@ class Document:
             self._lines[here] = event.start_mark.line + 1
             values.append(self._value(event, events, here))
         return values
+
+
+def _reason(error: yaml.MarkedYAMLError) -> str:
+    """What the parser met, and where that began which it was reading."""
+    reason = error.problem or error.context or "it ends too early"
+    if error.problem and error.context and error.context_mark:
+        return f"{reason} {error.context}, which begins in line {error.context_mark.line + 1}"
+    return reason
 
 
 def _scalar(text: str) -> Value:

@@ -1,10 +1,8 @@
 """Loading: file, environment file, variables and options become one `System`, or all of their mistakes at once."""
 
 import contextlib
-import difflib
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path as File
@@ -15,9 +13,11 @@ from pydantic_core import ErrorDetails
 
 from frontdesk import registry
 from frontdesk.errors import BadSetting, BadSystemFile, FrontdeskError
-from frontdesk.system.document import Document, Value
+from frontdesk.system.document import DEEPEST, Document, Value
 from frontdesk.system.environment import IGNORED, SECRETS, Environment
 from frontdesk.system.home import CONTAINER_HOME, blueprints, home_folder
+from frontdesk.system.layout.named import Named
+from frontdesk.system.mistakes import MOST_TOLD, dotted, explained, near
 from frontdesk.system.options import DeskOptions
 from frontdesk.system.production import placeholders, refusals
 from frontdesk.system.section import Binding, Path, Section, bindings, key_of, section_at
@@ -58,8 +58,9 @@ def examine(
 ) -> tuple[System | None, tuple[FrontdeskError, ...]]:
     """As `load`, but tells the mistakes instead of raising them. The system is None where they leave none.
 
-    With `starting` off it is only described, not started: then a secret that production misses is no mistake, and of
-    the file's environments only the chosen one is looked at.
+    With `starting` off it is only described, not started: then a secret that production misses is no mistake, of the
+    file's environments only the chosen one is looked at, and what is wrong in a section is left out of it, so that what
+    the file says besides can be looked at as well: `System.left_out` says which.
     """
     home = home or home_folder(variables)
     try:
@@ -69,7 +70,7 @@ def examine(
         )
     except FrontdeskError as error:
         return None, (error,)
-    loading = _Loading(document, environment, options or {})
+    loading = _Loading(document, environment, options or {}, leaving_out=not starting)
     sections = loading.sections()
     problems: list[FrontdeskError] = loading.problems + (_of_other_environments(loading) if starting else [])
     system = System(
@@ -79,19 +80,23 @@ def examine(
         file=file,
         blueprint=loading.blueprint,
         origins=loading.origins,
+        left_out=frozenset(loading.left_out),
         again=partial(examine, file, env_file=env_file, home=home, options=options, variables=variables),
     )
     system = replace(system, warnings=(*loading.warnings, *placeholders(system)))
     if starting:
         problems.extend(refusals(system))
-    problems.sort(key=_line)
-    return (system if len(sections) == len(kinds()) else None), tuple(problems)
+    problems.sort(key=line_of)
+    return (system if len(sections) == len(kinds()) else None), tuple(_as_many_as_are_read(problems))
 
 
 def described(
     file: File, environment: str, options: Mapping[str, object] | None = None
 ) -> tuple[System | None, tuple[FrontdeskError, ...]]:
-    """What `file` says of one environment, and every mistake in it. This machine and its variables do not count."""
+    """What `file` says of one environment, and every mistake in it. This machine and its variables do not count.
+
+    With mistakes the system is what the rest of the file says, or None where nothing can be made of that.
+    """
     chosen = {**(options or {}), "desk.environment": environment}
     return examine(
         file, env_file=File(os.devnull), home=File(CONTAINER_HOME), options=chosen, variables={}, starting=False
@@ -121,10 +126,16 @@ def together(problems: tuple[FrontdeskError, ...]) -> FrontdeskError:
     return error
 
 
-def _line(problem: FrontdeskError) -> int:
+def line_of(problem: FrontdeskError) -> int:
     """The line of a problem in a file; 0 for one of the environment."""
     number = (problem.where or "").rpartition(":")[2]
     return int(number) if number.isdigit() else 0
+
+
+def _as_many_as_are_read(problems: list[FrontdeskError]) -> Iterator[FrontdeskError]:
+    yield from problems[:MOST_TOLD]
+    if rest := problems[MOST_TOLD:]:
+        yield BadSystemFile(f"{len(rest)} more mistakes", where=rest[0].where, hint="Is it the right file?")
 
 
 def _environment_file(chosen: File | None, file: File | None, home: File) -> File | None:
@@ -159,6 +170,8 @@ class _Loading:
         environment: Environment,
         options: Mapping[str, object],
         chosen: str | None = None,
+        *,
+        leaving_out: bool = False,
     ) -> None:
         self.document = document
         self.environment = environment
@@ -168,6 +181,8 @@ class _Loading:
         self.origins: dict[Path, Origin] = {}
         self.blueprint: str | None = None
         self.chosen = chosen
+        self.leaving_out = leaving_out
+        self.left_out: set[Path] = set()
         self.overlays: dict[str, dict[str, Value]] = {}
         self._within: dict[Path, Path] = {}  # which part of the file a value came from: () or one of its environments
 
@@ -223,7 +238,8 @@ class _Loading:
         self.chosen = str(self.options.get("desk.environment", chosen or DeskOptions().environment))
 
     def _refuse_strangers(self, within: Path, values: Mapping[str, Value]) -> None:
-        for name in values.keys() - kinds().keys():
+        strangers = [name for name in values if name not in kinds()]
+        for name in strangers[: MOST_TOLD + 1]:
             hint = near(name, [*kinds(), BLUEPRINT, ENVIRONMENTS]) or f"Known here: {', '.join(kinds())}."
             self._problem((*within, name), f"There is no section `{name}`", hint)
 
@@ -260,17 +276,39 @@ class _Loading:
         try:
             return kind.model_validate(values)
         except ValidationError as error:
-            for detail in error.errors(include_url=False, include_input=False):
-                self._explain((name, *detail["loc"]), kind, detail)
+            found = error.errors(include_url=False)
+        for detail in found[: MOST_TOLD + 1]:
+            self._explain((name, *detail["loc"]), kind, detail)
+        return self._without(name, kind, values, found) if self.leaving_out and len(found) <= MOST_TOLD else None
+
+    def _without(
+        self, name: str, kind: type[Section], values: dict[str, Any], found: Iterable[ErrorDetails]
+    ) -> Section | None:
+        """The section without its mistakes; None where a whole entry would have to go that others may name."""
+        named = issubclass(kind, Named)
+        for _ in range(DEEPEST):  # what lacks a key goes in the next round, and what lacks that in the one after
+            for detail in found:
+                faulty = _whole(detail["loc"][:-1] if detail["type"] == "missing" else detail["loc"])
+                if not faulty or (named and len(faulty) == 1):
+                    return None
+                _drop(values, faulty)
+                self.left_out.add((name, *faulty))
+            try:
+                return kind.model_validate(values)
+            except ValidationError as error:
+                found = error.errors(include_url=False)
         return None
 
-    def _note_origins(self, path: Path, values: Mapping[str, Any], within: Path) -> None:
-        for key, value in values.items():
+    def _note_origins(self, path: Path, values: dict[str, Any] | list[Any], within: Path) -> None:
+        """Where each value of a part of the file stands; a list of an environment stands in place of the one below."""
+        entries = values.items() if isinstance(values, dict) else enumerate(values)
+        key: str | int
+        for key, value in entries:
             here = (*path, key)
             if self.document and self.document.holds((*within, *here)):
                 self.origins[here] = Origin("system file", self.document.place((*within, *here)))
                 self._within[here] = within
-            if isinstance(value, dict):
+            if isinstance(value, dict | list):
                 self._note_origins(here, value, within)  # pyright: ignore[reportUnknownArgumentType] — keys are text, by Document
 
     def _bind(self, binding: Binding, values: dict[str, Any]) -> None:
@@ -299,11 +337,9 @@ class _Loading:
             owner = section_at(kind, path[1:-1])
             keys = [key_of(name, field) for name, field in owner.model_fields.items()] if owner else []
             hint = near(str(path[-1]), keys) or _elsewhere(str(path[-1])) or f"Known here: {', '.join(keys)}."
-            self._problem(path, f"There is no setting `{_dotted(path)}`", hint)
+            self._problem(path, f"There is no setting `{dotted(path)}`", hint)
             return
-        reason = detail["msg"].removeprefix("Value error, ")
-        reason = re.sub(r"^(Input|String|List|Tuple) should", "it should", reason)
-        self._problem(path, f"`{_dotted(path)}` cannot be used: {reason[:1].lower()}{reason[1:]}")
+        self._problem(path, *explained(path, kind, detail))
 
     def _problem(self, path: Path, what: str, hint: str | None = None) -> None:
         origin = self._origin_near(path)
@@ -312,13 +348,14 @@ class _Loading:
             remedy = hint or f"Put another one in its place: frontdesk secrets rotate {name}"
             self.problems.append(BadSetting(what, where=origin.place, hint=remedy))
         elif origin is not None and origin.kind in ("variable", "environment file"):
-            self.problems.append(BadSetting(what, where=origin.place, hint=hint or "Change or unset the variable."))
+            remedy = hint or "Change or unset the variable."
+            self.problems.append(BadSetting(what, where=origin.place, hint=remedy))
         elif origin is not None and origin.kind == "option":
             self.problems.append(BadSetting(what, where=origin.place, hint=hint))
         elif self.document:
             self.problems.append(BadSystemFile(what, where=self.document.place(self._in_file(path)), hint=hint))
         else:
-            self.problems.append(BadSystemFile(what, where=_dotted(path), hint=hint))
+            self.problems.append(BadSystemFile(what, where=dotted(path), hint=hint))
 
     def _in_file(self, path: Path) -> Path:
         """Where in the file the value at `path` stands."""
@@ -350,16 +387,6 @@ def _elsewhere(key: str) -> str | None:
     return None
 
 
-def near(word: str, known: Iterable[str]) -> str | None:
-    """`Did you mean …?` with the nearest of `known`, or None when none is near."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
-    return f"Did you mean `{found[0]}`?" if found else None
-
-
-def _dotted(path: Path) -> str:
-    return ".".join(map(str, path))
-
-
 def _laid_over(values: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     """Mappings are joined; anything else of the overlay stands for what was there."""
     joined = dict(values)
@@ -377,7 +404,17 @@ def _put(values: dict[str, Any], path: Path, value: object) -> None:
     values[str(path[-1])] = value
 
 
+def _whole(path: Path) -> Path:
+    """A path up to the first list on its way: items of a list cannot go one by one, their numbers would change."""
+    return path[: next((at for at, part in enumerate(path) if isinstance(part, int)), len(path))]
+
+
 def _drop(values: dict[str, Any], path: Path) -> None:
     for key in path[:-1]:
+        inner = values.get(str(key))
+        if not isinstance(inner, dict):
+            path = (key,)
+            break
+        values[str(key)] = dict(inner)  # pyright: ignore[reportUnknownArgumentType] — a copy: environments share it
         values = values[str(key)]
     values.pop(str(path[-1]), None)

@@ -97,6 +97,13 @@ def section_at(section: type[BaseModel], path: Path) -> type[BaseModel] | None:
     return _within(named, path) if named is not None else None
 
 
+def field_at(section: type[BaseModel], path: Path) -> FieldInfo | None:
+    """The field that describes the value at `path` within `section`; None where none does."""
+    owner = section_at(section, path[:-1]) if path else None
+    fields = owner.model_fields.items() if owner else ()
+    return next((field for name, field in fields if key_of(name, field) == path[-1]), None)
+
+
 def _within(annotation: Any, path: Path) -> type[BaseModel] | None:
     for kind in alternatives(annotation):
         if isinstance(kind, type) and issubclass(kind, BaseModel):

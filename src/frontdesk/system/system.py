@@ -47,7 +47,8 @@ class System:
 
     `home` is the folder of everything that the desk stores; `file` the system file, if there is one; `blueprint` the
     name of the blueprint that the file is made from. `warnings` did not keep the system from loading. `again` loads it
-    from the same places anew, and tells the mistakes that are there now.
+    from the same places anew, and tells the mistakes that are there now. `left_out` are places of the file whose
+    mistakes were left out of the sections, so that the rest could be looked at; never of a system that is to run.
     """
 
     home: File
@@ -57,6 +58,7 @@ class System:
     blueprint: str | None = None
     origins: Mapping[Path, Origin] = field(default_factory=dict[Path, Origin])
     warnings: tuple[FrontdeskError, ...] = ()
+    left_out: frozenset[Path] = frozenset()
     again: "Callable[[], tuple[System | None, tuple[FrontdeskError, ...]]] | None" = field(default=None, compare=False)
 
     @classmethod
@@ -101,7 +103,7 @@ class System:
 
     def source_of(self, path: str) -> Origin:
         """Where the value at `path` (`http.port`) came from."""
-        parts: Path = tuple(path.split("."))
+        parts: Path = tuple(int(part) if part.isdigit() else part for part in path.split("."))
         while parts and parts not in self.origins:
             parts = parts[:-1]
         return self.origins.get(parts, DEFAULT)
