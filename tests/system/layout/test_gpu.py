@@ -72,7 +72,7 @@ def test_shares_that_no_profiles_give_fall_back_to_mps(tmp_path: Path) -> None:
     assert (found.method, found.problems) == ("mps", ())
     assert "MIG's profiles" in found.reason
     forced = shared(tmp_path, "{model: A100, memory: 40Gi, sharing: mig}", shares)
-    assert "do not give these shares together" in forced.problems[0]
+    assert "do not give these shares together" in forced.problems[0][0]
 
 
 def test_one_service_alone_has_the_whole_card_and_without_a_card_it_is_the_cpu(tmp_path: Path) -> None:
@@ -84,6 +84,31 @@ def test_one_service_alone_has_the_whole_card_and_without_a_card_it_is_the_cpu(t
 
 def test_memory_that_is_spared_is_never_planned(tmp_path: Path) -> None:
     tight = "{model: RTX 4090, memory: 12Gi, spare: 1Gi}"
-    assert "worker wants 20 % and 4Gi" in shared(tmp_path, tight).problems[0]
+    assert "`worker` wants 20 % and 4Gi" in shared(tmp_path, tight).problems[0][0]
     assert shared(tmp_path, "{model: RTX 4090, memory: 12Gi}").problems == ()
     assert shared(tmp_path, "{model: RTX 4090, memory: 12Gi, spare: 1Gi, count: 2}").problems == ()
+
+
+def test_each_replica_of_a_machine_takes_its_share(tmp_path: Path) -> None:
+    five = "services: {web: {replicas: 5, gpu: {compute: 30, memory: 9Gi}}}"
+    assert "at most 40 % and 6.0 GiB are left" in shared(tmp_path, "{model: T4, memory: 24Gi}", five).problems[0][0]
+    assert shared(tmp_path, "{model: T4, memory: 32Gi}", five).problems == ()
+    spread = (
+        "services: {web: {replicas: 2, gpu: {compute: 60, memory: 14Gi}}}"  # the small system has two such machines
+    )
+    assert shared(tmp_path, "{model: T4, memory: 16Gi}", spread).problems == ()
+
+
+def test_mig_cuts_a_piece_for_each_replica(tmp_path: Path) -> None:
+    seven = "services: {web: {replicas: 14, gpu: {compute: 14, memory: 9Gi}}}"
+    found = shared(tmp_path, "{model: H100, memory: 80Gi}", seven)
+    assert (found.method, [(slot.profile, slot.count) for slot in found.slots]) == ("mig", [("1g.10gb", 7)])
+    assert shared(tmp_path, "{model: H100, memory: 80Gi}", seven.replace("14, gpu", "16, gpu")).method == "mps"
+
+
+def test_a_slot_belongs_to_one_service(tmp_path: Path) -> None:
+    share = "{gpu: {slot: 1, compute: 10, memory: 1Gi}}"
+    same = f"services: {{web: {share}, worker: {share}}}"
+    ((what, hint),) = shared(tmp_path, "{model: RTX 4090, memory: 24Gi}", same).problems
+    assert what == "`web` and `worker` both want slot 1"
+    assert "slot" in hint

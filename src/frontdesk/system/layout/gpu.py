@@ -4,12 +4,14 @@ What the cards can do is NVIDIA's word: the MIG User Guide (supported GPUs, prof
 (limits of memory and threads for a client need Volta or newer).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from frontdesk.system.layout.hosts import Gpu, Host
-from frontdesk.system.layout.plan import Plan
+from frontdesk.system.layout.plan import Plan, Running
 from frontdesk.system.layout.quantities import bytes_text
 
 Method = Literal["whole", "mig", "mps", "time-slicing", "cpu"]
@@ -38,7 +40,10 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """What one service gets of a card: percent of its computing, bytes of its memory, and of MIG the profile."""
+    """What a replica of a service gets of a card: percent of its computing, bytes of its memory, of MIG the profile.
+
+    `count` is how many replicas of it one machine bears.
+    """
 
     service: str
     number: int | None
@@ -46,18 +51,19 @@ class Slot:
     memory: int
     priority: str
     profile: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class CardPlan:
-    """How the cards of one host are shared, and why so. `problems` keep it from being possible."""
+    """How the cards of one host are shared, and why so. `problems`, each with its remedy, keep it from working."""
 
     host: str
     model: str
     method: Method
     reason: str
     slots: tuple[Slot, ...]
-    problems: tuple[str, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
 
 
 def _cut(compute: int, places: int, *sizes: tuple[int, int, int]) -> Cut:
@@ -102,11 +108,17 @@ def has_limits(gpu: Gpu) -> bool:
 def _slots(plan: Plan, host: str) -> list[Slot]:
     sharing = [running for running in plan.services if running.service.gpu and host in running.service.host]
     slots = [
-        Slot(running.key, share.slot, share.compute, share.memory, share.priority)
+        Slot(running.key, share.slot, share.compute, share.memory, share.priority, count=_on_each(plan, running))
         for running in sharing
         if (share := running.service.gpu) is not None
     ]
     return sorted(slots, key=lambda slot: (slot.number is None, slot.number or 0, slot.service))
+
+
+def _on_each(plan: Plan, running: Running) -> int:
+    """How many replicas one machine bears when they are spread over all that the service names."""
+    machines = sum(plan.hosts[host].count for host in running.service.host if host in plan.hosts)
+    return math.ceil(running.service.least / max(machines, 1))
 
 
 def _of_host(name: str, host: Host, slots: tuple[Slot, ...]) -> CardPlan:
@@ -114,12 +126,13 @@ def _of_host(name: str, host: Host, slots: tuple[Slot, ...]) -> CardPlan:
     if gpu is None:
         return CardPlan(name, "", "cpu", "the host has no card", slots)
     wanted, cut = gpu.sharing, cut_of(gpu)
-    problems = _too_much(gpu, slots)
+    problems = [*_twice(slots), *_too_much(gpu, slots)]
     if wanted == "mig" and cut is None:
-        problems.append(f"{gpu.model} has no MIG: leave `sharing` out, or take `mps`")
+        problems.append((f"the {gpu.model} has no MIG", "Leave `gpu.sharing` out, or say `mps` or `time-slicing`."))
     divided = _divided(cut, gpu, slots) if cut is not None and wanted in ("auto", "mig") else None
     if wanted == "mig" and cut is not None and divided is None:
-        problems.append(f"the profiles of {gpu.model} do not give these shares together")
+        hint = "Leave `gpu.sharing` out, or ask for shares that its profiles have."
+        problems.append((f"the profiles of the {gpu.model} do not give these shares together", hint))
     method, reason = _method(gpu, slots, cut, divided)
     return CardPlan(name, gpu.model, method, reason, divided if method == "mig" and divided else slots, tuple(problems))
 
@@ -129,7 +142,7 @@ def _method(gpu: Gpu, slots: Sequence[Slot], cut: Cut | None, divided: Sequence[
         return gpu.sharing, "the file says so"
     if divided is not None:
         return "mig", f"{gpu.model} can be cut by MIG, which isolates faults, and its profiles give these shares"
-    if len(slots) == 1 and slots[0].compute == 100:
+    if len(slots) == 1 and slots[0].compute == 100 and slots[0].count <= gpu.count:
         return "whole", "one service alone uses it"
     why = f"{gpu.model} has no MIG" if cut is None else f"MIG's profiles of {gpu.model} do not give these shares"
     if has_limits(gpu):
@@ -140,23 +153,31 @@ def _method(gpu: Gpu, slots: Sequence[Slot], cut: Cut | None, divided: Sequence[
     )
 
 
-def _too_much(gpu: Gpu, slots: Sequence[Slot]) -> list[str]:
+def _twice(slots: Sequence[Slot]) -> Iterator[tuple[str, str]]:
+    """Slots that two services want."""
+    for first, second in itertools.pairwise(slots):  # by their numbers
+        if first.number is not None and first.number == second.number:
+            what = f"`{first.service}` and `{second.service}` both want slot {first.number}"
+            yield what, "Give one of them another `gpu.slot`."
+
+
+def _too_much(gpu: Gpu, slots: Sequence[Slot]) -> Iterator[tuple[str, str]]:
     """Shares that exceed the cards, each placed on the first card with room, the largest first."""
     room = gpu.memory - gpu.spare
     free = [[100, room] for _ in range(gpu.count)]
-    problems: list[str] = []
-    for slot in sorted(slots, key=lambda slot: (-slot.memory, -slot.compute)):
+    replicas = [slot for slot in slots for _ in range(slot.count)]
+    for slot in sorted(replicas, key=lambda slot: (-slot.memory, -slot.compute)):
         card = next((card for card in free if card[0] >= slot.compute and card[1] >= slot.memory), None)
         if card is None:
             most = max(free, key=lambda card: card[1])
-            problems.append(
-                f"{slot.service} wants {slot.compute} % and {bytes_text(slot.memory)} of {gpu.model}, "
+            what = (
+                f"`{slot.service}` wants {slot.compute} % and {bytes_text(slot.memory)} of the card ({gpu.model}), "
                 f"and at most {most[0]} % and {most[1] / GIB:.1f} GiB are left"
             )
+            yield what, "Lower the shares or the replicas, or give the host a larger card or more of them."
         else:
             card[0] -= slot.compute
             card[1] -= slot.memory
-    return problems
 
 
 def _divided(cut: Cut | None, gpu: Gpu, slots: Sequence[Slot]) -> tuple[Slot, ...] | None:
@@ -164,13 +185,13 @@ def _divided(cut: Cut | None, gpu: Gpu, slots: Sequence[Slot]) -> tuple[Slot, ..
     if cut is None:
         return None
     compute, places = cut.compute * gpu.count, cut.places * gpu.count
-    divided: list[Slot] = []
-    for slot in sorted(slots, key=lambda slot: _PRIORITY[slot.priority]):
+    divided: dict[str, Slot] = {}
+    for slot in sorted((slot for slot in slots for _ in range(slot.count)), key=lambda slot: _PRIORITY[slot.priority]):
         needed = slot.compute * cut.compute / 100
         profile = next((each for each in cut.profiles if each.memory >= slot.memory and each.compute >= needed), None)
         if profile is None or profile.compute > compute or profile.places > places:
             return None
         compute, places = compute - profile.compute, places - profile.places
         share = round(100 * profile.compute / cut.compute)
-        divided.append(Slot(slot.service, slot.number, share, profile.memory, slot.priority, profile.name))
-    return tuple(sorted(divided, key=lambda slot: (slot.number is None, slot.number or 0, slot.service)))
+        divided[slot.service] = replace(slot, compute=share, memory=profile.memory, profile=profile.name)
+    return tuple(divided[slot.service] for slot in slots if slot.service in divided)

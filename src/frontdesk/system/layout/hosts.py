@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from frontdesk.system.layout.named import Named
 from frontdesk.system.layout.quantities import Bytes, Cores
@@ -37,6 +37,12 @@ class Host(Section):
         default=0, description="Added to every port where several hosts are played by one machine."
     )
     description: str = Field(default="", description="What it is for.")
+
+    @model_validator(mode="after")
+    def _bounds(self) -> "Host":
+        if self.most is not None and self.most < self.count:
+            raise ValueError(f"`most` ({self.most}) is below `count` ({self.count})")
+        return self
 
 
 class HostsOptions(Named[Host]):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from frontdesk.system.section import Section
 
@@ -25,6 +25,20 @@ class Objective(Section):
     total: str = Field(default="", description="PromQL of all, over `{window}`; `{jobs}` as above.")
     expression: str = Field(default="", description="Of a `gauge`: PromQL of its value.")
     description: str = Field(default="", description="What it promises, in a sentence.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Objective":
+        if self.kind == "gauge":
+            if not self.expression:
+                raise ValueError("a `gauge` needs an `expression`")
+            return self
+        if not self.good or not self.total:
+            raise ValueError(f"`{self.kind}` needs `good` and `total`")
+        if self.target >= 100:
+            raise ValueError("the `target` is below 100 percent: with no room for a failure nothing can be changed")
+        if self.kind == "latency" and self.threshold is None:
+            raise ValueError("`latency` needs a `threshold` in seconds")
+        return self
 
 
 class ObjectivesOptions(Section):

@@ -1,6 +1,6 @@
 """CPU, memory and cards: everything fits its hosts, at the fewest replicas and at the most, and the quota."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from frontdesk.system.layout.gpu import card_plans
@@ -9,6 +9,7 @@ from frontdesk.system.layout.plan import Plan
 from frontdesk.system.layout.proofs.found import Found, mistake, warning
 from frontdesk.system.layout.quantities import bytes_text, cores_text
 from frontdesk.system.layout.services import Amounts, Placement, Resources
+from frontdesk.system.layout.stores import Pooler, Postgres
 
 GIB = 2**30
 
@@ -49,10 +50,13 @@ class Node:
 def capacity(plan: Plan) -> Iterator[Found]:
     """Hosts, cards, quota."""
     for cards in card_plans(plan):
-        for problem in cards.problems:
-            hint = "Lower the shares, take another card, or name another way of sharing: `gpu.sharing`."
-            yield mistake(plan, f"hosts.{cards.host}.gpu", f"{cards.host}: {problem}", hint)
+        for what, hint in cards.problems:
+            yield mistake(plan, f"hosts.{cards.host}.gpu", f"On `{cards.host}` {what}", hint)
     for running in plan.services:
+        if plan.hosts and running.service.gpu and not running.service.host:
+            what = f"`{running.key}` wants a share of a card, and names no host whose card that is"
+            hint = "Name it under `host`; whole cards of any host are asked for by `resources.gpu`."
+            yield mistake(plan, f"services.{running.key}.gpu", what, hint)
         yield from _bounds(plan, f"services.{running.key}.resources", running.key, running.service.resources)
     for name, store in plan.stores.items():
         yield from _bounds(plan, f"stores.{name}.resources", name, store.resources)
@@ -78,29 +82,28 @@ def _fits(plan: Plan) -> Iterator[Found]:
     left = _place(_pods(plan, most=False), nodes)
     for pod in {pod.owner: pod for pod in left}.values():
         count = sum(each.owner == pod.owner for each in left)
-        what = f"`{pod.owner}` ({cores_text(pod.cpu)} CPU, {bytes_text(pod.memory)}) fits no host {count} more times"
+        size = f"{cores_text(pod.cpu)} CPU, {bytes_text(pod.memory)}" + (f", {pod.gpu} GPU" if pod.gpu else "")
+        what = f"No host has room for {count} of the replicas of `{pod.owner}` ({size})"
         where = ", ".join(pod.host) or "every host"
-        hint = f"Looked at {where}: add machines, ask for less, or let it run elsewhere."
+        hint = f"Looked at {where}, with labels and taints: add machines, ask for less, or let it run elsewhere."
         yield mistake(plan, pod.path, what, hint)
     if left:
         return
     pods = _pods(plan, most=True)
     rest = _place(pods, _nodes(plan.hosts, grown=True))
     if rest:
-        asked, room = (
-            sum(pod.cpu for pod in pods) / 1000,
-            sum(node.cpu for node in _nodes(plan.hosts, grown=True)) / 1000,
-        )
-        memory, there = (
-            sum(pod.memory for pod in pods) / GIB,
-            sum(node.memory for node in _nodes(plan.hosts, grown=True)) / GIB,
-        )
+        nodes = _nodes(plan.hosts, grown=True)
         owners = ", ".join(dict.fromkeys(pod.owner for pod in rest))
         what = (
-            f"All services at their most ask for {asked:g} CPU and {memory:g} GiB; the hosts have {room:g} CPU and "
-            f"{there:g} GiB, and there is no room for all of {owners}"
+            f"All services at their most ask for {_sum(pods)}; the hosts have {_sum(nodes)}, "
+            f"and there is no room for all of {owners}"
         )
         yield warning(plan, "hosts", what, "Raise `count` or `most` of the hosts, or lower `scaling.most`.")
+
+
+def _sum(parts: Sequence[Pod] | Sequence[Node]) -> str:
+    cpu, memory = sum(part.cpu for part in parts) / 1000, sum(part.memory for part in parts) / GIB
+    return f"{cpu:.1f} CPU and {memory:.1f} GiB"
 
 
 def _nodes(hosts: Mapping[str, Host], *, grown: bool) -> list[Node]:
@@ -123,7 +126,17 @@ def _pods(plan: Plan, *, most: bool) -> list[Pod]:
         if not store.managed:
             one = Pod(name, f"stores.{name}.resources", asked.cpu, asked.memory, 0, store.host, store.placement)
             found += [one] * (1 + store.replicas)
+    for pooler in _poolers(plan):
+        asked, path = pooler.resources.requests, "stores.postgres.pooler"
+        found += [Pod("pooler", path, asked.cpu, asked.memory, 0, (), Placement())] * pooler.replicas
     return found
+
+
+def _poolers(plan: Plan) -> list[Pooler]:
+    """The pooler before the database, if there is one of ours."""
+    postgres = plan.stores.get("postgres")
+    pooler = postgres.pooler if isinstance(postgres, Postgres) and not postgres.managed else None
+    return [pooler] if pooler else []
 
 
 def _place(pods: list[Pod], nodes: list[Node]) -> list[Pod]:
@@ -152,6 +165,7 @@ def _quota(plan: Plan) -> Iterator[Found]:
         for store in plan.stores.values()
         if not store.managed
     ]
+    holders += [(each.resources.requests, each.resources.limits, each.replicas) for each in _poolers(plan)]
     for name, bound, asked, text in (
         ("requests_cpu", quota.requests_cpu, sum(r.cpu * n for r, _, n in holders), cores_text),
         ("requests_memory", quota.requests_memory, sum(r.memory * n for r, _, n in holders), bytes_text),

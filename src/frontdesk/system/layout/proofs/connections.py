@@ -30,7 +30,10 @@ def connections(plan: Plan) -> Iterator[Found]:
             f"(store.pool_size + store.max_overflow, times the most replicas)"
         )
         fitting = max(room // max(processes, 1), 1)
-        hint = f"Let each have {fitting}, raise the limit, or put a pooler between: `stores.postgres.pooler`."
+        hint = (
+            f"Let `store.pool_size` and `store.max_overflow` be {fitting} together, raise the limit, or put a pooler "
+            "between: `stores.postgres.pooler`."
+        )
         yield mistake(plan, "stores.postgres", what, hint)
     if postgres.pooler and postgres.pooler.server_connections > postgres.connections - postgres.reserved:
         what = (

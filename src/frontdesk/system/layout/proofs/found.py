@@ -9,21 +9,29 @@ from frontdesk.system.layout.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A mistake, or a warning: the system runs, but perhaps not as wished."""
+    """A mistake, or a warning: the system runs, but perhaps not as wished. `path` is what it is about."""
 
     severity: Literal["error", "warning"]
     problem: BadSystemFile
+    path: str
 
 
 def mistake(plan: Plan, path: str, what: str, hint: str) -> Found:
     """What stands at `path` (`services.web.replicas`) cannot run."""
-    return Found("error", _problem(plan, path, what, hint))
+    return Found("error", _problem(plan, path, what, hint), path)
 
 
 def warning(plan: Plan, path: str, what: str, hint: str) -> Found:
     """What stands at `path` runs, but is worth knowing."""
-    return Found("warning", _problem(plan, path, what, hint))
+    return Found("warning", _problem(plan, path, what, hint), path)
 
 
 def _problem(plan: Plan, path: str, what: str, hint: str) -> BadSystemFile:
-    return BadSystemFile(what, where=plan.system.source_of(path).place or path, hint=hint)
+    return BadSystemFile(what, where=_place(plan, path), hint=hint)
+
+
+def _place(plan: Plan, path: str) -> str:
+    """Where the file says it, or the first that it says of it; the path itself where it says nothing."""
+    within = f"{path}."
+    below = (origin.place for at, origin in plan.system.origins.items() if ".".join(map(str, at)).startswith(within))
+    return plan.system.source_of(path).place or next(below, path)

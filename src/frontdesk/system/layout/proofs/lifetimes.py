@@ -27,8 +27,10 @@ def lifetimes(plan: Plan) -> Iterator[Found]:
         if service.rollout.surge == 0 and service.rollout.unavailable == 0:
             what = f"`{key}` may have neither more nor fewer replicas while a release is rolled out: none could be"
             yield mistake(plan, f"{path}.rollout", what, "Set `surge` or `unavailable` above 0.")
-        for name, probe in (("liveness", service.probes.liveness), ("readiness", service.probes.readiness)):
-            if probe.timeout > probe.every:
+        probes = service.probes
+        asked = (("liveness", probes.liveness), ("readiness", probes.readiness), ("startup", probes.startup))
+        for name, probe in asked:
+            if probe and probe.timeout > probe.every:
                 what = f"The {name} probe of `{key}` may take {probe.timeout} s and is asked every {probe.every} s"
                 yield mistake(plan, f"{path}.probes.{name}", what, "Set `timeout` to `every` or less.")
     yield from _edge(plan)
