@@ -50,13 +50,100 @@ PLANTED = {
     ),
     "two on one port": (
         "services: {tools: {port: 8000, host: [node]}}",
-        "tools and web both listen on port 8000 of node",
+        "`tools` and `web` both listen on port 8000 of node",
         "another port",
     ),
     "an agent that needs nobody": (
         "services: {web: {agents: [{name: a, port: 7001, needs: [b]}]}}",
         "The agent `a` needs `b`",
         "There are 1",
+    ),
+    "agents that wait for each other": (
+        "services: {web: {agents: [{name: a, port: 7001, needs: [b]}, {name: b, port: 7002, needs: [a]}]}}",
+        "These agents wait for each other",
+        "Take one out",
+    ),
+    "two agents of one name": (
+        "services: {web: {agents: [{name: a, port: 7001}]}, tools: {agents: [{name: a, port: 7002}]}}",
+        "Two agents are called `a`, of `web` and of `tools`",
+        "Rename one",
+    ),
+    "an agent on the port of a service": (
+        "services: {web: {agents: [{name: a, port: 8000}]}}",
+        "The agent `a` of `web` and `web` both listen on port 8000 of node",
+        "another port",
+    ),
+    "a store on the port of a service": (
+        "stores: {redis: {port: 8000, host: [node]}}",
+        "`web` and the store `redis` both listen on port 8000 of node",
+        "another port",
+    ),
+    "a name of two things": (
+        "outside: {worker: {hosts: [a.example.com]}}",
+        "`worker` stands under `outside`",
+        "another",
+    ),
+    "two services of one name": (
+        "services: {tools: {names: [web]}}",
+        "`tools` and `web` are both reached as web",
+        "another name",
+    ),
+    "a service called as a store": (
+        "stores: {redis: {name: web}}",
+        "`web` and `redis` are both reached as web",
+        "another name",
+    ),
+    "a start after what nobody describes": (
+        "services: {web: {after: [wokrer]}}",
+        "`web` names `wokrer` under `after`",
+        "Did you mean `worker`?",
+    ),
+    "two that begin after each other": (
+        "services: {web: {after: [worker]}, worker: {needs: [postgres, redis, web]}}",
+        "These services wait for each other",
+        "`after`",
+    ),
+    "a secret among the variables": (
+        "services: {web: {variables: {OPENAI_API_KEY: sk-1234}}}",
+        "`web` is given OPENAI_API_KEY as a variable",
+        "services.web.secrets",
+    ),
+    "two alerts of one name": (
+        "alerts: {rules: [{name: A, severity: info, expression: up, summary: s, runbook: r},"
+        " {name: A, severity: info, expression: up, summary: s, runbook: r}]}",
+        "Two alerts are called `A`",
+        "Rename one",
+    ),
+    "an alert that quiets nobody": (
+        "alerts: {rules: [{name: Quiet, severity: info, expression: up, summary: s, runbook: r, quiets: [Quite]}]}",
+        "Quiet quiets `Quite`",
+        "Did you mean `Quiet`?",
+    ),
+    "an expression that does not end": (
+        "alerts: {rules: [{name: A, severity: info, expression: 'sum(up{job=\"web\"} > 1', summary: s, runbook: r}]}",
+        "`(` stands without its other half",
+        "two halves",
+    ),
+    "a share of nobody's card": (
+        "services: {tools: {gpu: {memory: 4Gi}}}",
+        "`tools` wants a share of a card, and names no host",
+        "Name it under `host`",
+    ),
+    "a slot of two services": (
+        "hosts: {node: {gpu: {model: T4, memory: 16Gi}}}\n"
+        "services: {web: {gpu: {slot: 1, compute: 9, memory: 1Gi}}, worker: {gpu: {slot: 1, compute: 9, memory: 1Gi}}}",
+        "`web` and `worker` both want slot 1",
+        "gpu.slot",
+    ),
+    "a pooler without room": (
+        "stores: {postgres: {pooler: {replicas: 9, resources: {requests: {memory: 8Gi}, limits: {memory: 8Gi}}}}}",
+        "of the replicas of `pooler`",
+        "add machines",
+    ),
+    "a startup probe slower than its rhythm": (
+        "services: {web: {probes: {startup: {every: 2, timeout: 3}}}}",
+        "The startup probe of `web`",
+        "`timeout` to `every`",
     ),
     "a public name that leads nowhere": (
         "edge: {hosts: [{host: desk.example.com, service: webb}]}",
@@ -112,17 +199,17 @@ PLANTED = {
     ),
     "more than a machine has": (
         "services: {web: {resources: {requests: {memory: 32Gi}, limits: {memory: 32Gi}}}}",
-        "`web` (0 CPU, 32Gi) fits no host 1 more times",
+        "No host has room for 1 of the replicas of `web` (0 CPU, 32Gi)",
         "add machines",
     ),
     "more cards than there are": (
         "services: {web: {resources: {gpu: 1}}}",
-        "`web` (250m CPU, 256Mi) fits no host",
+        "No host has room for 1 of the replicas of `web` (250m CPU, 256Mi, 1 GPU)",
         "add machines",
     ),
     "nodes that nothing tolerates": (
         "hosts: {node: {taint: reserved}}",
-        "fits no host",
+        "No host has room",
         "add machines",
     ),
     "a quota that is too small": (
@@ -133,19 +220,19 @@ PLANTED = {
     "MIG on a card without it": (
         "hosts: {node: {gpu: {model: RTX 4090, memory: 24Gi, sharing: mig}}}\n"
         "services: {web: {gpu: {compute: 50, memory: 8Gi}}}",
-        "RTX 4090 has no MIG",
-        "sharing",
+        "On `node` the RTX 4090 has no MIG",
+        "Leave `gpu.sharing` out, or say `mps`",
     ),
     "more of a card than it has": (
         "hosts: {node: {gpu: {model: RTX 3060, memory: 12Gi}}}\n"
         "services: {web: {gpu: {compute: 50, memory: 8Gi}}, worker: {gpu: {compute: 60, memory: 2Gi}}}",
-        "worker wants 60 % and 2Gi of RTX 3060",
+        "`worker` wants 60 % and 2Gi of the card (RTX 3060)",
         "Lower the shares",
     ),
     "more connections than the server has": (
         "services: {web: {scaling: {least: 1, most: 10}}}",
         "11 processes of 60 connections each may open 660, and the server takes from them 197",
-        "Let each have 17",
+        "Let `store.pool_size` and `store.max_overflow` be 17 together",
     ),
     "a pooler that holds more than the server gives": (
         "stores: {postgres: {connections: 50, pooler: {server_connections: 100}}}",
@@ -198,9 +285,62 @@ def test_what_only_the_most_replicas_exceed_is_a_warning(tmp_path: Path) -> None
     assert prove(planned(tmp_path, f"{text}\nhosts: {{node: {{most: 8}}}}"), names()) == ()
 
 
+def test_what_a_proof_says_of_a_list_stands_at_its_entry(tmp_path: Path) -> None:
+    alert = "{name: %s, severity: info, expression: %s, summary: s, runbook: r}"
+    rules = "\n".join(f"    - {alert % each}" for each in (("A", "up"), ("B", "nobody_publishes_this"), ("C", "up")))
+    file = tmp_path / "system.yaml"
+    file.write_text(f"alerts:\n  rules:\n{rules}\n")
+    system, _ = described(file, "development")
+    assert system is not None
+    (found,) = prove(Plan(system), names())
+    assert found.problem.where == f"{file}:4"
+
+
+BROKEN = """\
+deployment: {namspace: a}
+services:
+  web: {role: web, prot: 8000, needs: [postgres], replicas: 2, disruption: 2}
+  worker: {role: worker, queues: [generl], needs: [web]}
+  tools: {role: tools, port: 9000, stopping: {pause: 15, drain: 60, grace: 70}}
+stores: {postgres: {}}
+store: {pool_size: many}
+alerts: {rules: [{name: A, severity: info, expression: nobody_publishes_this, summary: s, runbook: r}]}
+"""
+
+
+def test_what_stands_beside_a_mistake_of_form_is_proved_as_well_and_nothing_that_follows_from_it(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "system.yaml"
+    file.write_text(BROKEN)
+    system, problems = described(file, "development")
+    assert system is not None
+    assert [problem.where for problem in problems] == [f"{file}:{line}" for line in (1, 3, 4, 7)]
+    found = [each.problem for each in prove(Plan(system), names())]
+    assert [problem.where for problem in found] == [f"{file}:{line}" for line in (5, 8)]
+    assert "`tools` is killed after 70 s" in found[0].what
+
+
+def test_of_an_entry_that_cannot_be_made_out_nothing_is_concluded(tmp_path: Path) -> None:
+    file = tmp_path / "system.yaml"
+    file.write_text("services:\n  web: {port: 8000}\n  worker: {role: worker, queues: [ml], needs: [web]}\n")
+    system, (problem,) = described(file, "development")
+    assert system is None
+    assert (problem.what, problem.where) == ("`services.web.role` is missing", f"{file}:2")
+
+
 def test_an_unbuilt_role_is_named_and_no_mistake(tmp_path: Path) -> None:
     (found,) = prove(planned(tmp_path, "services: {eyes: {role: vision, port: 7000}}"), names())
     assert (found.severity, "`eyes` is described but not built yet" in found.problem.what) == ("warning", True)
+
+
+def test_alerts_that_reach_nobody_are_worth_a_warning_in_production(tmp_path: Path) -> None:
+    rule = "alerts: {rules: [{name: A, severity: info, expression: up == 0, summary: s, runbook: r}]}"
+    (found,) = prove(planned(tmp_path, rule, environment="production"), names())
+    assert (found.severity, found.problem.what) == ("warning", "Alerts are shown on dashboards and told to nobody")
+    assert prove(planned(tmp_path, rule), names()) == ()
+    told = f"{rule}\ndashboards: {{alerts_to: PAGER_URL}}"
+    assert prove(planned(tmp_path, told, environment="production"), names()) == ()
 
 
 @pytest.mark.parametrize("environment", ["development", "staging", "production"])

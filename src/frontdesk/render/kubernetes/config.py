@@ -30,8 +30,7 @@ def objects(plan: Plan) -> list[Object]:
 
 def system_name(plan: Plan) -> Value:
     """The config map of the system file."""
-    template = f'printf "%s-system" {config_name(plan).template}'
-    return Value(content=f"{plan.config_name}-system", said={}, template=template)
+    return value(plan.settings_name, "config", "settings")
 
 
 def checksum(plan: Plan) -> Value:

@@ -74,7 +74,8 @@ class DeploymentOptions(Section):
         default="monitoring", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="Where those live that watch it."
     )
     namespace_labels: dict[str, str] = Field(default={}, description="Further labels of the namespace.")
-    config_name: str = Field(default="", description="The config map's name; empty: made from `name`.")
+    config_name: str = Field(default="", description="The config map of variables; empty: made from `name`.")
+    settings_name: str = Field(default="", description="That of the system file; empty: made from `config_name`.")
     secret_name: str = Field(default="", description="The secret's name; empty: made from `name`.")
     secrets_from: Literal["plain", "sealed", "external"] = Field(
         default="external",

@@ -108,6 +108,11 @@ class Plan:
         return self.deployment.name
 
     @property
+    def project(self) -> str:
+        """Its name where `-` is no letter: of Compose's containers, network and volumes."""
+        return self.name.replace("-", "_")
+
+    @property
     def environment(self) -> str:
         """`development`, `staging` or `production`."""
         return self.system.environment
@@ -119,8 +124,13 @@ class Plan:
 
     @cached_property
     def config_name(self) -> str:
-        """The config map of variables; the one of the system file is called the same with `-system`."""
+        """The config map of variables."""
         return self.deployment.config_name or f"{self.name}-config"
+
+    @cached_property
+    def settings_name(self) -> str:
+        """The config map of the system file."""
+        return self.deployment.settings_name or f"{self.config_name}-system"
 
     @cached_property
     def secret_name(self) -> str:
@@ -156,7 +166,7 @@ class Plan:
         """
         declared = self.system.section(ServicesOptions).by_name
         sorter = TopologicalSorter(
-            {key: [need for need in service.needs if need in declared] for key, service in declared.items()}
+            {key: [each for each in _before(service) if each in declared] for key, service in declared.items()}
         )
         try:
             sorter.prepare()
@@ -173,12 +183,7 @@ class Plan:
     def circle(self) -> tuple[str, ...]:
         """Services that need each other in a circle; empty when there is none."""
         declared = self.system.section(ServicesOptions).by_name
-        graph = {key: [need for need in service.needs if need in declared] for key, service in declared.items()}
-        try:
-            TopologicalSorter(graph).prepare()
-        except CycleError as error:
-            return tuple(error.args[1])
-        return ()
+        return circle_of({key: _before(service) for key, service in declared.items()})
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
@@ -296,6 +301,20 @@ class Plan:
             port = service.metrics_port or service.port
             return (port,) if port else ()
         return (service.port,) if service.port else ()
+
+
+def _before(service: Service) -> tuple[str, ...]:
+    return (*service.needs, *service.after)
+
+
+def circle_of(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Names that wait for each other in a circle, the first one again at its end; empty when there is none."""
+    graph = {name: [need for need in needed if need in needs] for name, needed in needs.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return tuple(error.args[1])
+    return ()
 
 
 def variables_said(system: System) -> dict[str, str]:

@@ -184,6 +184,9 @@ class Service(Section):
     rollout: Rollout = Rollout()
     disruption: int | None = Field(default=None, ge=1, description="So many replicas stay up during upkeep of nodes.")
     needs: tuple[str, ...] = Field(default=(), description="Services and stores that must be ready first.")
+    after: tuple[str, ...] = Field(
+        default=(), description="Services that begin before it where both are started here; it runs without them too."
+    )
     calls: tuple[str, ...] = Field(default=(), description="Further services and outside addresses that it talks to.")
     called_by: tuple[str, ...] = Field(
         default=(), description="Callers from elsewhere: `edge`, `monitoring`, or a label such as `role=api-gateway`."
