@@ -6,9 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from frontdesk.render import systemd
-from frontdesk.render.systemd.places import machines
+from frontdesk.render.observability import prometheus
+from frontdesk.render.places import machines
 from tests.render.blueprints import ALL, plan_of, write
 from tests.render.reading.hosts import read_scripts, read_units
 
@@ -23,7 +25,7 @@ def test_systemd_and_the_shell_are_content(blueprint: str, environment: str, tmp
     units = sorted({file.parent for file in folder.rglob("*.target")})
     assert len(units) == (2 if blueprint == "agents" else 1)
     assert [complaint for each in units for complaint in read_units(each)] == []
-    assert read_scripts(*folder.rglob("install.sh")) == []
+    assert read_scripts(*folder.rglob("*.sh")) == []
 
 
 @pytest.mark.parametrize(("blueprint", "environment"), ALL)
@@ -31,11 +33,13 @@ def test_every_service_has_a_unit_on_its_host_and_only_what_can_run_is_wanted(bl
     plan = plan_of(blueprint, environment)
     files = systemd.files(plan)
     units = {name for name in files if name.endswith(".service") and "nvidia" not in name}
-    assert len(units) == len(plan.services)
+    assert len(units - {f"units/{plan.name}-pooler.service"}) == len(plan.services)
     for machine in machines(plan):
         prefix = f"{machine.name}/" if machine.name else ""
         wanted = values(files[f"{prefix}units/{plan.name}.target"], "Wants")
-        assert wanted == [f"{plan.name}-{each.name}.service" for each in machine.services if each.service.built]
+        pooler = ["pooler"] if f"{prefix}pgbouncer.ini" in files else []
+        built = [each.name for each in machine.services if each.service.built]
+        assert wanted == [f"{plan.name}-{name}.service" for name in pooler + built]
         assert {f"{prefix}units/{name}" for name in wanted} <= units
 
 
@@ -88,6 +92,53 @@ def test_addresses_are_those_of_the_hosts() -> None:
     assert 'MCP_DISCOVERY_URLS="http://127.0.0.1:7200"' in here
     assert 'HOST="0.0.0.0"' in files["mainpc/environment/infra-core.env"]  # the other host's calls it
     assert 'HOST="127.0.0.1"' in systemd.files(plan_of("assistant", "production"))["environment/orchestrator.env"]
+
+
+def variables(text: str) -> dict[str, str]:
+    return dict(re.findall(r'^(\w+)="(.*)"$', text, re.MULTILINE))
+
+
+def test_a_stores_name_is_an_address_where_an_address_stands_and_nowhere_else() -> None:
+    said = variables(systemd.files(plan_of("assistant", "development"))["environment/orchestrator.env"])
+    assert said["DB_USER"] == "postgres"  # which is the server's name, too
+    assert (said["DB_HOST"], said["REDIS_URL"]) == ("127.0.0.1", "redis://127.0.0.1:6379/0")
+
+
+@pytest.mark.parametrize(("blueprint", "environment"), ALL)
+def test_prometheus_finds_every_service_where_it_listens(blueprint: str, environment: str) -> None:
+    plan = plan_of(blueprint, environment)
+    files, listens = systemd.files(plan), dict[str, str]()
+    for machine in machines(plan):
+        prefix = f"{machine.name}/" if machine.name else ""
+        for running in machine.services:
+            said = variables(files[f"{prefix}environment/{running.name}.env"])
+            seen = "localhost" if said["HOST"] == "127.0.0.1" else plan.hosts[machine.name].address
+            start = values(files[f"{prefix}units/{plan.name}-{running.name}.service"], "ExecStart")[0]
+            moved = re.search(r"--metrics-port (\d+)", start)
+            own = plan.service(running.key).service
+            listens[running.name] = f"{seen}:{moved[1] if moved else own.metrics_port or own.port}"
+        ports = [each.service.metrics_port for each in machine.services if each.service.metrics_port]
+        assert len(set(ports)) == len(ports)  # of one host
+    read = yaml.safe_load(prometheus.files(plan)["prometheus/prometheus.hosts.yml"])
+    asked = {job["job_name"]: job["static_configs"][0]["targets"][0] for job in read["scrape_configs"]}
+    built = {running.name for running in plan.services if running.service.built}
+    assert {name: asked[name] for name in built} == {name: listens[name] for name in built}
+
+
+def test_a_pooler_stands_between_on_a_bare_host_too() -> None:
+    files = systemd.files(plan_of("conversation", "production"))
+    app = files["units/ai-conversation-app.service"]
+    assert "tcp://127.0.0.1:6432" in values(app, "ExecStartPre")[0]
+    assert "ai-conversation-pooler.service" in values(app, "After")
+    assert variables(files["environment/app.env"])["DB_PORT"] == "6432"
+    assert "listen_addr = 127.0.0.1\n" in files["pgbouncer.ini"]
+    assert "ai_conversation = host=127.0.0.1 port=5432" in files["pgbouncer.ini"]
+
+
+def test_the_proxy_of_the_host_is_believed_and_no_cluster_address_is_asked() -> None:
+    said = variables(systemd.files(plan_of("assistant", "production"))["environment/orchestrator.env"])
+    assert said["TRUSTED_PROXIES"] == "127.0.0.1,::1"
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in said  # nothing of that name is there
 
 
 def test_cards_are_shared_by_mps_where_they_have_no_mig() -> None:

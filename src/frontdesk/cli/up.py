@@ -40,6 +40,7 @@ SCALED = 2  # web processes, and workers, unless said otherwise
 @placed
 @click.argument("blueprint", required=False)
 @click.option("--port", type=click.IntRange(0, 65535), help="Where to listen; 0 takes a free port (PORT).")
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="A port for metrics alone (METRICS_PORT).")
 @click.option("--host", help="The address to listen on; 0.0.0.0 lets other machines in (HOST).")
 @click.option("--role", type=click.Choice(["all", "web", "worker"]), default="all", help="What the processes do.")
 @click.option("--queues", default="general,ml", show_default=True, help="What workers take, separated by commas.")
@@ -63,6 +64,7 @@ def up(
     place: Place,
     blueprint: str | None,
     port: int | None,
+    metrics_port: int | None,
     host: str | None,
     role: "DeskRole",
     queues: str,
@@ -83,7 +85,7 @@ def up(
     """
     _heed_stops()
     place = replace(place, blueprint=blueprint or place.blueprint)
-    chosen = {"http.port": port, "http.host": host}
+    chosen = {"http.port": port, "http.host": host, "telemetry.metrics_port": metrics_port}
     options: dict[str, object] = {path: value for path, value in chosen.items() if value is not None}
     taken = _queues(queues)
     several = scaled or processes or (workers or 1) > 1
@@ -138,8 +140,9 @@ def _check_words(several: bool, words: Mapping[str, object]) -> None:
             where=" ".join(f"--{name}" for name in (*together, *(["workers"] if words["workers"] else []))),
             hint="Take one: `--service` runs one, `--processes` all, `--scaled` a desk without a description.",
         )
-    if words["processes"] and words["port"] is not None:
-        raise Usage("Each service has its own port", where="--port", hint="`--offset N` adds N to all of them.")
+    for name, flag in (("port", "--port"), ("metrics_port", "--metrics-port")):
+        if words["processes"] and words[name] is not None:
+            raise Usage("Each service has its own port", where=flag, hint="`--offset N` adds N to all of them.")
     for name, flag in (("replicas", "--replicas"), ("only_host", "--on"), ("skip_unbuilt", "--skip-unbuilt")):
         if words[name] and not words["processes"]:
             raise Usage(f"{flag} is about services", where=flag, hint="Add `--processes`.")

@@ -37,7 +37,7 @@ def postgres_settings(store: Postgres) -> Mapping[str, Setting]:
 
 def postgres_command(store: Postgres) -> tuple[str, ...]:
     """The primary's command."""
-    settings = (f"{name}={_word(value)}" for name, value in postgres_settings(store).items())
+    settings = (f"{name}={word(value)}" for name, value in postgres_settings(store).items())
     return ("postgres", *(part for setting in settings for part in ("-c", setting)))
 
 
@@ -62,7 +62,7 @@ def redis_settings(store: Redis) -> Mapping[str, Setting]:
 
 def redis_configuration(store: Redis) -> str:
     """The server's configuration file, without its password."""
-    lines = [f"{name} {_redis_word(value)}" for name, value in redis_settings(store).items()]
+    lines = [f"{name} {redis_word(value)}" for name, value in redis_settings(store).items()]
     return "\n".join([f"# {store.name}: the password is added at the start", *lines]) + "\n"
 
 
@@ -87,7 +87,7 @@ def postgres_question(store: Postgres) -> tuple[str, ...]:
     return ("pg_isready", "--quiet", "-h", "127.0.0.1", "-p", str(store.port), "-U", store.user, "-d", store.database)
 
 
-def pooler_configuration(pooler: Pooler, store: Postgres, host: str) -> str:
+def pooler_configuration(pooler: Pooler, store: Postgres, host: str, listens: str = "*") -> str:
     """PgBouncer's configuration. Prepared statements live in the pooler, so that transactions can share connections."""
     return "\n".join(
         (
@@ -95,7 +95,7 @@ def pooler_configuration(pooler: Pooler, store: Postgres, host: str) -> str:
             f"{store.database} = host={host} port={store.port} dbname={store.database}",
             "",
             "[pgbouncer]",
-            "listen_addr = *",
+            f"listen_addr = {listens}",
             f"listen_port = {pooler.port}",
             "auth_type = scram-sha-256",
             f"auth_file = {SCRATCH}/userlist.txt",
@@ -113,18 +113,20 @@ def pooler_configuration(pooler: Pooler, store: Postgres, host: str) -> str:
     )
 
 
-def pooler_script(store: Postgres, configuration: str) -> str:
+def pooler_script(store: Postgres, configuration: str, secrets: str = SECRETS) -> str:
     """A shell script that becomes PgBouncer; users and passwords stand in a file of its own memory."""
-    password = f"$(cat {SECRETS}/{POSTGRES_SECRET})"
+    password = f"$(cat {secrets}/{POSTGRES_SECRET})"
     return (
         f"""umask 077; printf '"%s" "%s"\\n' {store.user} "{password}" > {SCRATCH}/userlist.txt; """
         f"exec pgbouncer {configuration}"
     )
 
 
-def _word(value: Setting) -> str:
+def word(value: Setting) -> str:
+    """A setting as PostgreSQL writes it."""
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
-def _redis_word(value: Setting) -> str:
+def redis_word(value: Setting) -> str:
+    """A setting as Redis writes it."""
     return ("yes" if value else "no") if isinstance(value, bool) else str(value) or '""'

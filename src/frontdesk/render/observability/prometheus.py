@@ -5,6 +5,7 @@ a cluster. Jobs are called as the services, because alerts and objectives name t
 from collections.abc import Iterable, Iterator, Mapping
 
 from frontdesk.render.observability.exporters import CERTIFICATES, COLLECTOR, Exporter, wanted
+from frontdesk.render.places import machines
 from frontdesk.render.target import Files, yaml_text
 from frontdesk.system.layout.plan import MONITORING, Plan, Running
 
@@ -17,21 +18,22 @@ Job = Mapping[str, object]
 
 
 def files(plan: Plan) -> Files:
-    """`prometheus.yml` for Compose, `.hosts.yml` where hosts have addresses, `.kubernetes.yml` for a cluster."""
+    """`prometheus.yml` for Compose, `.hosts.yml` for bare hosts, `.kubernetes.yml` for a cluster."""
     found = {
         "prometheus/prometheus.yml": _configuration(plan, _beside(plan), "alertmanager"),
+        "prometheus/prometheus.hosts.yml": _configuration(plan, _on_hosts(plan), "localhost"),
         "prometheus/prometheus.kubernetes.yml": _configuration(plan, _in_cluster(plan), "alertmanager"),
     }
-    if any(host.address for host in plan.hosts.values()):
-        found["prometheus/prometheus.hosts.yml"] = _configuration(plan, _on_hosts(plan), "localhost")
     if CERTIFICATES in wanted(plan):
         found["blackbox/blackbox.yml"] = yaml_text(_CERTIFICATE)
     return found
 
 
 def watched(plan: Plan) -> tuple[Running, ...]:
-    """The services that Prometheus may reach and that have a port to answer on."""
-    return tuple(each for each in plan.services if MONITORING in each.service.called_by and metrics_port(each))
+    """The services that Prometheus may reach and that have a port to answer on. Nobody answers for a role that is not
+    built."""
+    reached = (each for each in plan.services if each.service.built and MONITORING in each.service.called_by)
+    return tuple(each for each in reached if metrics_port(each))
 
 
 def metrics_port(running: Running) -> int | None:
@@ -80,20 +82,17 @@ def _beside(plan: Plan) -> Iterator[Job]:
 
 
 def _on_hosts(plan: Plan) -> Iterator[Job]:
-    """Bare hosts with addresses; Prometheus runs on one of them, with Alertmanager, the collector and the rest."""
-    for running in watched(plan):
-        address = plan.hosts[machine_of(running)].address if machine_of(running) in plan.hosts else ""
-        if address:
-            yield _static(running.name, f"{address}:{metrics_port(running)}", machine_of(running))
+    """Bare hosts; Prometheus runs on one of them, with Alertmanager, the collector and the rest."""
+    known = {each.key for each in watched(plan)}
+    hosts = [(machine, plan.hosts[machine.name].address if machine.name else "localhost") for machine in machines(plan)]
+    for machine, address in hosts:
+        for running in (each for each in machine.services if each.key in known):
+            yield _static(running.name, f"{address}:{metrics_port(running)}", machine.name or machine_of(running))
     for exporter in wanted(plan):
         if exporter is CERTIFICATES:
             yield _certificates(plan, "localhost")
         elif exporter.of_a_host:
-            targets = [
-                {"targets": [f"{host.address}:{exporter.port}"], "labels": {"machine": name}}
-                for name, host in plan.hosts.items()
-                if host.address
-            ]
+            targets = [_target(f"{address}:{exporter.port}", machine.name) for machine, address in hosts]
             yield {"job_name": exporter.name, "static_configs": targets}
         else:
             yield _static(exporter.name, f"localhost:{exporter.port}")
@@ -178,8 +177,11 @@ def _certificates(plan: Plan, prober: str) -> Job:
 
 
 def _static(job: str, address: str, machine: str = "") -> Job:
-    target: Job = {"targets": [address]} | ({"labels": {"machine": machine}} if machine else {})
-    return {"job_name": job, "static_configs": [target]}
+    return {"job_name": job, "static_configs": [_target(address, machine)]}
+
+
+def _target(address: str, machine: str) -> Job:
+    return {"targets": [address]} | ({"labels": {"machine": machine}} if machine else {})
 
 
 def _said(label: str, text: str) -> Job:

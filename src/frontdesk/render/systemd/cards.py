@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from frontdesk.render.cards import mps_limits
-from frontdesk.render.systemd.places import Machine
+from frontdesk.render.places import Machine
 from frontdesk.system.layout.gpu import CardPlan, card_plans
 from frontdesk.system.layout.plan import Plan, Running
 

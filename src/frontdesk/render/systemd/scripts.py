@@ -1,23 +1,41 @@
 """What is done on a host by root, once and after every change of the files."""
 
+from collections.abc import Iterable
+
 from frontdesk import __version__
-from frontdesk.render.systemd.places import Machine
-from frontdesk.render.systemd.units import USER, folder
+from frontdesk.render.places import Machine
+from frontdesk.render.systemd.units import USER, folder, pooler_name, unit_name
 from frontdesk.system.layout.plan import Plan
 
 PYTHON = "python3"
+UNITS = "/etc/systemd/system"
 
 
-def install(plan: Plan, machine: Machine) -> str:
-    """A shell script that changes nothing where everything is as it should be."""
+def install(plan: Plan, machine: Machine, units: Iterable[str], *, pooler: Iterable[str], stores: bool) -> str:
+    """A shell script that changes nothing where everything is as it should be. `units` and `pooler` are files of units
+    and of the pooler; with `stores` it sets up PostgreSQL and Redis first."""
     secrets = dict.fromkeys(name for running in machine.services for name in running.secrets)
     ours = [name for name in secrets if (binding := plan.secrets.get(name)) and binding.env.ours]
     given = [name for name in secrets if name not in ours]
+    where = folder(plan)
+    names = {running.name: unit_name(plan, running) for running in machine.services}
     lines = [
-        _SCRIPT.format(plan=plan.name, folder=folder(plan), user=USER, version=__version__, python=PYTHON),
+        _SCRIPT.format(
+            plan=plan.name,
+            folder=where,
+            user=USER,
+            version=__version__,
+            python=PYTHON,
+            units=" ".join(names.values()),
+            units_folder=UNITS,
+        ).rstrip("\n"),
+        *(f"put units/{unit} {UNITS} {unit}" for unit in units),
+        *(f"put environment/{name}.env {where}/environment {unit}" for name, unit in names.items()),
+        *(f"put {file} {where} {pooler_name(plan)}" for file in pooler),
+        _SECRETS.format(folder=where),
         *(_shared(machine, name) for name in ours),
         *(f"given {name}" for name in given),
-        _END.format(plan=plan.name),
+        _END.format(plan=plan.name, stores="sh ./stores.sh\n" if stores else ""),
     ]
     return "\n".join(lines)
 
@@ -29,7 +47,8 @@ def _shared(machine: Machine, name: str) -> str:
 
 _SCRIPT = """\
 #!/bin/sh
-# Puts {plan} in place on this host, as root. Run it again after every change: it restarts nothing that did not change.
+# Puts {plan} in place on this host, as root. Run it again after every change: it starts anew what changed,
+# and nothing else.
 set -eu
 cd "$(dirname "$0")"
 [ "$(id -u)" = 0 ] || {{ echo "run this as root" >&2; exit 1; }}
@@ -41,6 +60,16 @@ cd "$(dirname "$0")"
 id {user} >/dev/null 2>&1 ||
   useradd --system --home-dir /var/lib/{plan} --no-create-home --shell /usr/sbin/nologin {user}
 
+stale= # units that run with something that is another one now
+
+put() {{ # FILE FOLDER UNIT...: into its place
+  place=$2/${{1##*/}}
+  ! cmp -s "$1" "$place" || return 0
+  install -m 0644 "$1" "$place"
+  shift 2
+  stale="$stale $*"
+}}
+
 if [ ! -x /opt/frontdesk/bin/frontdesk ] ||
   [ "$(/opt/frontdesk/bin/frontdesk version 2>/dev/null | tr -dc '0-9.')" != "{version}" ]; then
   {python} -m venv /opt/frontdesk
@@ -51,13 +80,16 @@ if [ ! -x /opt/frontdesk/bin/frontdesk ] ||
   else
     /opt/frontdesk/bin/python -m pip install --quiet --no-deps "frontdesk=={version}"
   fi
+  stale="{units}"
 fi
 
 install -d -m 0755 {folder} {folder}/environment
 install -d -m 0700 {folder}/secrets
-install -m 0644 system.yaml {folder}/system.yaml
-install -m 0644 environment/*.env {folder}/environment/
-install -m 0644 units/* /etc/systemd/system/
+put system.yaml {folder} {units}
+put units/{plan}.target {units_folder}
+"""
+
+_SECRETS = """\
 
 missing=0
 
@@ -81,8 +113,10 @@ given() {{ # NAME: somebody else's; empty counts as not set
 
 _END = """\
 [ "$missing" = 0 ] || exit 1
-
+{stores}
 systemctl daemon-reload
+# shellcheck disable=SC2086 # names of units, none with a space
+[ -z "$stale" ] || systemctl try-restart $stale
 systemctl enable --quiet {plan}.target
 systemctl start {plan}.target
 systemctl --no-pager list-dependencies {plan}.target

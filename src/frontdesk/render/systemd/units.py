@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 
-from frontdesk.render.docker import ready_url, wants_gpu
+from frontdesk.render import store_commands
+from frontdesk.render.docker import PROCESS, ready_url, wants_gpu
+from frontdesk.render.nginx import behind_proxies
+from frontdesk.render.places import HERE, Machine, from_here, listening
 from frontdesk.render.systemd.cards import environment as card_environment
 from frontdesk.render.systemd.cards import needed as card_unit
-from frontdesk.render.systemd.places import HERE, Machine, from_here, listening
+from frontdesk.render.systemd.stores import POOLER_SCRIPT, pooler_here
 from frontdesk.system.layout.plan import Plan, Running
 from frontdesk.system.layout.stores import Postgres
 
 PROGRAM = "/opt/frontdesk/bin/frontdesk"
 USER = "frontdesk"
+LOOPBACK = "127.0.0.1,::1"  # where nginx and the server of the pages stand
 OF_DEBIAN = {"postgres": "postgresql.service", "redis": "valkey-server.service redis-server.service"}
 CARD_DEVICES = (
     "/dev/nvidiactl",
@@ -19,6 +23,7 @@ CARD_DEVICES = (
     "char-nvidia-frontend",
     "char-nvidia-caps",
 )
+TELEMETRY = "OTEL_EXPORTER_OTLP_ENDPOINT"  # a cluster's address: on bare hosts the system file says where one listens
 START_WITHIN = 300  # seconds, for what it waits for as well
 
 _CONFINED = """\
@@ -59,7 +64,9 @@ def folder(plan: Plan) -> str:
 
 def target_unit(plan: Plan, machine: Machine) -> str:
     """The whole system on this host; what cannot run yet is not wanted."""
-    wanted = [_name(plan, running) for running in machine.services if running.service.built]
+    wanted = [unit_name(plan, running) for running in machine.services if running.service.built]
+    if pooler_here(plan, machine):
+        wanted.insert(0, pooler_name(plan))
     where = f" on {machine.name}" if machine.name else ""
     return _text(
         ("Unit", [f"Description={plan.name}{where}", *_each("Wants", wanted), *_each("After", wanted)]),
@@ -76,22 +83,67 @@ def unit(plan: Plan, machine: Machine, running: Running) -> str:
     )
 
 
+def pooler_unit(plan: Plan) -> str:
+    """PgBouncer between the services and PostgreSQL, with a configuration of its own."""
+    secret = store_commands.POSTGRES_SECRET
+    return _text(
+        (
+            "Unit",
+            [
+                f"Description={plan.name}: PgBouncer",
+                f"PartOf={plan.name}.target",
+                "Conflicts=pgbouncer.service",
+                f"After=pgbouncer.service {OF_DEBIAN['postgres']}",
+            ],
+        ),
+        (
+            "Service",
+            [
+                "Type=exec",
+                f"User={USER}",
+                f"Group={USER}",
+                f"LoadCredential={secret}:{folder(plan)}/secrets/{secret}",
+                f"ExecStart=/bin/sh {folder(plan)}/{POOLER_SCRIPT}",
+                "KillSignal=SIGINT",
+                "Restart=on-failure",
+                "RestartSec=2",
+                "PrivateDevices=yes",
+                *_CONFINED.splitlines(),
+            ],
+        ),
+        ("Install", [f"WantedBy={plan.name}.target"]),
+    )
+
+
 def environment_file(plan: Plan, machine: Machine, running: Running) -> str:
     """Its variables, one a line; secrets are none of them."""
-    said = {name: from_here(machine, value) for name, value in running.variables.items()}
+    said = {name: from_here(machine, name, value) for name, value in running.variables.items() if name != TELEMETRY}
     said |= {
         "FRONTDESK_SYSTEM": f"{folder(plan)}/system.yaml",
         "FRONTDESK_HOME": f"/var/lib/{plan.name}/{running.name}",
         "HOST": listening(plan, machine, running),
+        **({"TRUSTED_PROXIES": LOOPBACK} if running.key in behind_proxies(plan) else {}),
         **card_environment(plan, running),
     }
     return "".join(f'{name}="{_quoted(value)}"\n' for name, value in said.items())
 
 
+def unit_name(plan: Plan, running: Running) -> str:
+    """What the unit of a service is called."""
+    return f"{plan.name}-{running.name}.service"
+
+
+def pooler_name(plan: Plan) -> str:
+    """What the unit of the pooler is called."""
+    return f"{plan.name}-pooler.service"
+
+
 def _order(plan: Plan, machine: Machine, running: Running) -> Iterator[str]:
     own = {each.key: each for each in machine.services}
-    beside = [_name(plan, own[need]) for need in running.service.needs if need in own and own[need].service.built]
+    beside = [unit_name(plan, own[need]) for need in running.service.needs if need in own and own[need].service.built]
     stores = [OF_DEBIAN.get(need, OF_DEBIAN["redis"]) for need in running.service.needs if need in machine.stores]
+    if "postgres" in running.service.needs and pooler_here(plan, machine):
+        stores.append(pooler_name(plan))
     card = card_unit(plan, machine, running)
     about = running.service.description or running.name
     yield f"Description={plan.name}: {about.rstrip('.')}"
@@ -117,9 +169,9 @@ def _service(plan: Plan, machine: Machine, running: Running) -> Iterator[str]:
         yield f"Environment={name}_FILE=%d/{name}"
     for asked in _waited_for(plan, machine, running):
         yield f"ExecStartPre={_until(asked)}"
-    yield f"ExecStart={PROGRAM} {' '.join(running.command[1:])}"
+    yield f"ExecStart={' '.join((PROGRAM, *running.command[1:], *_moved(plan, running)))}"
     if running.service.built:
-        yield f"ExecStartPost={_until(ready_url(running).replace('process:1', 'process:$MAINPID'))}"
+        yield f"ExecStartPost={_until(ready_url(running).replace(PROCESS, 'process:$MAINPID'))}"
     yield f"TimeoutStartSec={START_WITHIN}"
     yield "Restart=on-failure"
     yield "RestartSec=2"
@@ -149,6 +201,12 @@ def _waited_for(plan: Plan, machine: Machine, running: Running) -> Iterator[str]
                 yield f"tcp://{machine.addresses[f'{other.host_name}:{other.service_port}']}"
 
 
+def _moved(plan: Plan, running: Running) -> tuple[str, ...]:
+    """Which port tells metrics, where that of the file is taken on this host."""
+    port = running.service.metrics_port
+    return () if port == plan.service(running.key).service.metrics_port else ("--metrics-port", str(port))
+
+
 def _until(asked: str) -> str:
     return f"/bin/sh -c 'until {PROGRAM} probe --quiet {asked}; do sleep 1; done'"
 
@@ -166,18 +224,8 @@ def _devices(running: Running) -> Iterator[str]:
         yield "PrivateDevices=yes"
         return
     yield "DevicePolicy=closed"
-    for device in (
-        "/dev/nvidiactl",
-        "/dev/nvidia-uvm",
-        "/dev/nvidia-uvm-tools",
-        "char-nvidia-frontend",
-        "char-nvidia-caps",
-    ):
+    for device in CARD_DEVICES:
         yield f"DeviceAllow={device} rw"
-
-
-def _name(plan: Plan, running: Running) -> str:
-    return f"{plan.name}-{running.name}.service"
 
 
 def _each(key: str, values: Iterable[str]) -> list[str]:
