@@ -56,7 +56,11 @@ def test_several_platforms_are_built_and_pushed_in_one_run(frontdesk: Command, t
     refused = frontdesk("build", "all", "--blueprint", "conversation", *platforms)
     assert (refused.code, calls(told)) == (2, [])
     assert "--push, or --archive" in refused.err
-    assert frontdesk("build", "all", "--blueprint", "conversation", *platforms, "--push").code == 0
+    nowhere = frontdesk("build", "all", "--blueprint", "conversation", *platforms, "--push")
+    assert (nowhere.code, calls(told)) == (2, [])
+    assert "There is no registry to push to" in nowhere.err
+    words = (*platforms, "--registry", "registry.example.com/team", "--push")
+    assert frontdesk("build", "all", "--blueprint", "conversation", *words).code == 0
     (only,) = calls(told)
     assert only.startswith("buildx build ")
     assert "--platform linux/amd64,linux/arm64" in only

@@ -196,10 +196,10 @@ def filled(variables: Mapping[str, str], event: Event, image: str) -> dict[str, 
     }
 
 
-def jobs_of(event: Event) -> Iterator[tuple[str, Job]]:
+def jobs_of(event: Event, blueprint: str = "assistant") -> Iterator[tuple[str, Job]]:
     """The jobs that run, each after those that it needs."""
     ran: set[str] = set()
-    for name, job in workflow()["jobs"].items():
+    for name, job in workflow(blueprint)["jobs"].items():
         if set(job.get("needs", ())) <= ran and ("if" not in job or value(job["if"], event)):
             ran.add(name)
             yield name, job
@@ -207,9 +207,14 @@ def jobs_of(event: Event) -> Iterator[tuple[str, Job]]:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository of the assistant with its pipeline, and programs that only write down how they were called."""
-    folder = written("assistant", tmp_path / "repository")
-    (folder / "system.yaml").write_text(blueprint_file("assistant").read_text())
+    """A repository of the assistant with its pipeline."""
+    return repository_of("assistant", tmp_path)
+
+
+def repository_of(blueprint: str, tmp_path: Path) -> Path:
+    """A repository with its pipeline, and programs that only write down how they were called."""
+    folder = written(blueprint, tmp_path / "repository")
+    (folder / "system.yaml").write_text(blueprint_file(blueprint).read_text())
     programs = tmp_path / "programs"
     programs.mkdir()
     for name, does in OUTWARD.items():
@@ -219,12 +224,12 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def play(event: Event, repository: Path, **variables: str) -> list[str]:
+def play(event: Event, repository: Path, blueprint: str = "assistant", **variables: str) -> list[str]:
     """Run every script of every job; what the outside world would have been asked."""
     calls = repository.parent / "calls"
     calls.touch()
-    given = workflow()["env"]
-    for name, job in jobs_of(event):
+    given = workflow(blueprint)["env"]
+    for name, job in jobs_of(event, blueprint):
         for image in job.get("strategy", {}).get("matrix", {}).get("image", [""]):
             for step in job["steps"]:
                 if "run" not in step:
@@ -277,6 +282,12 @@ def test_main_pushes_by_commit_signs_by_digest_and_rolls_out_to_production(repos
     ran = dict(jobs_of(event))
     assert ran["deploy-production"]["environment"]["name"] == "production"
     assert "deploy-staging" not in ran
+
+
+def test_images_with_a_card_are_pushed_beside_the_others(tmp_path: Path) -> None:
+    calls = play(Event("push", "main"), repository_of("agents", tmp_path), "agents")
+    name = "docker://registry.example.com/ai-system/ai-system"
+    assert [call.split()[-1] for call in said(calls, "skopeo")] == [f"{name}:{COMMIT}", f"{name}:{COMMIT}-gpu"]
 
 
 @pytest.mark.proves("assistant-17")

@@ -74,6 +74,23 @@ def test_every_container_of_ours_is_confined(blueprint: str, environment: str) -
         assert ("cpus" in service["deploy"]["resources"]["limits"]) == (environment != "development") or key == "pooler"
 
 
+@pytest.mark.parametrize(("blueprint", "environment"), ALL)
+def test_an_image_is_built_alike_for_all_who_share_it(blueprint: str, environment: str) -> None:
+    for file in parsed(blueprint, environment).values():
+        ways: dict[str, list[object]] = {}
+        for service in file["services"].values():
+            if "build" in service:
+                ways.setdefault(service["image"], []).append(service["build"])
+        assert all(way == ways[image][0] for image, found in ways.items() for way in found)
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_what_tests_the_system_is_built_here_where_a_registry_holds_the_rest(environment: str) -> None:
+    files = parsed("assistant", environment)
+    assert "build" not in files["compose.yaml"]["services"]["orchestrator"]
+    assert files["compose.test.yaml"]["services"]["tests"]["build"]["target"] == "testing"
+
+
 def test_services_wait_for_what_they_need_as_the_blueprint_says() -> None:
     core = parsed("assistant", "development")["compose.yaml"]["services"]
     waits = {name: list(service.get("depends_on", {})) for name, service in core.items()}
@@ -201,6 +218,14 @@ def test_secrets_are_made_once_and_readable_by_containers_alone(tmp_path: Path) 
     assert len(set(made)) == len(made) >= 6
     assert all(len(value) == 64 for value in made)
     assert stat.S_IMODE((folder / "secrets").stat().st_mode) == 0o700
+
+
+def test_a_server_without_a_certificate_is_told_before_its_edge_fails(tmp_path: Path) -> None:
+    folder = write(compose.files(plan_of("assistant", "production")), tmp_path)
+    assert read_scripts(folder / "secrets.sh") == []
+    assert "put the certificate into ./tls/tls.crt and its key into ./tls/tls.key" in _make_secrets(folder)
+    write({"tls.crt": "certificate", "tls.key": "key"}, folder / "tls")
+    assert "certificate" not in _make_secrets(folder)
 
 
 def _make_secrets(folder: Path) -> str:

@@ -8,7 +8,9 @@ import pytest
 
 from frontdesk.render import docker
 from frontdesk.render.docker import images, lock
-from frontdesk.system.home import blueprints
+from frontdesk.system.home import blueprint_file, blueprints
+from frontdesk.system.layout.plan import Plan
+from frontdesk.system.load import described
 from tests.render.blueprints import ALL, ENVIRONMENTS, plan_of, write
 from tests.render.reading.images import read_dockerfiles, read_safety
 
@@ -63,6 +65,24 @@ def test_services_with_a_card_have_an_image_of_their_own() -> None:
     cards = [image for image in images(plan_of("agents", "production")) if image.gpu]
     assert [image.reference for image in cards] == ["registry.example.com/ai-system/ai-system:0.1.0-gpu"]
     assert not [image for image in images(plan_of("assistant", "production")) if image.gpu]
+
+
+def test_an_image_that_several_services_share_speaks_for_all_of_them() -> None:
+    (shared, cards) = images(plan_of("agents", "production"))
+    assert shared.description.startswith("ai-system: infra-core, observability, memory-stack")
+    assert cards.description == "ai-system: vision-gpu, speech-gpu, learning-gpu, reasoning-gpu, vision-dream-gpu"
+    assert shared.health == cards.health == "process:1"  # each of them answers elsewhere
+    alone = images(plan_of("assistant", "production"))[1]
+    assert alone.description == "The built pages; everything else it asks of the orchestrator."
+
+
+def test_what_runs_by_digest_is_built_by_its_tag() -> None:
+    digests = {"deployment.images.digests": {"ai-system": "sha256:" + 64 * "0"}}
+    system, problems = described(blueprint_file("agents"), "production", digests)
+    assert system is not None, problems
+    registry = "registry.example.com/ai-system/ai-system:0.1.0"
+    assert [image.reference for image in images(Plan(system))] == [registry, f"{registry}-gpu"]
+    assert [image.name for image in images(Plan(system))] == ["ai-system", "ai-system-gpu"]
 
 
 def test_a_health_check_asks_the_port_that_the_service_has() -> None:

@@ -46,6 +46,16 @@ def test_every_public_host_has_its_bounds() -> None:
     assert "limit_req" not in text  # the desk counts, which knows who asks
 
 
+def test_services_are_reached_at_the_addresses_of_their_hosts() -> None:
+    """On a host names of containers lead nowhere, and nginx refuses to start."""
+    text = nginx.files(plan_of("assistant", "production"))["nginx.conf"]
+    assert re.findall(r"^ +server (\S+:\d+) ", text, re.MULTILINE) == ["127.0.0.1:8000", "127.0.0.1:5000"]
+    agents = nginx.files(plan_of("agents", "production"))["nginx.conf"]  # beside the pages, on pc2
+    assert re.findall(r"^ +server (\S+:\d+) ", agents, re.MULTILINE) == ["127.0.0.1:8000"]
+    composed = nginx.configuration(plan_of("assistant", "production"), nginx.DOCKER_NAMES)
+    assert "server orchestrator:8000 max_fails=3 fail_timeout=10s resolve;" in composed
+
+
 class Service(BaseHTTPRequestHandler):
     """A service that tells what reached it; at /stream it says one word, and the next only when it is let."""
 
@@ -189,7 +199,7 @@ def _here(text: str, folder: Path, service: int, plain: int, safe: int) -> str:
     (folder / "tls.key").write_text(key)
     (folder / "mime.types").write_text("types { text/html html; }\n")
     changes = {
-        r"server (?:orchestrator|frontend):\d+": f"server 127.0.0.1:{service}",
+        r"server 127\.0\.0\.1:\d+": f"server 127.0.0.1:{service}",
         r"\n\s*listen \[::\][^;]*;": "",
         r"listen 80\b": f"listen 127.0.0.1:{plain}",
         r"listen 443\b": f"listen 127.0.0.1:{safe}",

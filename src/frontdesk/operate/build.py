@@ -45,6 +45,9 @@ class Step:
 def steps(plan: Plan, wish: Wish, context: str) -> tuple[Step, ...]:
     """The commands, in order. Raises `Usage` for what is not there and for wishes that contradict each other."""
     _refuse(wish)
+    if wish.push and not plan.deployment.images.registry:
+        hint = "Add --registry, like ghcr.io/your-team, or say `deployment.images.registry` in the system file."
+        raise Usage("There is no registry to push to", where="--push", hint=hint)
     found: list[Step] = []
     for image in _chosen(plan, wish):
         platforms = (GPU_PLATFORM,) if image.gpu else wish.platforms

@@ -1,6 +1,6 @@
 """Target `docker`: one Dockerfile for every image of the system, one for those with a GPU, and how to build them all.
 
-The images differ in their names and in the question of their health check alone, so they share every large layer.
+The images differ in their labels and in the question of their health check alone, so they share every large layer.
 Packages come from hash-locked lists that ship with the product; the product itself from the same index, or from a wheel
 in the folder `wheels/` where the version is not released.
 """
@@ -21,12 +21,14 @@ LOCKS = {"requirements.txt": "run.txt", "weights.txt": "weights.txt", "testing.t
 BACKUPS = "/var/backups/frontdesk"  # where a volume for them is mounted
 STAGES = ("builder", "production", "testing", "development")
 GPU_PLATFORM = "linux/amd64"  # the only one that CUDA's images and the wheels of engines for it share
+PROCESS = "process:1"  # the first of its container
 HEALTH = {"interval": 30, "timeout": 3, "start_period": 5, "retries": 3}  # seconds, and how often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image to build. `health` is the address that its health check asks unless a service says otherwise."""
+    """An image to build. `health` is what its health check asks; of an image that several services share it is whether
+    the process lives, because each of them answers elsewhere."""
 
     name: str
     reference: str
@@ -47,19 +49,29 @@ class Image:
 
 def images(plan: Plan) -> tuple[Image, ...]:
     """Every image of the system once, in the order of its services; those with a GPU after the others."""
-    plain = {running.image: _image(plan, running) for running in plan.services}
-    cards = {gpu_image(running): _image(plan, running, gpu=True) for running in plan.services if wants_gpu(running)}
-    return (*plain.values(), *cards.values())
+    plain = dict.fromkeys(image_of(plan, running) for running in plan.services)
+    cards = dict.fromkeys(image_of(plan, running, gpu=True) for running in plan.services if wants_gpu(running))
+    return (*plain, *cards)
+
+
+def image_of(plan: Plan, running: Running, *, gpu: bool = False) -> Image:
+    """The image of a service, which others may share."""
+    users = [each for each in plan.services if each.image == running.image and (wants_gpu(each) or not gpu)]
+    asked = {health_url(each) for each in users}
+    reference = _tagged(plan, running) + ("-gpu" if gpu else "")
+    name = running.service.image or running.name
+    return Image(
+        name=f"{name}-gpu" if gpu else name,
+        reference=reference,
+        description=_described(plan, users),
+        health=asked.pop() if len(asked) == 1 else PROCESS,
+        gpu=gpu,
+    )
 
 
 def wants_gpu(running: Running) -> bool:
     """Whether a service has a card, or part of one."""
     return bool(running.service.resources.gpu or running.service.gpu)
-
-
-def gpu_image(running: Running) -> str:
-    """The image of a service that has a card; a digest names another image, so the tag counts."""
-    return f"{running.image.partition('@')[0]}-gpu"
 
 
 def health_url(running: Running) -> str:
@@ -113,18 +125,16 @@ def lock(name: str) -> str:
     return next(path for path in places if path.is_file()).read_text(encoding="utf-8")
 
 
-def _image(plan: Plan, running: Running, *, gpu: bool = False) -> Image:
-    reference = gpu_image(running) if gpu else running.image.partition("@")[0]
-    if not gpu and "@" in running.image:
-        reference = f"{reference}:{plan.release}"
-    name = reference.rpartition("/")[2].rpartition(":")[0]
-    return Image(
-        name=f"{name}-gpu" if gpu else name,
-        reference=reference,
-        description=running.service.description or f"{running.name} of {plan.name}",
-        health=health_url(running),
-        gpu=gpu,
-    )
+def _tagged(plan: Plan, running: Running) -> str:
+    """Its image by the release's tag; a digest is of an image that is built already."""
+    name, digest, _ = running.image.partition("@")
+    return f"{name}:{plan.release}" if digest else name
+
+
+def _described(plan: Plan, users: Sequence[Running]) -> str:
+    if len(users) == 1:
+        return users[0].service.description or f"{users[0].name} of {plan.name}"
+    return f"{plan.name}: {', '.join(each.name for each in users)}"
 
 
 def _asked(running: Running, path: str) -> str:
@@ -133,7 +143,7 @@ def _asked(running: Running, path: str) -> str:
         return f"http://127.0.0.1:{service.port}{path}"
     if service.metrics_port:
         return f"http://127.0.0.1:{service.metrics_port}/health"
-    return "process:1"
+    return PROCESS
 
 
 def _bake(plan: Plan) -> dict[str, object]:
@@ -284,5 +294,5 @@ _IGNORED = """\
 target = Target(
     summary="Dockerfiles: builder, production, testing, development, and the same with a GPU",
     files=files,
-    next_step="docker buildx bake --file {out}/docker-bake.json",
+    next_step="cd {out} && docker buildx bake",
 )

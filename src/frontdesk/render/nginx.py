@@ -7,6 +7,7 @@ buffered, so streams flow. Rate limits are the desk's, which knows who asks.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from frontdesk.render.places import address_of, place_of
 from frontdesk.render.target import Files, Target
 from frontdesk.system.layout.edge import PublicHost
 from frontdesk.system.layout.plan import Plan, Running
@@ -28,14 +29,28 @@ def public_services(plan: Plan) -> tuple[Running, ...]:
     return tuple(running for running in plan.services if running.key in named and running.service.port)
 
 
+def behind_proxies(plan: Plan) -> frozenset[str]:
+    """Services whose callers speak for others, and are to be believed: the edge, and the server of the pages. Where the
+    system file says itself who is believed, that holds."""
+    if plan.system.source_of("gate.trusted_proxies").kind == "system file":
+        return frozenset()
+    edge = {running.key for running in public_services(plan)}
+    pages = {key for running in plan.services if running.service.role == "frontend" for key in running.service.calls}
+    return frozenset(edge | pages)
+
+
 def configuration(plan: Plan, names: str = "") -> str:
-    """The whole file. With `names`, a name server, the services' names are looked up again and again."""
+    """The whole file. With `names`, a name server, the services' names are looked up again and again; without, services
+    are reached at the addresses of their bare hosts."""
     public = public_services(plan)
     reached = [host for host in plan.edge.hosts if host.service in {running.key for running in public}]
     blocks = [_HEAD.format(plan=plan.name, body=_size(plan.edge.max_body), timeout=plan.edge.timeout)]
     if names and public:
         blocks.append(f"    resolver {names} valid=10s;\n")
-    blocks += [_upstream(running, names) for running in public]
+    beside = _beside(plan, public)
+    for running in public:
+        server = running.host_name if names else address_of(plan, running.key, beside)
+        blocks.append(_upstream(running, server, again=bool(names)))
     blocks.append(_PLAIN)
     for name, routes in groupby(sorted(reached, key=lambda host: host.host), key=lambda host: host.host):
         blocks.append(_server(plan, name, tuple(routes)))
@@ -43,12 +58,18 @@ def configuration(plan: Plan, names: str = "") -> str:
     return "\n".join(blocks) + "}\n"
 
 
-def _upstream(running: Running, names: str) -> str:
-    again = " resolve" if names else ""
+def _beside(plan: Plan, public: Sequence[Running]) -> str:
+    """The bare host that it stands on: that of the services, if they share one."""
+    places = {place_of(plan, running.key) for running in public}
+    return places.pop() if len(places) == 1 else ""
+
+
+def _upstream(running: Running, server: str, *, again: bool) -> str:
+    resolve = " resolve" if again else ""
     lines = (
         f"    upstream {running.name} {{",
         f"        zone {running.name} 64k;",
-        f"        server {running.host_name}:{running.service.port} max_fails=3 fail_timeout=10s{again};",
+        f"        server {server}:{running.service.port} max_fails=3 fail_timeout=10s{resolve};",
         "        keepalive 32;",
         "    }",
     )

@@ -103,7 +103,7 @@ _PUBLISH = """\
 set -eu
 reference=$$(cat "build/$$IMAGE.reference")
 case $$reference in
-  *:"$$TAG") ;;
+  *:"$$TAG" | *:"$$TAG"-gpu) ;;
   *) echo "$$reference does not bear the commit's id" >&2; exit 1 ;;
 esac
 printf '%s' "$$REGISTRY_TOKEN" | cosign login --username "$$REGISTRY_USER" --password-stdin "$${reference%%/*}"

@@ -43,7 +43,7 @@ def files(plan: Plan) -> Files:
     found |= {**configurations(plan), **observing.configurations(plan)}
     if nginx.public_services(plan):
         found[EDGE_CONFIGURATION] = nginx.configuration(plan, names=nginx.DOCKER_NAMES)
-    if builds(plan):
+    if builds(plan) or "compose.test.yaml" in found:
         found |= {f"{IMAGE_CONTEXT}/{name}": text for name, text in docker.files(plan).items()}
     return found
 

@@ -10,14 +10,14 @@ from frontdesk.render.compose.naming import (
     machine,
     memory,
     profiles,
-    project,
     published,
 )
 from frontdesk.system.home import CONTAINER_HOME
 from frontdesk.system.layout.plan import CONFIGURATION, EDGE, SECRETS, USER, Plan, Running
 
 TELEMETRY = "OTEL_EXPORTER_OTLP_ENDPOINT"  # set where the collector runs too
-DOCKER_NETWORKS = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"  # from which Docker takes the networks of its projects
+# From which Docker takes the networks of its projects. Nobody else reaches services by those, and other machines don't.
+DOCKER_NETWORKS = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 PROCESSES = 512  # and threads, that a service may have
 SLOW_START = 90  # seconds in which a service need not be ready, at least
 
@@ -26,7 +26,7 @@ def core(plan: Plan) -> Part:
     """The whole file."""
     ordered = sorted(plan.services, key=lambda running: running.stage)
     found: Part = {
-        "name": project(plan),
+        "name": plan.project,
         "services": dict(stores.services(plan)) | {running.name: service(plan, running) for running in ordered},
         "networks": {"default": {"name": _network(plan)}},
     }
@@ -36,15 +36,15 @@ def core(plan: Plan) -> Part:
 
 def _network(plan: Plan) -> str:
     """Its name; where it begins with the project's, it follows that, so that a second instance has its own."""
-    said = plan.deployment.network_name or f"{project(plan)}_network"
-    return said.replace(project(plan), "${COMPOSE_PROJECT_NAME}", 1) if said.startswith(project(plan)) else said
+    said = plan.deployment.network_name or f"{plan.project}_network"
+    return said.replace(plan.project, "${COMPOSE_PROJECT_NAME}", 1) if said.startswith(plan.project) else said
 
 
 def service(plan: Plan, running: Running) -> Part:
     """One service of the system."""
     found: Part = {"image": running.image}
     if builds(plan):
-        found["build"] = build(running)
+        found["build"] = build(plan, running)
     if running.service.most == 1:  # several containers cannot have one name
         found["container_name"] = "${COMPOSE_PROJECT_NAME}_" + running.key
     if chosen := profiles(plan, running):
@@ -79,17 +79,9 @@ def confined() -> Part:
 def environment(plan: Plan, running: Running) -> dict[str, str]:
     """Its variables; of a secret only where its file is."""
     said = {name: value for name, value in running.variables.items() if name != TELEMETRY}
-    if running.key in _behind_proxies(plan):
+    if running.key in nginx.behind_proxies(plan):
         said["TRUSTED_PROXIES"] = DOCKER_NETWORKS
     return said | {f"{name}_FILE": f"{SECRETS}/{name}" for name in running.secrets}
-
-
-def _behind_proxies(plan: Plan) -> set[str]:
-    """Services whose callers speak for others: the edge and the pages' server. Nobody else reaches them by this
-    network, and other machines don't at all."""
-    edge = {running.key for running in nginx.public_services(plan)}
-    pages = {key for running in plan.services if running.service.role == "frontend" for key in running.service.calls}
-    return edge | pages
 
 
 def depends_on(plan: Plan, running: Running) -> Part:

@@ -14,13 +14,9 @@ SECRETS_FOLDER = "${SECRETS_FOLDER:-./secrets}"
 
 IMAGE_CONTEXT = "image"  # the folder with the Dockerfiles
 SYSTEM_FILE = "config/system.yaml"
+EDGE_UID = 101  # of nginx in its image
 EDGE_CONFIGURATION = "nginx/nginx.conf"
 PLANNED = "planned"  # the profile of services that are described and not built yet
-
-
-def project(plan: Plan) -> str:
-    """The project's name; containers, network and volumes begin with it."""
-    return plan.name.replace("-", "_")
 
 
 def builds(plan: Plan) -> bool:
@@ -28,11 +24,11 @@ def builds(plan: Plan) -> bool:
     return not plan.deployment.images.registry
 
 
-def build(running: Running, stage: str = "production", *, gpu: bool = False) -> Part:
-    """How an image is made."""
-    arguments = {"TITLE": running.name, "HEALTH": docker.health_url(running)}
-    dockerfile = "Dockerfile.gpu" if gpu else "Dockerfile"
-    return {"context": f"./{IMAGE_CONTEXT}", "dockerfile": dockerfile, "target": stage, "args": arguments}
+def build(plan: Plan, running: Running, stage: str = "production", *, gpu: bool = False) -> Part:
+    """How the image of a service is made: for all that share it alike."""
+    image = docker.image_of(plan, running, gpu=gpu)
+    arguments = dict(image.arguments)
+    return {"context": f"./{IMAGE_CONTEXT}", "dockerfile": image.dockerfile, "target": stage, "args": arguments}
 
 
 def bare_host(plan: Plan, names: Iterable[str]) -> tuple[str, Host] | None:

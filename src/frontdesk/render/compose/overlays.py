@@ -6,6 +6,7 @@ from frontdesk.render.compose import backups, stores
 from frontdesk.render.compose.core import confined, environment, healthy
 from frontdesk.render.compose.naming import (
     EDGE_CONFIGURATION,
+    EDGE_UID,
     IMAGE_CONTEXT,
     LOGS,
     SECRETS_FOLDER,
@@ -19,7 +20,6 @@ from frontdesk.system.layout.gpu import CardPlan, Slot, card_plans
 from frontdesk.system.layout.plan import CONFIGURATION, Plan, Running
 
 EDGE_IMAGE = "docker.io/library/nginx:1.31.3-alpine"
-EDGE_USER = "101:101"
 _TALK = (  # a key for a day, then the talk
     'FRONTDESK_KEY="$$(frontdesk keys create compose-tests --days 1 --scope chat --scope tools)" && '
     "export FRONTDESK_KEY && exec python -m frontdesk.testing.dialogue {address}"
@@ -65,7 +65,7 @@ def development(plan: Plan) -> Part:
         "services": {
             running.name: {
                 "image": f"{running.image}-development",
-                "build": build(running, "development"),
+                "build": build(plan, running, "development"),
                 "read_only": False,
                 "environment": {"LOG_LEVEL": "DEBUG"},
                 "develop": {"watch": watched},
@@ -90,10 +90,9 @@ def tests(plan: Plan) -> Part:
     if desk is None:
         return {}
     address = f"http://{desk.name}:{desk.service.port}"
-    found: Part = {"image": f"{desk.image.partition('@')[0]}-testing"}
-    if builds(plan):
-        found["build"] = build(desk, "testing")
-    found |= {
+    found: Part = {
+        "image": f"{docker.image_of(plan, desk).reference}-testing",
+        "build": build(plan, desk, "testing"),  # here, always: registries hold what runs, not what tests it
         "command": ["sh", "-c", _TALK.format(address=address)],
         **confined(),
         "environment": {
@@ -121,9 +120,12 @@ def tests(plan: Plan) -> Part:
 def _edge(plan: Plan, public: tuple[Running, ...]) -> Part:
     return {
         "image": EDGE_IMAGE,
-        "user": EDGE_USER,
+        "user": f"{EDGE_UID}:{EDGE_UID}",
         "read_only": True,
-        "tmpfs": ["/run:uid=101,gid=101", "/var/cache/nginx:uid=101,gid=101", "/tmp:mode=1777"],  # noqa: S108
+        "tmpfs": [
+            *(f"{place}:uid={EDGE_UID},gid={EDGE_UID}" for place in ("/run", "/var/cache/nginx")),
+            "/tmp:mode=1777",  # noqa: S108
+        ],
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "sysctls": {"net.ipv4.ip_unprivileged_port_start": 0},
@@ -153,9 +155,9 @@ def _edge(plan: Plan, public: tuple[Running, ...]) -> Part:
 
 
 def _with_card(plan: Plan, running: Running, share: tuple[CardPlan, Slot] | None) -> Part:
-    found: Part = {"image": docker.gpu_image(running)}
+    found: Part = {"image": docker.image_of(plan, running, gpu=True).reference}
     if builds(plan):
-        found["build"] = build(running, gpu=True)
+        found["build"] = build(plan, running, gpu=True)
     method = share[0].method if share else "whole"
     if method == "cpu":
         return found

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
+from frontdesk.render import nginx
 from frontdesk.render.compose import backups, observing, stores
-from frontdesk.render.compose.naming import SECRETS_FOLDER
+from frontdesk.render.compose.naming import EDGE_UID, SECRETS_FOLDER
 from frontdesk.render.observability.parts import GRAFANA_PASSWORD
 from frontdesk.render.store_commands import POSTGRES_SECRET, REDIS_SECRET
 from frontdesk.system.layout.plan import Plan
@@ -29,6 +30,7 @@ def script(plan: Plan) -> str:
         _HEAD,
         *(f"random {name}" for name in ours),
         *(f"given {name}" for name in given),
+        *([_CERTIFICATE] if plan.environment != "development" and nginx.public_services(plan) else []),
         'exit "$failed"',
     ]
     return "\n".join(lines) + "\n"
@@ -45,6 +47,15 @@ def mounted(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
     """Each secret and the file that holds it."""
     return ((name, {"file": f"{SECRETS_FOLDER}/{name}"}) for name in names(plan))
 
+
+_CERTIFICATE = f"""
+tls=${{TLS_FOLDER:-./tls}}
+mkdir -p "$tls" "${{ACME_FOLDER:-./acme}}"
+if [ ! -s "$tls/tls.crt" ] || [ ! -s "$tls/tls.key" ]; then
+  echo "put the certificate into $tls/tls.crt and its key into $tls/tls.key, readable by uid {EDGE_UID}:" \\
+    "the edge does not start without them" >&2
+fi
+"""
 
 _HEAD = """\
 #!/bin/sh
