@@ -10,6 +10,7 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.utils import floatToGoString
 
+from frontdesk.render import compose
 from frontdesk.render.observability import alertmanager, collector, files, rules, slo
 from frontdesk.render.observability.exporters import EXPORTERS, wanted
 from frontdesk.render.observability.expressions import every, metrics_in
@@ -136,7 +137,8 @@ def test_every_service_is_a_job_of_its_name(blueprint: str, place: str) -> None:
     plan = planned(blueprint)
     read = loaded(plan, f"prometheus/prometheus{place}.yml")
     jobs = [job["job_name"] for job in read["scrape_configs"]]
-    assert {running.name for running in plan.services} <= set(jobs)
+    named = {running.name for running in plan.services}
+    assert named & set(jobs) == {running.name for running in plan.services if running.service.built}
     assert len(set(jobs)) == len(jobs)
     assert read["global"]["scrape_interval"] == read["global"]["evaluation_interval"] == "15s"
 
@@ -180,7 +182,8 @@ def test_bare_hosts_are_asked_at_their_addresses() -> None:
         {"targets": ["mainpc.internal:9835"], "labels": {"machine": "mainpc"}},
         {"targets": ["pc2.internal:9835"], "labels": {"machine": "pc2"}},
     ]
-    assert "prometheus/prometheus.hosts.yml" not in files(planned("assistant"))
+    alone = loaded(planned("assistant"), "prometheus/prometheus.hosts.yml")["scrape_configs"]
+    assert {"job_name": "frontend", "static_configs": [{"targets": ["localhost:5000"]}]} in alone
 
 
 def test_exporters_are_wanted_where_something_names_their_metrics() -> None:
@@ -340,6 +343,29 @@ def test_logs_have_few_labels_and_an_end() -> None:
     loki = loaded(plan, "loki/loki.yaml")
     assert loki["limits_config"]["retention_period"] == f"{plan.dashboards.logs_days * 24}h"
     assert loki["compactor"]["retention_enabled"]
+
+
+@pytest.mark.parametrize("blueprint", blueprints())
+def test_vector_listens_to_the_containers_of_its_own_project(blueprint: str) -> None:
+    plan = planned(blueprint)
+    (label,) = loaded(plan, "vector/vector.yaml")["sources"]["lines"]["include_labels"]
+    core = yaml.safe_load(compose.files(plan)["compose.yaml"])
+    assert label == f"com.docker.compose.project=${{COMPOSE_PROJECT_NAME:-{core['name']}}}"
+    (vector,) = (part for part in parts(plan) if part.name == "vector")
+    assert vector.variables == {"COMPOSE_PROJECT_NAME": "${COMPOSE_PROJECT_NAME}"}  # which Compose fills in
+
+
+def test_jaeger_keeps_traces_where_its_user_may_write() -> None:
+    """Its image has one such folder, /tmp, whose rights a new volume takes over."""
+    badger = loaded(planned("assistant"), "jaeger/jaeger.yaml")["extensions"]["jaeger_storage"]["backends"]["traces"]
+    (jaeger,) = (part for part in parts(planned("assistant")) if part.name == "jaeger")
+    assert jaeger.data == "/tmp"
+    assert badger["badger"]["directories"] == {"keys": "/tmp/keys", "values": "/tmp/values"}
+
+
+def test_a_file_that_tells_nobody_says_so() -> None:
+    assert files(planned("assistant"))[alertmanager.FILE].startswith("# Nobody is told of any alert")
+    assert not files(told("ALERTS_URL"))[alertmanager.FILE].startswith("#")
 
 
 LINE = '{"at":"2026-11-21T10:00:00.000+00:00","level":"error","logger":"frontdesk.http","event":"http","status":500}'

@@ -3,12 +3,9 @@
 from tests.render.planted import Fault, Series
 
 SERVICES = (
-    "phone-gateway",
-    "realtime-processor",
     "conversation-engine",
     "profile-analytics",
     "user-management",
-    "smart-whitelist",
     "configuration-service",
     "storage-service",
     "monitoring",
@@ -44,13 +41,13 @@ def slow(over: str) -> Series:
 
 
 FAULTS = {
-    "the whitelist is stopped": Fault(
+    "the service of users is stopped": Fault(
         alert="ServiceDown",
-        series={**HEALTHY, UP % ("smart-whitelist", "a"): "1x4 0x10 1x30"},
+        series={**HEALTHY, UP % ("user-management", "a"): "1x4 0x10 1x30"},
         quiet="5m",
         fires="6m",
         resolved="16m",
-        labels={"job": "smart-whitelist", "instance": "a"},
+        labels={"job": "user-management", "instance": "a"},
     ),
     **{
         f"nothing is known of {service}": Fault(

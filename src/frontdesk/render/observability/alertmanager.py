@@ -9,21 +9,22 @@ from frontdesk.system.layout.plan import SECRETS, Plan
 FILE = "alertmanager/alertmanager.yml"
 PAGE, TICKET, NOBODY = "page", "ticket", "nobody"
 
+_TOLD_NOBODY = (
+    "# Nobody is told of any alert: `dashboards.alerts_to` in the system file names no variable with an address.\n"
+)
+
 Block = Mapping[str, object]
 
 
 def files(plan: Plan) -> Files:
     """The configuration. The address of the webhook stands in a file, never here."""
-    return {
-        FILE: yaml_text(
-            {
-                "global": {"resolve_timeout": "5m"},
-                "route": _route(),
-                "inhibit_rules": _inhibitions(plan),
-                "receivers": [_receiver(PAGE, plan), _receiver(TICKET, plan), {"name": NOBODY}],
-            }
-        )
+    said = {
+        "global": {"resolve_timeout": "5m"},
+        "route": _route(),
+        "inhibit_rules": _inhibitions(plan),
+        "receivers": [_receiver(PAGE, plan), _receiver(TICKET, plan), {"name": NOBODY}],
     }
+    return {FILE: ("" if plan.dashboards.alerts_to else _TOLD_NOBODY) + yaml_text(said)}
 
 
 def _route() -> Block:

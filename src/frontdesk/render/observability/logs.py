@@ -18,7 +18,8 @@ Block = Mapping[str, object]
 
 def files(plan: Plan) -> Files:
     """Loki, and Vector for containers, for bare hosts and for a cluster."""
-    containers = {"type": "docker_logs", "include_labels": [f"com.docker.compose.project={plan.name}"]}
+    project = f"${{COMPOSE_PROJECT_NAME:-{plan.project}}}"  # of Vector's own environment
+    containers = {"type": "docker_logs", "include_labels": [f"com.docker.compose.project={project}"]}
     journal = {"type": "journald", "current_boot_only": True}
     of_unit = _OF_UNIT.replace("NAME-", f"{plan.name}-")
     return {

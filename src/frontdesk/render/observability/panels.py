@@ -70,7 +70,7 @@ def placed(panels: Sequence[Block]) -> list[Block]:
 
 def overview_panels(plan: Plan) -> Iterator[Block]:
     """Is everything there, is it quick, does it fail, does work pile up, what does it say?"""
-    services = "|".join(running.name for running in plan.services)
+    services = "|".join(running.name for running in plan.services if running.service.built)
     yield panel(
         _said(
             "Services",

@@ -80,6 +80,7 @@ def parts(plan: Plan) -> tuple[Part, ...]:
             command=("--config", "/etc/vector/vector.yaml"),
             files={"/etc/vector/vector.yaml": "vector/vector.yaml"},
             data=logs.VECTOR_DATA,
+            variables={"COMPOSE_PROJECT_NAME": "${COMPOSE_PROJECT_NAME}"},  # whose containers it listens to
             needs=("loki",),
             reads=("/var/run/docker.sock",),
         ),

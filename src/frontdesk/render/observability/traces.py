@@ -5,7 +5,7 @@ from frontdesk.render.target import Files, yaml_text
 from frontdesk.system.layout.plan import Plan
 
 FILE = "jaeger/jaeger.yaml"
-DATA = "/badger"
+DATA = "/tmp"  # noqa: S108 — the one folder of the image that its user may write to, so the volume is theirs too
 PAGES_PORT = 16686
 OWN_PORT = 8888
 
