@@ -339,6 +339,8 @@ def test_a_card_is_asked_for_and_its_share_is_told() -> None:
     assert env["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] == "0=4096M"
     assert spec["nodeSelector"] == {"machine": "mainpc"}
     assert container["image"].endswith("/ai-system-gpu:0.1.0")
+    rolling = named(objects, "Deployment", "speech-gpu")["spec"]["strategy"]["rollingUpdate"]
+    assert rolling == {"maxSurge": 0, "maxUnavailable": 1}  # two at once would wait for a share that nobody gives back
     assert named(objects, "Deployment", "coordination")["spec"]["template"]["spec"]["containers"][0]["image"].endswith(
         "/ai-system:0.1.0"
     )

@@ -1,11 +1,13 @@
 """The scripts within rendered objects do what they are for, run as containers run them."""
 
+import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +36,24 @@ def wait_for(*needed: tuple[str, int], patience: float) -> subprocess.CompletedP
 
 def test_waiting_ends_when_everything_answers(listener: int) -> None:
     assert wait_for(("127.0.0.1", listener), patience=30).returncode == 0
+
+
+def test_a_connection_that_is_ended_at_once_is_no_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mesh:
+        port = mesh.getsockname()[1]
+
+        def refuse() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    mesh.accept()[0].close()
+
+        refusing = threading.Thread(target=refuse, daemon=True)
+        refusing.start()
+        ran = wait_for(("127.0.0.1", port), patience=0.2)
+        mesh.shutdown(socket.SHUT_RDWR)
+    refusing.join(10)
+    assert ran.returncode == 1
+    assert "the connection was ended at once" in ran.stdout
 
 
 def test_waiting_has_an_end_and_names_what_is_missing(listener: int) -> None:

@@ -11,7 +11,7 @@ from frontdesk.render.kubernetes.pods import Identity, container_security, image
 from frontdesk.render.kubernetes.values import Object, Value, reference, value
 from frontdesk.system.home import CONTAINER_HOME
 from frontdesk.system.layout.plan import USER, Plan, Running
-from frontdesk.system.layout.services import Probe, Resources, Rollout, Service, amounts
+from frontdesk.system.layout.services import Probe, Resources, Service, amounts
 from frontdesk.system.layout.stores import Postgres
 
 DESK = Identity(user=USER, group=USER)
@@ -23,13 +23,23 @@ PATIENCE = 300  # seconds that a pod waits for what it needs; then it is started
 
 WAIT = """\
 import json, os, socket, sys, time
+
+def try_it(host, port):
+    with socket.create_connection((host, port), timeout=2) as line:
+        line.settimeout(0.5)  # a mesh takes every connection, and ends one that leads nowhere
+        try:
+            if not line.recv(1):
+                raise ConnectionResetError("the connection was ended at once")
+        except TimeoutError:
+            pass  # it waits for a question
+
 missing = [tuple(each) for each in json.loads(os.environ["NEEDED"])]
 end = time.monotonic() + float(os.environ["PATIENCE"])
 while missing and time.monotonic() < end:
     still = []
     for host, port in missing:
         try:
-            socket.create_connection((host, port), timeout=2).close()
+            try_it(host, port)
         except OSError as error:
             still.append((host, port))
             print(f"waiting for {host}:{port}: {error}", flush=True)
@@ -94,7 +104,7 @@ def _deployment(plan: Plan, running: Running) -> Object:
         "selector": {"matchLabels": selector(plan, running.name)},
         "strategy": {
             "type": "RollingUpdate",
-            "rollingUpdate": _rollout(service.rollout),
+            "rollingUpdate": _rollout(service),
         },
         "template": pod(
             plan,
@@ -113,10 +123,11 @@ def _deployment(plan: Plan, running: Running) -> Object:
     return found | {"spec": spec}
 
 
-def _rollout(rollout: Rollout) -> Object:
-    """Kubernetes refuses both at nought: then one replica may be missing."""
-    unavailable = rollout.unavailable or int(rollout.surge == 0)
-    return {"maxSurge": rollout.surge, "maxUnavailable": unavailable}
+def _rollout(service: Service) -> Object:
+    """A share of a card is free only once the former replica has given it back. Kubernetes refuses both at nought: then
+    one replica may be missing."""
+    surge = 0 if service.gpu else service.rollout.surge
+    return {"maxSurge": surge, "maxUnavailable": service.rollout.unavailable or int(surge == 0)}
 
 
 def _container(plan: Plan, running: Running) -> Object:
