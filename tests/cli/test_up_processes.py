@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 
 from frontdesk.operate.ports import free_port
 from frontdesk.operate.running.ending import end
+from frontdesk.operate.running.identity import is_alive
 from frontdesk.operate.running.state import Instance, folder_of, instances
 from tests.cli.conftest import LEAN, Command
 
@@ -168,6 +170,52 @@ def test_a_supervisor_that_dies_while_it_is_asked_to_end_leaves_nothing(pages: i
     assert list(instances(home)) == []
 
 
+def test_a_terminal_that_goes_away_ends_it_well(pages: int, home: Path) -> None:
+    """Its words cannot be written any more, and a shell says twice that it goes."""
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "frontdesk.cli", "up", "--processes"],
+        stdout=writing,
+        stderr=writing,
+        env={**os.environ, "FRONTDESK_HOME": str(home)},
+        start_new_session=True,
+    )
+    os.close(writing)
+    with process:
+        wait_for(lambda: [each.state for each in instances(home)] == ["open"], "the desk is open")
+        (service,) = only(home).alive()
+        os.close(reading)
+        os.kill(process.pid, signal.SIGHUP)
+        os.kill(process.pid, signal.SIGHUP)
+        process.wait(PATIENCE)
+    assert service.process is not None
+    assert not is_alive(service.process)
+    assert list(instances(home)) == []
+
+
+def test_a_stop_while_it_opens_in_the_background_leaves_nothing(pages: int, home: Path) -> None:
+    with socket.socket() as silent:  # the pages are never ready: nobody answers behind them
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "frontdesk.cli", "up", "--processes", "--detach"],
+            stderr=subprocess.PIPE,
+            env={
+                **os.environ,
+                "FRONTDESK_HOME": str(home),
+                "ORCHESTRATOR_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            },
+        )
+        with process:
+            wait_for(lambda: [len(each.alive()) for each in instances(home)] == [1], "the pages' process")
+            (service,) = only(home).alive()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE) == 130
+    assert service.process is not None
+    assert not is_alive(service.process)
+    assert list(instances(home)) == []
+
+
 def test_two_instances_run_beside_each_other_by_an_offset(
     pages: int, home: Path, tmp_path: Path, frontdesk: Command
 ) -> None:
@@ -218,6 +266,38 @@ def test_a_release_takes_over_and_is_taken_back(pages: int, home: Path, frontdes
     assert frontdesk("release", "watch", "--seconds", "1").code == 0
 
 
+def test_a_release_brings_its_variables_and_its_port_to_every_service(
+    pages: int, home: Path, frontdesk: Command
+) -> None:
+    assert up(home).returncode == 0
+    file, other = home / "system.yaml", free_port()
+    file.write_text(file.read_text().replace(f"port: {pages}", f"port: {other}"))
+    rolled = frontdesk("release", "roll", "--watch", "0", "--set", "LOG_LEVEL=DEBUG")
+    assert rolled.code == 0, rolled.err
+    assert httpx2.get(f"http://127.0.0.1:{other}/", trust_env=False).status_code == 200
+    with pytest.raises(httpx2.ConnectError):  # nobody listens there, so nobody waits for an answer
+        httpx2.get(f"http://127.0.0.1:{pages}/", trust_env=False)
+    instance = only(home)
+    assert instance.address == f"http://127.0.0.1:{other}"
+    (service,) = instance.alive()
+    assert service.process is not None
+    if sys.platform == "linux":
+        assert b"LOG_LEVEL=DEBUG" in Path(f"/proc/{service.process.pid}/environ").read_bytes().split(b"\0")
+
+
+def test_a_release_is_of_the_file_that_runs_and_not_of_another_one_in_the_home(
+    pages: int, home: Path, tmp_path: Path, frontdesk: Command
+) -> None:
+    runs = tmp_path / "runs.yaml"
+    runs.write_text((home / "system.yaml").read_text())
+    (home / "system.yaml").write_text("desk: {name: Not this one}\n")
+    assert up(home, "--system", str(runs)).returncode == 0
+    runs.write_text(runs.read_text() + "desk: {name: This one}\n")
+    told = frontdesk("release", "roll", "--watch", "0")
+    assert told.code == 0, told.err
+    assert only(home).desk == "This one"
+
+
 def test_a_broken_release_is_refused_and_the_former_one_goes_on(pages: int, home: Path, frontdesk: Command) -> None:
     assert up(home).returncode == 0
     before = listed(frontdesk)["pid"]
@@ -239,6 +319,27 @@ def test_down_asks_and_without_a_terminal_names_its_flag(pages: int, home: Path,
     assert only(home).is_looked_after
 
 
+def test_down_names_the_instances_that_there_are(pages: int, home: Path, frontdesk: Command) -> None:
+    assert up(home).returncode == 0
+    told = frontdesk("down", "--yes", "--only", "dsk")
+    assert told.code == 2
+    assert "Did you mean `desk`?" in told.err
+    assert only(home).is_looked_after
+
+
+def test_a_damaged_state_file_is_told_and_mended_by_whoever_keeps_it(
+    pages: int, home: Path, frontdesk: Command
+) -> None:
+    assert up(home).returncode == 0
+    file = folder_of(home, "desk") / "state.json"
+    file.write_text("{")
+    told = frontdesk("down", "--yes")
+    assert "state_damaged" in told.err
+    assert str(file) in told.err
+    wait_for(lambda: file.read_text() != "{", "the supervisor writes it anew")
+    assert frontdesk("down", "--yes").code == 0
+
+
 def test_what_does_not_start_is_told_with_the_end_of_its_log(pages: int, home: Path) -> None:
     failed = up(home, ORCHESTRATOR_URL="")
     assert failed.returncode == 1
@@ -255,6 +356,9 @@ def test_what_does_not_start_is_told_with_the_end_of_its_log(pages: int, home: P
         (["--detach"], "--processes"),
         (["--processes", "--replicas", "many"], "worker=2"),
         (["--service", "pags"], "Did you mean `pages`?"),
+        (["--processes", "--role", "worker"], "Leave --role out"),
+        (["--processes", "--queues", "ml"], "Leave --queues out"),
+        (["assistant", "--system", "other.yaml"], "Take one"),
     ],
 )
 def test_words_that_do_not_fit_are_told(words: list[str], hint: str, pages: int, frontdesk: Command) -> None:

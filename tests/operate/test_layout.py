@@ -92,7 +92,7 @@ def test_replicas_share_a_port_and_have_names_of_their_own(tmp_path: Path) -> No
     with ExitStack() as stack:
         sockets = Sockets("127.0.0.1", stack)
         sockets.take(layout)
-        circumstances = Circumstances(system=found, words=("frontdesk", "up"), variables={}, logs=tmp_path)
+        circumstances = Circumstances(system=found, words=("frontdesk", "up"), settings={}, stores={}, logs=tmp_path)
         made = {unit.name: unit for unit in units(layout, circumstances, sockets)}
     assert list(made) == ["tools", "tools-2", "worker", "web", "web-2", "pages", "pages-2"]
     assert made["web"].listeners["desk"] == made["web-2"].listeners["desk"]
@@ -113,7 +113,8 @@ def test_pages_and_tools_get_no_secret_but_their_own(tmp_path: Path, monkeypatch
         sockets = Sockets("127.0.0.1", stack)
         sockets.take(layout)
         shared = {"REDIS_URL": "redis://:word@127.0.0.1/0"}
-        circumstances = Circumstances(system=found, words=(), variables=shared, logs=tmp_path)
+        settings = {"LOG_LEVEL": "DEBUG"}
+        circumstances = Circumstances(system=found, words=(), settings=settings, stores=shared, logs=tmp_path)
         made = {unit.name: unit.variables for unit in units(layout, circumstances, sockets)}
     hidden = {"OPENAI_API_KEY", "ENCRYPTION_KEY_FILE", "DATABASE_URL", "REDIS_URL"}
     assert not hidden & made["pages"].keys()
@@ -121,6 +122,7 @@ def test_pages_and_tools_get_no_secret_but_their_own(tmp_path: Path, monkeypatch
     assert "MCP_SERVICE_TOKEN" in made["tools"]
     assert "MCP_SERVICE_TOKEN" not in made["pages"]
     assert hidden <= made["web"].keys()
+    assert {variables["LOG_LEVEL"] for variables in made.values()} == {"DEBUG"}
 
 
 def test_what_cannot_run_yet_is_refused_by_name_before_anything_starts(tmp_path: Path) -> None:

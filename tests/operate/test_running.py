@@ -14,14 +14,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from frontdesk.operate.errors import NotLookedAfter, OrderFailed
+from frontdesk.operate.errors import NotLookedAfter, OrderFailed, StateDamaged
 from frontdesk.operate.running import state
 from frontdesk.operate.running.control import obeying, order, reserved
 from frontdesk.operate.running.ending import end
 from frontdesk.operate.running.identity import Identity, identity_of, is_alive, send
-from frontdesk.operate.running.logfiles import bound, last_lines
+from frontdesk.operate.running.logfiles import bound, followed, last_lines
 from frontdesk.operate.running.state import Control, Instance, Process
-from frontdesk.operate.running.supervisor import Supervisor
+from frontdesk.operate.running.supervisor import Supervisor, _pause
 from frontdesk.operate.running.unit import Unit
 
 SECONDS = 60.0
@@ -195,6 +195,93 @@ async def test_what_keeps_ending_is_given_up_while_all_opens_and_its_log_is_told
     assert machine.told() == ["began store", "ended store"]
 
 
+async def test_a_stop_while_all_opens_does_not_wait_for_what_is_not_ready(machine: Machine) -> None:
+    never = machine.folder / "never"
+    supervisor, heard = machine.supervisor(machine.unit("store", 0), machine.unit("web", ready=str(never)))
+    task = asyncio.create_task(supervisor.run(lambda: None))
+    async with asyncio.timeout(SECONDS):
+        await heard.hears("web starting")
+        while "began web" not in machine.told():  # noqa: ASYNC110 another process writes it
+            await asyncio.sleep(0.02)
+        supervisor.stop()
+        assert await task == 0
+    assert machine.told() == ["began store", "began web", "ended web", "ended store"]
+
+
+async def test_what_dies_while_a_later_stage_opens_is_ready_again_before_all_is_open(machine: Machine) -> None:
+    late = machine.folder / "late"
+    supervisor, heard = machine.supervisor(machine.unit("store", 0), machine.unit("web", ready=str(late)))
+    opened = asyncio.Event()
+    task = asyncio.create_task(supervisor.run(opened.set))
+    async with asyncio.timeout(SECONDS):
+        await heard.hears("web starting")
+        store = supervisor.living("store")
+        assert store is not None
+        store.process.kill()
+        await heard.hears("store ready", times=2)
+        late.touch()
+        await opened.wait()
+        assert {process.state for process in supervisor.instance.processes} == {"ready"}
+        supervisor.stop()
+        await task
+
+
+async def test_a_state_file_that_cannot_be_written_ends_nothing_and_is_written_later(machine: Machine) -> None:
+    async with machine.running(machine.unit("web")) as (supervisor, heard):
+        file = machine.folder / state.FILE
+        file.unlink()
+        (file / "in the way").mkdir(parents=True)
+        supervisor.told()
+        assert any("state file cannot be written" in line for line in heard.lines)
+        web = supervisor.living("web")
+        assert web is not None
+        web.process.kill()
+        await heard.hears("web ready", times=2)
+        (file / "in the way").rmdir()
+        file.rmdir()
+        supervisor.told()
+        told = state.read(machine.folder)
+        assert told is not None
+        assert told.processes[0].restarts == 1
+
+
+def test_the_pause_before_a_process_is_begun_anew_doubles_up_to_half_a_minute() -> None:
+    pauses = [_pause(ends) for ends in (1, 2, 3, 7, 8, 100_000)]
+    assert pauses == [0.25, 0.5, 1.0, 16.0, 30.0, 30.0]
+
+
+async def test_a_stop_while_a_process_is_replaced_ends_both(machine: Machine) -> None:
+    never = machine.folder / "never"
+    async with machine.running(machine.unit("web")) as (supervisor, _):
+        replacing = asyncio.create_task(supervisor.replace(machine.unit("web", ready=str(never))))
+        async with asyncio.timeout(SECONDS):
+            while machine.told().count("began web") < 2:  # noqa: ASYNC110 another process writes it
+                await asyncio.sleep(0.02)
+            told = state.read(machine.folder)
+            assert told is not None
+            both = told.alive()
+            assert len(both) == 2  # so that both are found, should this supervisor die now
+            supervisor.stop()
+            with pytest.raises(OrderFailed, match="is being stopped"):
+                await replacing
+    assert machine.told().count("ended web") == 2
+    assert not any(each.process is not None and is_alive(each.process) for each in both)
+    assert not (machine.folder / state.FILE).exists()
+
+
+async def test_hangups_ask_for_the_end_and_never_insist(machine: Machine) -> None:
+    """A shell that closes sends two of them; a second Ctrl+C would end running answers at once."""
+    async with machine.running(machine.unit("web")) as (supervisor, _):
+        web = supervisor.living("web")
+        assert web is not None
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0)
+        async with asyncio.timeout(SECONDS):
+            assert await web.ended == 0
+    assert machine.told() == ["began web", "ended web"]
+
+
 async def test_a_fresh_process_takes_over_before_the_old_one_ends(machine: Machine) -> None:
     async with machine.running(machine.unit("web")) as (supervisor, _):
         await supervisor.replace(machine.unit("web"))
@@ -289,8 +376,17 @@ def test_only_its_owner_reads_the_state_and_it_holds_no_half(tmp_path: Path) -> 
     file = tmp_path / state.FILE
     assert file.stat().st_mode & 0o777 == 0o600
     assert json.loads(file.read_text())["control"]["token"] == "word"
-    file.write_text('{"name": "desk"')
-    assert state.read(tmp_path) is None
+
+
+def test_a_damaged_state_file_is_told_and_one_that_the_machine_lost_is_none(tmp_path: Path) -> None:
+    folder = state.folder_of(tmp_path, "desk")
+    folder.mkdir(parents=True)
+    (folder / state.FILE).write_text('{"name": "desk"')
+    with pytest.raises(StateDamaged) as caught:
+        list(state.instances(tmp_path))
+    assert caught.value.where == str(folder / state.FILE)
+    (folder / state.FILE).write_bytes(b"\0" * 100)  # what some file systems leave after a power cut
+    assert list(state.instances(tmp_path)) == []
 
 
 def test_logs_have_a_bound_and_are_read_over_it(tmp_path: Path) -> None:
@@ -304,6 +400,21 @@ def test_logs_have_a_bound_and_are_read_over_it(tmp_path: Path) -> None:
     assert kept == ["web.log", "web.log.1", "web.log.2"]
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 4 * 4100
     assert last_lines(file, 3) == ["line 997", "line 998", "line 999"]
+
+
+def test_who_follows_a_log_reads_the_lines_from_before_it_was_cut(tmp_path: Path) -> None:
+    file = tmp_path / "web.log"
+    file.write_text("before\n")
+    lines = followed({"web": file})
+    with file.open("a") as log:
+        log.write("one\n")
+        log.flush()
+        assert next(lines) == ("web", "one")
+        log.write("two\nthree\n")
+    bound(file, largest=1)
+    with file.open("a") as log:
+        log.write("four\n")
+    assert [next(lines) for _ in range(3)] == [("web", "two"), ("web", "three"), ("web", "four")]
 
 
 def _process(name: str, identity: Identity, stage: int) -> Process:

@@ -1,13 +1,14 @@
 """Several processes of one system on this machine, looked after by the process that this becomes."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import signal
 import sys
 import webbrowser
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,23 +134,26 @@ class _Running:
         former = before.former if before and before.release == release.number else before and before.release
         self.releases.note("up", release, former)
         all_units = (*self.servers.units, *self.units(layout, release))
+        self._tell_beginning(layout)
         shown = show(all_units)
         listener, control = reserved()
         reading, writing = os.pipe()
         supervisor = Supervisor(self._instance(layout, release, control), all_units, self.folder, shown)
-        self._tell_beginning(layout)
 
         def opened() -> None:
             shown.end()
-            self._tell_panel(layout, reading, open_browser)
+            with contextlib.suppress(OSError):  # nobody reads any more, and the desk goes on
+                self._tell_panel(layout, reading, open_browser)
             if detached:
                 _leave_terminal(self.folder)
 
-        async with obeying(listener, control, lambda order, say: self._obey(supervisor, order, say)):
-            code = await supervisor.run(opened, writing)
-        shown.end()
+        try:
+            async with obeying(listener, control, lambda order, say: self._obey(supervisor, order, say)):
+                code = await supervisor.run(opened, writing)
+        finally:
+            shown.end()
         if code == 0:
-            note("The desk is closed. What it stores lies where it lay.")
+            shown.say("The desk is closed. What it stores lies where it lay.")
         return code
 
     def units(self, layout: Layout, release: Release) -> tuple[Unit, ...]:
@@ -161,7 +165,8 @@ class _Running:
             Circumstances(
                 system=self.system,
                 words=(*(content.program or PROGRAM), *self.recipe.words(self.system, file)),
-                variables={**content.variables, **self.servers.variables},
+                settings=content.variables,
+                stores=self.servers.variables,
                 logs=self.folder / "logs",
                 release=release.number,
             ),
@@ -243,21 +248,39 @@ class _Running:
         release = self.releases.get(int(str(order["release"])))
         before = supervisor.instance.release
         watch = Watch(float(str(order["seconds"])), float(str(order["worst"])))
-        former_system = self.system
+        former, stays = self.system, self.recipe.layout(self.system)
         self.system = self.recipe.system(
-            self.releases.file_of(release), self.system.environment_variables.file, release.content.variables
+            self.releases.file_of(release), former.environment_variables.file, release.content.variables
         )
         supervisor.told(state="rolling")
         try:
             layout = self.recipe.layout(self.system)
+            _refuse_other_stores(stays, layout)
             self.sockets.take(layout)
             await roll(supervisor, self.units(layout, release), watch, say)
         except BaseException:
-            self.system = former_system
+            self.system = former
+            self.sockets.let_go(stays)
             supervisor.told(state="open")
             raise
-        supervisor.told(state="open", release=release.number, version=release.content.version)
+        self.sockets.let_go(layout)
+        supervisor.told(
+            state="open",
+            release=release.number,
+            version=release.content.version,
+            desk=self.system.name,
+            address=self._address(layout),
+            missing=dict(layout.missing),
+        )
         return {"release": release.number, "former": before}
+
+
+def _refuse_other_stores(now: Layout, then: Layout) -> None:
+    if (then.wants_postgres and not now.wants_postgres) or (then.wants_broker and not now.wants_broker):
+        raise OrderFailed(
+            "The release needs a store that does not run here",
+            hint="A release replaces services, no stores: frontdesk down, then frontdesk up --processes.",
+        )
 
 
 async def _restart(supervisor: Supervisor, order: Order, say: Say) -> Mapping[str, object]:
@@ -282,7 +305,7 @@ def _content(system: System) -> Content:
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alone(folder: Path) -> Generator[None]:
     """Only one supervisor at a time, and none beside processes that one has left. Raises `AlreadyRunning`."""
     handle = os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT, 0o600)
@@ -335,9 +358,21 @@ def _detached(folder: Path) -> int | None:
             for line in told:
                 click.echo(line, nl=False)
     except KeyboardInterrupt:
-        os.kill(child, signal.SIGTERM)
+        _end(child)
+        raise
     ended, status = os.waitpid(child, 0 if not _has_state(folder) else os.WNOHANG)
     return os.waitstatus_to_exitcode(status) if ended else 0
+
+
+def _end(child: int) -> None:
+    """Return when it has ended. Whoever stops this process a second time insists."""
+    ended = 0
+    while not ended:
+        try:
+            os.kill(child, signal.SIGTERM)
+            ended, _ = os.waitpid(child, 0)
+        except KeyboardInterrupt:
+            continue
 
 
 def _has_state(folder: Path) -> bool:

@@ -24,26 +24,37 @@ def logs(place: Place, service: str | None, follow: bool, lines: int) -> None:
 
     files = _files(place.folder, service)
     width = max(map(len, files))
+
+    def tell(name: str, line: str) -> None:
+        click.echo(f"{name:<{width}}  {line}" if len(files) > 1 or service is None else line)
+
     for name, file in files.items():
         for line in last_lines(file, lines):
-            click.echo(line if service else f"{name:<{width}}  {line}")
+            tell(name, line)
     if follow:
         for name, line in followed(files):
-            click.echo(line if service else f"{name:<{width}}  {line}")
+            tell(name, line)
 
 
 def _files(home: Path, service: str | None) -> dict[str, Path]:
-    """The log files by their services. Raises `NotRunning`, `UnknownService`."""
+    """The log files by their services, with the instance's name where two have one of the same.
+
+    Raises `NotRunning`, `UnknownService`.
+    """
     from frontdesk.operate.errors import NotRunning, UnknownService
     from frontdesk.operate.running.state import FOLDER
     from frontdesk.system.load import near
 
-    found = {file.stem: file for file in sorted((home / FOLDER).glob("*/logs/*.log"))}
+    files = sorted((home / FOLDER).glob("*/logs/*.log"))
+    services = [file.stem for file in files]
+    several = {name for name in services if services.count(name) > 1}
+    found = {f"{file.parents[1].name}/{file.stem}" if file.stem in several else file.stem: file for file in files}
     if not found:
         raise NotRunning("No service has written a log here", where=str(home / FOLDER))
     if service is None:
         return found
-    if service not in found:
+    chosen = {name: file for name, file in found.items() if service in (name, file.stem)}
+    if not chosen:
         hint = near(service, found) or f"There are: {', '.join(found)}."
         raise UnknownService(f"No service `{service}` has written a log", where=str(home / FOLDER), hint=hint)
-    return {service: found[service]}
+    return chosen

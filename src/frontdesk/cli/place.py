@@ -3,11 +3,12 @@
 import functools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from frontdesk.errors import FrontdeskError
@@ -51,6 +52,19 @@ class Place:
             return blueprint_file(self.blueprint)
         own = self.folder / SYSTEM_FILE
         return own if own.is_file() else None
+
+    def with_blueprint(self, name: str | None) -> "Place":
+        """The place with a shipped blueprint, if one is named: that is stronger than FRONTDESK_SYSTEM.
+
+        Raises `Usage` where `--system` is said, too.
+        """
+        from frontdesk.errors import Usage
+
+        if name is None:
+            return self
+        if self.system is not None and was_said("system"):
+            raise Usage("A system file and a blueprint are named", where=f"--system, {name}", hint="Take one of them.")
+        return replace(self, system=None, blueprint=name)
 
     def load(self, options: Mapping[str, object] | None = None, *, starting: bool = True) -> "System":
         """The system. Raises `BadSystemFile` or `BadSetting` with every mistake.
@@ -96,6 +110,11 @@ class Place:
         return Plan(system)
 
 
+def was_said(name: str) -> bool:
+    """Whether the command line itself says this option of the running command."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def placed(command: Callable[Concatenate[Place, P], R]) -> Callable[..., R]:
     """Give a command the options of a place, and the place as its first argument."""
 
@@ -107,6 +126,7 @@ def placed(command: Callable[Concatenate[Place, P], R]) -> Callable[..., R]:
     def with_place(
         home: Path | None, system: Path | None, shipped: str | None, env_file: Path | None, **more: Any
     ) -> R:
-        return command(Place(home, system, shipped, env_file), **more)  # pyright: ignore[reportCallIssue] — click passes the rest by name
+        place = Place(home, system, None, env_file).with_blueprint(shipped)
+        return command(place, **more)  # pyright: ignore[reportCallIssue] — click passes the rest by name
 
     return with_place

@@ -72,6 +72,9 @@ def list_(place: Place, as_json: bool) -> None:
     if as_json:
         print_json([msgspec.structs.asdict(entry) for entry in entries])
         return
+    if not entries:
+        note("Nothing was released here yet. Next: frontdesk up --processes")
+        return
     rows = [
         (entry.at, entry.act, entry.release, entry.former, entry.version, _where(entry), entry.who, _words(entry))
         for entry in entries
@@ -247,7 +250,9 @@ def _content(
     from frontdesk.operate.release.record import Content
     from frontdesk.operate.running.assembly import secret_variables
 
-    file = place.file or (Path(instance.system_file) if instance.system_file else None)
+    named = place.system is not None or place.blueprint is not None
+    runs = Path(instance.system_file) if instance.system_file else None
+    file = place.file if named or runs is None else runs
     system = replace(place, system=file, blueprint=None).load(starting=False)
     changed = _pairs(settings, "--set")
     for name in changed:

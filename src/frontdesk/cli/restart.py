@@ -36,12 +36,13 @@ def restarted(home: Path, services: Sequence[str]) -> None:
     found = list(instances(home))
     if not found:
         raise NotRunning("Nothing runs as processes of its own here", where=str(home))
-    known = {name: instance for instance in found for each in instance.processes for name in (each.service, each.name)}
+    known = [{name for each in instance.processes for name in (each.service, each.name)} for instance in found]
+    everything = sorted({name for names in known for name in names})
     for service in services:
-        if service not in known:
-            hint = near(service, known) or "`frontdesk ps` lists what runs."
+        if service not in everything:
+            hint = near(service, everything) or "`frontdesk ps` lists what runs."
             raise UnknownService(f"No service `{service}` runs here", where=service, hint=hint)
-    for instance in found:
-        names = [service for service in services if known[service] is instance]
+    for instance, own in zip(found, known, strict=True):
+        names = [service for service in services if service in own]
         if names:
             order(instance, {"act": "restart", "services": names}, note)

@@ -1,5 +1,6 @@
 """How a person sees an instance open, change and close: a table that stays in its place, or plain lines."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -24,22 +25,22 @@ class Lines:
 
     def __init__(self, units: Iterable["Unit"]) -> None:
         self._width = max((len(unit.name) for unit in units), default=0)
-        self._stages = 0
 
     def stage(self, number: int, names: Sequence[str]) -> None:
         """These begin now."""
-        note(f"Stage {number}: {', '.join(names)}")
+        self.say(f"Stage {number}: {', '.join(names)}")
 
     def process(self, name: str, service: str, what: "ProcessState", seconds: float) -> None:
         """Only what a person waits for is told."""
         if what == "ready":
-            note(f"  {name:<{self._width}}  ready after {seconds:.1f} s")
+            self.say(f"  {name:<{self._width}}  ready after {seconds:.1f} s")
         elif what in ("replacing", "ending"):
-            note(f"  {name:<{self._width}}  {what}")
+            self.say(f"  {name:<{self._width}}  {what}")
 
     def say(self, text: str) -> None:
-        """Anything else."""
-        note(text)
+        """Anything else. A terminal that has gone keeps nobody from working, or from ending well."""
+        with contextlib.suppress(OSError):
+            note(text)
 
     def end(self) -> None:
         """All is open: what follows are lines anyway."""
@@ -76,12 +77,14 @@ class LiveTable:
         if self._live is None:
             self._lines.say(text)
         else:
-            self._live.console.print(text, highlight=False, markup=False)
+            with contextlib.suppress(OSError):
+                self._live.console.print(text, highlight=False, markup=False)
 
     def end(self) -> None:
         """The table stands as it is now."""
         if self._live is not None:
-            self._live.stop()
+            with contextlib.suppress(OSError):
+                self._live.stop()
             self._live = None
 
     def _table(self) -> "Table":

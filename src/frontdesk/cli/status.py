@@ -51,12 +51,11 @@ def status(place: Place, as_json: bool) -> int:
 
 async def _alone(place: Place) -> "Health":
     """The desk that runs in one process, if one answers where the settings say."""
-    from frontdesk import __version__
     from frontdesk.operate.running.health import of_port
     from frontdesk.system.options import HttpOptions
 
     system = place.load(starting=False)
-    return await of_port(system.name, system.section(HttpOptions).port, __version__)
+    return await of_port(system.name, system.section(HttpOptions).port)
 
 
 def _facts(instance: "Instance") -> dict[str, object]:

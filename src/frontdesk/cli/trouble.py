@@ -1,11 +1,21 @@
 """Errors as three lines on stderr: what, where, and what mends it."""
 
+import errno
 import os
 import traceback
 
 import click
 
 from frontdesk.errors import FrontdeskError
+
+REFUSALS = {
+    errno.EACCES: "Let this user own it, or name another home: --home FOLDER.",
+    errno.EPERM: "Let this user own it, or name another home: --home FOLDER.",
+    errno.EROFS: "Name a home that can be written: --home FOLDER.",
+    errno.ENOSPC: "Make room, or name a home on another disk: --home FOLDER.",
+    errno.EDQUOT: "Make room, or name a home on another disk: --home FOLDER.",
+    errno.ENOTDIR: "A file stands where a folder should be.",
+}
 
 
 def tell(error: Exception) -> int:
@@ -26,6 +36,9 @@ def tell(error: Exception) -> int:
     if isinstance(error, click.ClickException):
         _write(error.format_message(), "", "")
         return error.exit_code
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        _write(f"The machine refuses: {error.strerror}", error.filename or "", REFUSALS[error.errno])
+        return 1
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     _write(f"Something broke inside: {type(error).__name__}: {error}", place, "Set DEBUG=1 to see all of it.")

@@ -5,13 +5,12 @@ import signal
 import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from frontdesk.cli.output import note
-from frontdesk.cli.place import Place, placed
+from frontdesk.cli.place import Place, placed, was_said
 from frontdesk.cli.shape import Verb
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def up(
     Running answers are finished first; a second Ctrl+C ends at once.
     """
     _heed_stops()
-    place = replace(place, blueprint=blueprint or place.blueprint)
+    place = place.with_blueprint(blueprint)
     chosen = {"http.port": port, "http.host": host, "telemetry.metrics_port": metrics_port}
     options: dict[str, object] = {path: value for path, value in chosen.items() if value is not None}
     taken = _queues(queues)
@@ -140,6 +139,10 @@ def _check_words(several: bool, words: Mapping[str, object]) -> None:
             where=" ".join(f"--{name}" for name in (*together, *(["workers"] if words["workers"] else []))),
             hint="Take one: `--service` runs one, `--processes` all, `--scaled` a desk without a description.",
         )
+    said = [name for name in ("role", "queues") if was_said(name)]
+    if said and (words["service"] or words["processes"] or words["scaled"]):
+        flags = " and ".join(f"--{name}" for name in said)
+        raise Usage("Roles and queues are chosen already", where=flags, hint=f"Leave {flags} out.")
     for name, flag in (("port", "--port"), ("metrics_port", "--metrics-port")):
         if words["processes"] and words[name] is not None:
             raise Usage("Each service has its own port", where=flag, hint="`--offset N` adds N to all of them.")

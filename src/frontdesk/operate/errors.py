@@ -47,8 +47,8 @@ class StateDamaged(FrontdeskError):
 
     code = "state_damaged"
     default_hint = (
-        "A supervisor that lives writes it anew within 10 s. Otherwise end what `ps -ef | grep frontdesk` shows of this "
-        "home, or have the other version do it; then remove the file."
+        "A supervisor that lives writes it anew within 10 s. If none does: end what `ps -ef | grep frontdesk` shows "
+        "of this home, or have the other version do it; then remove the file."
     )
 
 

@@ -4,6 +4,7 @@ A release is the text of a system file, the version and program that run it (or 
 hold no secret. It never changes: `releases/0003/`. The journal only grows: `releases/journal.jsonl`.
 """
 
+import contextlib
 import getpass
 import hashlib
 import os
@@ -79,9 +80,11 @@ class Releases:
         number = max((each.number for each in known), default=0) + 1
         release = Release(number=number, at=_now(), digest=content.digest, content=content)
         folder = self.folder_of(number)
-        folder.mkdir(mode=0o700, parents=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it is there where a former try broke off
         (folder / SYSTEM).write_text(content.text, encoding="utf-8")
-        (folder / RELEASE).write_bytes(msgspec.json.format(msgspec.json.encode(release)))
+        partial = folder / f"{RELEASE}.{os.getpid()}"
+        partial.write_bytes(msgspec.json.format(msgspec.json.encode(release)))
+        partial.replace(folder / RELEASE)  # from here on it counts
         return release
 
     def all(self) -> Iterator[Release]:
@@ -110,10 +113,13 @@ class Releases:
         return own if same else self.folder_of(release.number) / SYSTEM
 
     def journal(self) -> list[Entry]:
-        """What happened, the oldest first."""
+        """What happened, the oldest first. A line that broke off, as on a full disk, tells nothing."""
         file = self.folder / JOURNAL
-        lines = file.read_bytes().splitlines() if file.is_file() else []
-        return [msgspec.json.decode(line, type=Entry) for line in lines]
+        found: list[Entry] = []
+        for line in file.read_bytes().splitlines() if file.is_file() else []:
+            with contextlib.suppress(msgspec.DecodeError):
+                found.append(msgspec.json.decode(line, type=Entry))
+        return found
 
     def current(self, where: Where = "here", environment: str = "") -> Entry | None:
         """The last entry after which a release stayed."""
@@ -142,18 +148,28 @@ class Releases:
             release=release.number,
             former=former,
             version=release.content.version,
-            who=getpass.getuser(),
+            who=_who(),
             why=why,
             where=where,
             environment=environment,
             failed=failed,
         )
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self.folder / JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(handle, "ab") as file:
-            file.write(msgspec.json.encode(entry) + b"\n")
+        handle = os.open(self.folder / JOURNAL, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "ab+") as file:
+            file.seek(0)
+            broken = file.read()[-1:] not in (b"", b"\n")  # the line before broke off: this one begins anew
+            file.write(b"\n" * broken + msgspec.json.encode(entry) + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _who() -> str:
+    """This user's name; in containers the number may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # until 3.12; from 3.13 on
+        return str(os.getuid())
 
 
 def _now() -> str:

@@ -79,10 +79,14 @@ async def _look(supervisor: Supervisor, unit: Unit, unready: dict[str, int], res
 async def _back(
     supervisor: Supervisor, fresh: Sequence[Unit], former: Sequence[Unit], say: Callable[[str], None]
 ) -> None:
+    """What cannot go back is told, and keeps nothing else from going back."""
     running = {unit.name: unit for unit in supervisor.units}
     for unit in reversed(former):
         if running.get(unit.name) is not unit:
             say(f"{unit.name}: goes back")
-            await supervisor.replace(unit)
+            try:
+                await supervisor.replace(unit)
+            except OrderFailed as error:
+                say(f"{error.what}: it stays as it is.")
     for added in {unit.name for unit in fresh} - {unit.name for unit in former}:
         await supervisor.remove(added)

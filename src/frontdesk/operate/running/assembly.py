@@ -50,6 +50,12 @@ class Sockets:
                 self.held.pop(key).close()
             raise together_of_ports(problems)
 
+    def let_go(self, layout: Layout) -> None:
+        """Listen no more on ports that the layout does not have: nobody would answer there."""
+        wanted = {key for service in layout.services for key in _wanted(service)}
+        for key in [key for key in self.held if key not in wanted]:
+            self.held.pop(key).close()
+
     def of(self, service: Local, number: int) -> dict[str, Sequence[socket.socket]]:
         """Those that a service's process with this number is handed."""
         found: dict[str, Sequence[socket.socket]] = {
@@ -74,11 +80,15 @@ def together_of_ports(problems: list[FrontdeskError]) -> FrontdeskError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What all processes of an instance share. `words` begin their commands, `variables` lead to the stores."""
+    """What all processes of an instance share. `words` begin their commands, `settings` are the release's variables.
+
+    `stores` are variables that lead to the stores, with passwords: only for the desk's own processes.
+    """
 
     system: System
     words: tuple[str, ...]
-    variables: Mapping[str, str]
+    settings: Mapping[str, str]
+    stores: Mapping[str, str]
     logs: Path
     release: int | None = None
 
@@ -137,11 +147,11 @@ def _wanted(service: Local) -> list[tuple[str, str, int]]:
 def _variables(service: Local, circumstances: Circumstances, *, believes_pages: bool) -> dict[str, str]:
     """What a process finds in its environment. Pages and tools get no secret but those that are described as theirs."""
     own = {name: value for name, value in os.environ.items() if name not in OURS}
-    found = {**service.variables, **own}
+    found = {**service.variables, **own, **circumstances.settings}
     if service.role in DESK_ROLES:
         if believes_pages and not circumstances.system.section(GateOptions).trusted_proxies:
             found["TRUSTED_PROXIES"] = LOOPBACK  # the service of the pages hands calls on from here
-        return {**found, **circumstances.variables}
+        return {**found, **circumstances.stores}
     if service.role in WITHOUT_SECRETS:
         hidden = secret_variables(circumstances.system) - set(service.secrets)
         found = {name: value for name, value in found.items() if name not in hidden}

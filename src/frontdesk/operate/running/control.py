@@ -18,6 +18,7 @@ from frontdesk.operate.errors import NotLookedAfter, OrderFailed
 from frontdesk.operate.running.state import Control, Instance
 
 LONGEST = 1_000_000  # bytes of an order
+LAST_SECONDS = 15.0  # for whoever is being obeyed when all ends
 log = structlog.get_logger("frontdesk.running")
 
 Order = Mapping[str, object]
@@ -62,10 +63,15 @@ def reserved() -> tuple[socket.socket, Control]:
 
 @asynccontextmanager
 async def obeying(listener: socket.socket, control: Control, obey: Obey) -> AsyncGenerator[None]:
-    """Take orders meanwhile, one at a time."""
+    """Take orders meanwhile, one at a time; at the end, let the last one be answered."""
     busy = asyncio.Lock()
+    serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+
         def tell(answer: Mapping[str, object]) -> None:
             if not writer.is_closing():
                 writer.write(json.dumps(answer).encode() + b"\n")
@@ -76,6 +82,7 @@ async def obeying(listener: socket.socket, control: Control, obey: Obey) -> Asyn
         except (OSError, ValueError):  # whoever gave the order has left, or sent no order
             log.debug("order_broken_off")
         finally:
+            serving.discard(task)
             writer.close()
 
     server = await asyncio.start_server(serve, sock=listener, limit=LONGEST)
@@ -83,6 +90,8 @@ async def obeying(listener: socket.socket, control: Control, obey: Obey) -> Asyn
         yield
     finally:
         server.close()
+        if serving:
+            await asyncio.wait(serving, timeout=LAST_SECONDS)
 
 
 async def _obeyed(line: bytes, control: Control, obey: Obey, busy: asyncio.Lock, say: Say) -> Mapping[str, object]:

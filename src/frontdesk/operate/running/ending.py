@@ -18,7 +18,9 @@ def end(instance: Instance, folder: Path, say: Callable[[str], None]) -> bool:
     A process is known by its id and by when it began, so nobody else's is ever meant.
     """
     grace = sum(max(each.grace for each in instance.processes if each.stage == stage) for stage in _stages(instance))
-    if send(instance.supervisor, signal.SIGTERM):
+    if instance.is_looked_after:
+        if instance.state != "stopping":  # a second signal would let nothing finish
+            send(instance.supervisor, signal.SIGTERM)
         say(f"{instance.name}: its supervisor ends its processes")
         if not _until(lambda: not is_alive(instance.supervisor), grace + 30):
             say(f"{instance.name}: its supervisor does not end, and is killed")

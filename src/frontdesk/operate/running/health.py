@@ -17,18 +17,17 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     alive: bool
     ready: bool
     checks: dict[str, str] = {}
-    version: str = ""
     release: int | None = None
     pid: int | None = None
 
 
 async def of_instance(instance: Instance) -> list[Health]:
     """Of each process, in the order of starting."""
-    alive = {process.name for process in instance.alive()}
-    return list(await asyncio.gather(*(_of(process, process.name in alive) for process in instance.processes)))
+    alive = instance.alive()
+    return list(await asyncio.gather(*(_of(process, process in alive) for process in instance.processes)))
 
 
-async def of_port(name: str, port: int, version: str = "") -> Health:
+async def of_port(name: str, port: int) -> Health:
     """Of whatever answers at a loopback port."""
     health, ready = await asyncio.gather(get(port, "/health"), get(port, "/ready"))
     return Health(
@@ -36,7 +35,6 @@ async def of_port(name: str, port: int, version: str = "") -> Health:
         alive=health is not None and health[0] == 200,
         ready=ready is not None and ready[0] == 200,
         checks=_checks(ready[1]) if ready else {},
-        version=version,
     )
 
 

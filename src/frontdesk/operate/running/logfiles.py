@@ -51,21 +51,32 @@ def last_lines(path: Path, number: int) -> list[str]:
 
 
 def followed(paths: dict[str, Path]) -> Iterator[tuple[str, str]]:
-    """Each line that is written from now on, with the name of its file; never ends."""
-    places = {name: path.stat().st_size if path.exists() else 0 for name, path in paths.items()}
+    """Each line that is written after this call, with the name of its file; never ends."""
+    return _followed(paths, {name: path.stat().st_size if path.exists() else 0 for name, path in paths.items()})
+
+
+def _followed(paths: dict[str, Path], places: dict[str, int]) -> Iterator[tuple[str, str]]:
     rests = dict.fromkeys(paths, b"")
     while True:
         for name, path in paths.items():
-            size = path.stat().st_size if path.exists() else 0
-            places[name] = 0 if size < places[name] else places[name]  # it was cut
-            if size > places[name]:
-                with path.open("rb") as file:
-                    file.seek(places[name])
-                    text = rests[name] + file.read()
-                    places[name] = file.tell()
-                *lines, rests[name] = text.split(b"\n")
-                yield from ((name, line.decode(errors="replace")) for line in lines)
+            text, places[name] = _written_since(path, places[name])
+            *lines, rests[name] = (rests[name] + text).split(b"\n")
+            yield from ((name, line.decode(errors="replace")) for line in lines)
         time.sleep(LOOK)
+
+
+def _written_since(path: Path, place: int) -> tuple[bytes, int]:
+    """What the file holds from `place` on, and where it ends now. If it was cut, its former end lies aside."""
+    size = path.stat().st_size if path.exists() else 0
+    rest = b""
+    if size < place:
+        rest, _ = _written_since(_aside(path, 1), place) if _aside(path, 1).exists() else (b"", 0)
+        place = 0
+    if size == place:
+        return rest, place
+    with path.open("rb") as file:
+        file.seek(place)
+        return rest + file.read(), file.tell()
 
 
 def _aside(path: Path, number: int) -> Path:

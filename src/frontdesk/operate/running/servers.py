@@ -10,6 +10,7 @@ from pathlib import Path
 
 from frontdesk.errors import BadSetting
 from frontdesk.operate.ports import free_port, is_free
+from frontdesk.operate.running.layout import HIGHEST
 from frontdesk.operate.running.state import Instance
 from frontdesk.operate.running.unit import Unit
 from frontdesk.operate.scaled import CONNECTIONS, Postgres, Valkey, folder_of
@@ -146,7 +147,8 @@ def _password(system: System) -> str:
 
 def _port(described: int, offset: int) -> int:
     """The described port, or a free one where a program of somebody else's has it: nobody reaches a store by habit."""
-    return described + offset if is_free(described + offset) else free_port()
+    wanted = described + offset
+    return wanted if wanted <= HIGHEST and is_free(wanted) else free_port()
 
 
 def _running(others: Sequence[Instance], store: str) -> int | None:

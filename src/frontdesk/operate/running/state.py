@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from frontdesk.operate.errors import StateDamaged
 from frontdesk.operate.running.identity import Identity, is_alive
 
 FOLDER = "run"  # in the home
@@ -66,6 +67,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     stores: dict[str, str] = {}  # what each store is, without passwords
     processes: tuple[Process, ...] = ()
+    beside: tuple[Process, ...] = ()  # those that take over from them just now, or leave
     missing: dict[str, str] = {}  # services that are not started, and why
 
     @property
@@ -74,8 +76,9 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
         return is_alive(self.supervisor)
 
     def alive(self) -> tuple[Process, ...]:
-        """Its processes that still run, in the order of starting."""
-        return tuple(each for each in self.processes if each.process is not None and is_alive(each.process))
+        """Its processes that still run, those that take over or leave included."""
+        everyone = (*self.processes, *self.beside)
+        return tuple(each for each in everyone if each.process is not None and is_alive(each.process))
 
 
 def folder_of(home: Path, instance: str) -> Path:
@@ -84,11 +87,15 @@ def folder_of(home: Path, instance: str) -> Path:
 
 
 def read(folder: Path) -> Instance | None:
-    """What the folder's state file says; None when nothing was left to be known."""
+    """What the folder's state file says; None when there is none. Raises `StateDamaged`."""
     try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=Instance)
-    except (FileNotFoundError, msgspec.DecodeError):  # written whole or not at all; of another version: unknown
+        data = (folder / FILE).read_bytes()
+        # Nothing but zeros is what a file may be after the whole machine fell: nothing of it can still run.
+        return msgspec.json.decode(data, type=Instance) if data.strip(b"\0") else None
+    except FileNotFoundError:
         return None
+    except msgspec.MsgspecError as error:
+        raise StateDamaged("What runs here cannot be read", where=str(folder / FILE)) from error
 
 
 def write(folder: Path, instance: Instance) -> None:
@@ -106,7 +113,7 @@ def forget(folder: Path) -> None:
 
 
 def instances(home: Path) -> Iterator[Instance]:
-    """Every instance of this home of which something may still run."""
+    """Every instance of this home of which something may still run. Raises `StateDamaged`."""
     for file in sorted((home / FOLDER).glob(f"*/{FILE}")):
         found = read(file.parent)
         if found is not None and (found.is_looked_after or found.alive()):

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +19,9 @@ from frontdesk.operate.running import logfiles, state
 from frontdesk.operate.running.state import Instance, Process, ProcessState
 from frontdesk.operate.running.unit import Living, Unit, begin
 
-RESTARTS = 5  # of one process within a minute, before an opening desk gives up
-MINUTE = 60.0
-FIRST_WAIT, LONGEST_WAIT = 0.25, 30.0  # seconds before a process is begun anew; each death within a minute doubles it
+RESTARTS = 5  # of one process, before an opening desk gives up
+LONG = 60.0  # seconds that a process must have lived for its end to count as a first one again
+FIRST_WAIT, LONGEST_WAIT = 0.25, 30.0  # seconds before a process is begun anew; each further end doubles it
 READY_SECONDS = 120.0
 UPKEEP = 10.0  # seconds between two looks at the sizes of logs
 LAST_LINES = 8  # of the log of what did not start, told with it
@@ -47,15 +47,26 @@ class Show(Protocol):
 
 @dataclass(slots=True)
 class Place:
-    """Where a unit's process is kept running. `now` is None while it waits to be begun anew."""
+    """Where a unit's process is kept running. `now` is None while none runs; `beside` it others take over, or leave.
+
+    `since` is when its stage, or its last end, made it begin; `ends` counts ends in a row, none after a long life.
+    """
 
     unit: Unit
     now: Living | None = None
+    beside: list[Living] = field(default_factory=list[Living])
     what: ProcessState = "starting"
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    since: float = 0.0
     restarts: int = 0
-    deaths: list[float] = field(default_factory=list[float])
+    ends: int = 0
     keeping: asyncio.Task[None] | None = None
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def living(self) -> list[Living]:
+        """Every process of it that may run."""
+        return [*self.beside, *([] if self.now is None else [self.now])]
 
 
 class Supervisor:
@@ -69,6 +80,8 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._opening = True
         self._why = ""
+        self._unwritten = False
+        self._closed = False
         self._panel: int | None = None
 
     # --- what others read ---
@@ -95,11 +108,16 @@ class Supervisor:
     # --- its life ---
 
     async def run(self, opened: Callable[[], None], panel: int | None = None) -> int:
-        """Open, keep, close. `opened` is called once all are ready. The exit code: 0 when all ended well."""
+        """Open, keep, close. `opened` is called once all are ready. The exit code: 0 when all ended well.
+
+        Raises `OSError` when its state cannot be kept, before anything begins.
+        """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
+        loop.add_signal_handler(signal.SIGHUP, self._stopping.set)  # shells send it twice, and nobody insists by it
         self._panel = panel
+        state.write(self._folder, self.instance)
         upkeep = asyncio.create_task(self._upkeep(), name="upkeep")
         try:
             if await self._open():
@@ -113,6 +131,7 @@ class Supervisor:
             worst = await self._close()
             upkeep.cancel()
             await asyncio.gather(upkeep, return_exceptions=True)
+            self._closed = True
             state.forget(self._folder)
         if self._why:
             self.show.say(f"The desk gives up: {self._why}.")
@@ -124,78 +143,95 @@ class Supervisor:
 
     def told(self, **changes: object) -> None:
         """Note in the state file what has changed of the instance, and how each process is."""
+        if self._closed:
+            return
+        places = self._in_order()
         self.instance = msgspec.structs.replace(
-            self.instance, **changes, processes=tuple(_process(place) for place in self._in_order())
+            self.instance,
+            **changes,
+            processes=tuple(_process(place, place.now) for place in places),
+            beside=tuple(_process(place, each) for place in places for each in place.beside),
         )
-        state.write(self._folder, self.instance)
+        try:
+            state.write(self._folder, self.instance)
+        except OSError as error:  # a full disk ends nothing that runs
+            if not self._unwritten:
+                self.show.say(f"The state file cannot be written: {error.strerror}. What runs goes on.")
+            self._unwritten = True
+        else:
+            self._unwritten = False
 
     async def _open(self) -> bool:
         for stage in self._stages():
-            self.show.stage(stage, [place.unit.name for place in self._in_order() if place.unit.stage == stage])
-            began = time.monotonic()
             places = [place for place in self._in_order() if place.unit.stage == stage]
-            await asyncio.gather(*(self._start(place, began) for place in places))
+            self.show.stage(stage, [place.unit.name for place in places])
+            for place in places:
+                self._keep_from_now_on(place)
+            begun = [place for place in self._in_order() if place.keeping is not None]
+            await self._unless_stopping(asyncio.gather(*(place.ready.wait() for place in begun)))
             if self._stopping.is_set():
                 return False
         self._opening = False
         return True
 
-    async def _start(self, place: Place, began: float) -> None:
-        """Begin a place's first process and wait until it is ready, or the opening has failed."""
-        await self._begin(place)
+    def _keep_from_now_on(self, place: Place) -> None:
+        place.since = time.monotonic()
         place.keeping = asyncio.create_task(self._keep(place), name=f"keep {place.unit.name}")
+
+    async def _keep(self, place: Place) -> None:
+        """Have a process of it run: see it become ready, and begin it anew whenever it ends by itself."""
         while not self._stopping.is_set():
             living = place.now
-            if living is not None and await living.ready(READY_SECONDS):
-                self._is(place, "ready", time.monotonic() - began)
-                return
-            if time.monotonic() - began > READY_SECONDS:
-                self._give_up(place, f"{place.unit.name} did not get ready within {READY_SECONDS:g} seconds")
-            await self._or_stopping(0.1)
+            if living is None:
+                async with place.changing:
+                    if place.now is None:
+                        await self._begin(place)
+            elif living.has_ended:
+                async with place.changing:
+                    if place.now is living:
+                        self._has_ended(place, await living.ended, time.monotonic() - living.began)
+            elif place.what == "starting":
+                await self._see_ready(place, living)
+            else:
+                await asyncio.wait([living.ended])
+            if place.what == "waiting":
+                await self._unless_stopping(asyncio.sleep(_pause(place.ends)))
 
-    async def _begin(self, place: Place) -> Living | None:
+    async def _see_ready(self, place: Place, living: Living) -> None:
+        if await living.ready(READY_SECONDS, self._stopping):
+            async with place.changing:
+                if place.now is living:
+                    self._is(place, "ready", time.monotonic() - place.since)
+        elif self._opening and not self._stopping.is_set() and not living.has_ended:
+            self._give_up(place, f"{place.unit.name} did not get ready within {READY_SECONDS:g} seconds")
+
+    async def _begin(self, place: Place) -> None:
         panel, self._panel = (self._panel, None) if place.unit.greets else (None, self._panel)
         try:
             place.now = await begin(place.unit, panel)
         except OSError as error:
-            self._give_up(place, f"{place.unit.name} cannot be started: {error.strerror}")
-            return None
+            self._ended(place, f"cannot be started: {error.strerror}", for_good=True)
+            return
         finally:
             if panel is not None:
                 os.close(panel)
         self._is(place, "starting")
-        return place.now
 
-    async def _keep(self, place: Place) -> None:
-        """Begin the place's process anew whenever it ends by itself."""
-        while not self._stopping.is_set():
-            living = place.now
-            if living is None:
-                await self._or_stopping(0.1)
-                continue
-            code = await asyncio.shield(living.ended)
-            async with place.changing:
-                if not self._stopping.is_set() and not living.leaving and place.now is living:
-                    await self._again(place, code)
-                    continue
-            await self._or_stopping(0.1)
-
-    async def _again(self, place: Place, code: int) -> None:
-        now = time.monotonic()
-        place.restarts += 1
-        place.deaths = [death for death in place.deaths if now - death < MINUTE] + [now]
-        self.show.say(f"{place.unit.name} has ended by itself ({_how(code)}).")
+    def _has_ended(self, place: Place, code: int, lived: float) -> None:
         place.now = None
-        if self._opening and (code in MISTAKES or len(place.deaths) > RESTARTS):
+        place.ends = 0 if lived >= LONG else place.ends
+        self._ended(place, f"has ended by itself ({_how(code)})", for_good=code in MISTAKES)
+
+    def _ended(self, place: Place, words: str, *, for_good: bool) -> None:
+        """It is begun anew after a while; or, while all opens, given up."""
+        place.restarts += 1
+        place.ends += 1
+        place.since = time.monotonic()
+        place.ready.clear()
+        self.show.say(f"{place.unit.name} {words}.")
+        if self._opening and (for_good or place.ends > RESTARTS):
             self._give_up(place, f"{place.unit.name} does not start")
-            return
         self._is(place, "waiting")
-        await self._or_stopping(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (len(place.deaths) - 1)))
-        if self._stopping.is_set():
-            return
-        fresh = await self._begin(place)
-        if not self._opening and fresh is not None and await fresh.ready(READY_SECONDS):
-            self._is(place, "ready", time.monotonic() - now)
 
     async def _close(self) -> int:
         worst = 0
@@ -204,20 +240,19 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*keeping, return_exceptions=True)
         for stage in reversed(self._stages()):
-            living = [place for place in self._in_order() if place.unit.stage == stage and place.now is not None]
-            codes = await asyncio.gather(*(self._end(place) for place in living))
-            worst = max(worst, *(int(code not in ENDED_WELL) for code in codes), 0)
+            codes = await asyncio.gather(*(self._end(place) for place in self._in_order() if place.unit.stage == stage))
+            worst = max(worst, *codes)
         return worst
 
     async def _end(self, place: Place) -> int:
-        living = place.now
-        if living is None:
+        """End every process of it. 0 when they ended well."""
+        if not place.living:
             return 0
         self._is(place, "ending")
-        code = await living.end()
+        codes = await asyncio.gather(*(each.end() for each in place.living))
         place.now = None
         self.told()
-        return code
+        return max(int(code not in ENDED_WELL) for code in codes)
 
     # --- orders ---
 
@@ -226,38 +261,55 @@ class Supervisor:
 
         Raises `OrderFailed` when it does not get ready; the old one then goes on as if nothing had been.
         """
-        place = self._places.get(unit.name)
-        if place is None:
-            self._places[unit.name] = place = Place(unit)
+        place = self._places.get(unit.name) or Place(unit)
         async with place.changing:
-            await self._replace(place, unit)
+            if self._stopping.is_set():
+                raise OrderFailed("The desk is being stopped", where=unit.name)
+            self._places[unit.name] = place
+            try:
+                await self._replace(place, unit)
+            except OrderFailed:
+                if place.keeping is None:  # there was none before
+                    del self._places[unit.name]
+                raise
+        if place.keeping is None:
+            self._keep_from_now_on(place)
 
     async def _replace(self, place: Place, unit: Unit) -> None:
-        began, old = time.monotonic(), place.now
+        began, old, before = time.monotonic(), place.now, place.what
         self._is(place, "replacing")
         if unit.answers is not None and old is not None:  # two servers cannot share a port or their data
             await old.end()
+            old = place.now = None
+        fresh = await self._fresh(place, unit, before)
+        place.unit, place.now = unit, fresh
+        place.beside = [] if old is None else [old]
+        self.told()
+        if old is not None:
+            await old.end()
+        place.beside, place.ends = [], 0
+        self._is(place, "ready", time.monotonic() - began)
+
+    async def _fresh(self, place: Place, unit: Unit, before: ProcessState) -> Living:
+        """A process of the unit that is ready. Raises `OrderFailed`; the place is as `before` then."""
         try:
             fresh = await begin(unit)
         except OSError as error:
-            self._is(place, "ready")
+            place.what = before
+            self.told()
             raise OrderFailed(f"{unit.name} cannot be started: {error.strerror}", where=unit.command[0]) from error
-        if not await fresh.ready(READY_SECONDS) or self._stopping.is_set():
-            code = await fresh.end(0 if fresh.has_ended else 10)
-            self._is(place, "ready" if old is not None and not old.has_ended else "waiting")
-            if old is not None and old.leaving and not self._stopping.is_set():
-                await self._begin(place)
-            lines = "\n       ".join(logfiles.last_lines(unit.log, LAST_LINES))
-            raise OrderFailed(
-                f"A fresh process of {unit.name} did not get ready ({_how(code)})", where=str(unit.log), hint=lines
-            )
-        place.unit, place.now = unit, fresh
-        if place.keeping is None:
-            place.keeping = asyncio.create_task(self._keep(place), name=f"keep {unit.name}")
+        place.beside = [fresh]
         self.told()
-        if old is not None and not old.has_ended:
-            await old.end()
-        self._is(place, "ready", time.monotonic() - began)
+        if await fresh.ready(READY_SECONDS, self._stopping):
+            return fresh
+        why = _how(await fresh.ended) if fresh.has_ended else f"within {READY_SECONDS:g} seconds"
+        await fresh.end(10)
+        place.beside, place.what = [], before
+        self.told()
+        if self._stopping.is_set():
+            raise OrderFailed("The desk is being stopped", where=unit.name)
+        lines = "\n       ".join(logfiles.last_lines(unit.log, LAST_LINES))
+        raise OrderFailed(f"A fresh process of {unit.name} did not get ready ({why})", where=str(unit.log), hint=lines)
 
     async def remove(self, name: str) -> None:
         """End a unit's process for good."""
@@ -266,6 +318,7 @@ class Supervisor:
             return
         if place.keeping is not None:
             place.keeping.cancel()
+            await asyncio.gather(place.keeping, return_exceptions=True)
         await self._end(place)
         del self._places[name]
         self.told()
@@ -280,8 +333,8 @@ class Supervisor:
     def _signalled(self) -> None:
         if self._stopping.is_set():  # the second time: nothing is waited for but servers, which others rest on
             for place in self._places.values():
-                if place.now is not None and place.unit.answers is None:
-                    place.now.kill()
+                for living in place.living if place.unit.answers is None else ():
+                    living.kill()
         self._stopping.set()
 
     def _give_up(self, place: Place, why: str) -> None:
@@ -294,20 +347,26 @@ class Supervisor:
 
     def _is(self, place: Place, what: ProcessState, seconds: float = 0) -> None:
         place.what = what
+        if what == "ready":
+            place.ready.set()
         self.show.process(place.unit.name, place.unit.service, what, seconds)
         self.told()
 
-    async def _or_stopping(self, seconds: float) -> None:
+    async def _unless_stopping(self, waiting: Awaitable[object]) -> None:
+        """Wait for it, or until the stop."""
+        waited, stopped = asyncio.ensure_future(waiting), asyncio.create_task(self._stopping.wait())
         try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            pass
+            await asyncio.wait([waited, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waited.cancel()
+            stopped.cancel()
+            await asyncio.gather(waited, stopped, return_exceptions=True)
 
     async def _upkeep(self) -> None:
         while True:
             await asyncio.sleep(UPKEEP)
-            for path in {place.unit.log for place in self._places.values()}:
+            self.told()  # whatever has become of the file meanwhile
+            for path in sorted((self._folder / "logs").glob("*.log")):
                 await asyncio.to_thread(logfiles.bound, path)
 
     def _stages(self) -> list[int]:
@@ -317,8 +376,8 @@ class Supervisor:
         return sorted(self._places.values(), key=lambda place: place.unit.stage)
 
 
-def _process(place: Place) -> Process:
-    unit, living = place.unit, place.now
+def _process(place: Place, living: Living | None) -> Process:
+    unit = place.unit if living is None else living.unit
     return Process(
         name=unit.name,
         service=unit.service,
@@ -335,6 +394,11 @@ def _process(place: Place) -> Process:
         own_port=None if living is None else living.own_port,
         addresses=unit.addresses,
     )
+
+
+def _pause(ends: int) -> float:
+    """Seconds before a process is begun anew that has ended so often in a row."""
+    return min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(ends - 1, 10))
 
 
 def _how(code: int) -> str:

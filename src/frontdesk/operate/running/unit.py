@@ -64,19 +64,21 @@ class Living:
         """Whether only its exit code is left."""
         return self.process.returncode is not None
 
-    async def ready(self, patience: float) -> bool:
-        """Wait until it can work. False: it has ended, or `patience` seconds were not enough."""
+    async def ready(self, patience: float, stopping: asyncio.Event) -> bool:
+        """Wait until it can work. False: it has ended, or the stop came, or `patience` seconds were not enough."""
         asks: Callable[[], Awaitable[bool]] = self._server_answers if self.unit.answers else self._says_ready
-        while not self.has_ended and time.monotonic() - self.began < patience:
+        until = time.monotonic() + patience
+        while not self.has_ended and not stopping.is_set() and time.monotonic() < until:
             if await asks():
                 return not self.has_ended
             await asyncio.wait([self.ended], timeout=LOOK)
         return False
 
     async def end(self, seconds: float | None = None) -> int:
-        """Ask it to end, and after its grace insist. The exit code."""
-        self.leaving = True
-        self._signal(self.unit.end)
+        """Ask it to end, once, and after its grace (or so many seconds) insist. The exit code."""
+        if not self.leaving:
+            self.leaving = True
+            self._signal(self.unit.end)
         try:
             async with asyncio.timeout(self.unit.grace if seconds is None else seconds):
                 return await asyncio.shield(self.ended)
