@@ -194,7 +194,7 @@ def test_two_paths_of_one_service_keep_their_own_hosts_in_the_chart(tmp_path: Pa
 
 def test_two_objects_cannot_say_different_things_at_one_place_of_the_values() -> None:
     variants = Variants(["production"])
-    head = {"apiVersion": "v1", "kind": "Thing"}
+    head: dict[str, Any] = {"apiVersion": "v1", "kind": "Thing"}
     things = [head | {"metadata": {"name": str(each)}, "spec": value(each, "things", "number")} for each in (1, 2)]
     with pytest.raises(ValueError, match=r"different values at things\.number"):
         variants.template({"production": things})

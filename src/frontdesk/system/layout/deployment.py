@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt
 
+from frontdesk.system.layout.names import Labels, Namespace, ObjectName
 from frontdesk.system.layout.quantities import Bytes, Cores
 from frontdesk.system.layout.services import Amounts, amounts
 from frontdesk.system.section import Section
@@ -30,7 +31,7 @@ class Images(Section):
 
     registry: str = Field(default="", description="Like `ghcr.io/your-team/desk`; empty: images of this machine.")
     tag: str = Field(default="", description="The release; empty: the version of the product. Never `latest`.")
-    pull_secret: str = Field(
+    pull_secret: ObjectName = Field(
         default="", description="The cluster's secret by which nodes fetch from it; empty: none is needed."
     )
     digests: dict[str, str] = Field(
@@ -49,7 +50,7 @@ class Images(Section):
 class ExternalSecrets(Section):
     """The store that External Secrets reads."""
 
-    store: str = Field(default="secret-store", description="Its ClusterSecretStore.")
+    store: ObjectName = Field(default="secret-store", description="Its ClusterSecretStore.")
     prefix: str = Field(default="", description="Put before each name there.")
 
 
@@ -66,17 +67,17 @@ class Pipeline(Section):
 class DeploymentOptions(Section):
     """The system as a whole, in containers."""
 
-    name: str = Field(default="frontdesk", pattern=r"^[a-z][a-z0-9-]{0,40}$", description="Of chart, labels, project.")
-    namespace: str = Field(
-        default="frontdesk", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="Where it lives in a cluster."
+    name: str = Field(
+        default="frontdesk", pattern=r"^[a-z]([a-z0-9-]{0,39}[a-z0-9])?$", description="Of chart, labels, project."
     )
-    monitoring_namespace: str = Field(
-        default="monitoring", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="Where those live that watch it."
+    namespace: Namespace = Field(default="frontdesk", description="Where it lives in a cluster.")
+    monitoring_namespace: Namespace = Field(default="monitoring", description="Where those live that watch it.")
+    namespace_labels: Labels = Field(default={}, description="Further labels of the namespace.")
+    config_name: ObjectName = Field(default="", description="The config map of variables; empty: made from `name`.")
+    settings_name: ObjectName = Field(
+        default="", description="That of the system file; empty: made from `config_name`."
     )
-    namespace_labels: dict[str, str] = Field(default={}, description="Further labels of the namespace.")
-    config_name: str = Field(default="", description="The config map of variables; empty: made from `name`.")
-    settings_name: str = Field(default="", description="That of the system file; empty: made from `config_name`.")
-    secret_name: str = Field(default="", description="The secret's name; empty: made from `name`.")
+    secret_name: ObjectName = Field(default="", description="The secret's name; empty: made from `name`.")
     secrets_from: Literal["plain", "sealed", "external"] = Field(
         default="external",
         description="`external`: from a store; `sealed`: sealed before they are committed; `plain`: an empty template.",

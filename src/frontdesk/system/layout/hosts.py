@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from frontdesk.system.layout.named import Named
+from frontdesk.system.layout.names import Labels, Taint
 from frontdesk.system.layout.quantities import Bytes, Cores
 from frontdesk.system.section import Section
 
@@ -30,8 +31,8 @@ class Host(Section):
     count: PositiveInt = Field(default=1, description="How many; `most` if the cluster may add some.")
     most: PositiveInt | None = Field(default=None, description="To how many the cluster may grow.")
     gpu: Gpu | None = Field(default=None, description="Its cards.")
-    labels: dict[str, str] = Field(default={}, description="That such a node has.")
-    taint: str = Field(default="", description="Only services that tolerate it run here.")
+    labels: Labels = Field(default={}, description="That such a node has.")
+    taint: Taint = Field(default="", description="Only services that tolerate it run here.")
     address: str = Field(default="", description="Where others reach a bare host.")
     port_offset: NonNegativeInt = Field(
         default=0, description="Added to every port where several hosts are played by one machine."

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from frontdesk.system.section import Section
 
 T = TypeVar("T", bound=BaseModel)
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
+NAME = re.compile(r"[a-z]([a-z0-9_-]{0,48}[a-z0-9])?")
 
 
 class Named(Section, Generic[T]):
@@ -21,7 +21,7 @@ class Named(Section, Generic[T]):
     def _names(self) -> "Named[T]":
         for name in self.by_name:
             if not NAME.fullmatch(name):
-                raise ValueError(f"`{name}` is no name: small letters, digits, `-` and `_`, 50 at most")
+                raise ValueError(f"`{name}` is no name: small letters, digits, `-` and `_` between them, 50 at most")
         return self
 
     @property

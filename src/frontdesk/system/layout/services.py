@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from frontdesk.system.layout.named import Named
+from frontdesk.system.layout.names import HostName, Labels, ObjectName, OwnLabels, Taint, VariableName
 from frontdesk.system.layout.quantities import Bytes, Cores
 from frontdesk.system.options import Port
 from frontdesk.system.section import Section
@@ -78,10 +79,10 @@ class Probes(Section):
 class Steps(Section):
     """How fast replicas are added or removed: by the larger of a share and a number, in each period."""
 
-    window: NonNegativeInt = Field(default=0, description="Seconds over which the steadiest wish counts.")
+    window: NonNegativeInt = Field(default=0, le=3600, description="Seconds over which the steadiest wish counts.")
     percent: NonNegativeInt = Field(default=0, description="At most so many percent …")
     replicas: NonNegativeInt = Field(default=0, description="… or so many replicas, the larger …")
-    period: PositiveInt = Field(default=60, description="… in so many seconds.")
+    period: PositiveInt = Field(default=60, le=1800, description="… in so many seconds.")
 
 
 class OwnTarget(Section):
@@ -149,8 +150,8 @@ class GpuShare(Section):
 class Placement(Section):
     """Which nodes of a cluster take it."""
 
-    labels: dict[str, str] = Field(default={}, description="That a node must have.")
-    tolerations: tuple[str, ...] = Field(default=(), description="Taints that it bears, like `nvidia.com/gpu`.")
+    labels: Labels = Field(default={}, description="That a node must have.")
+    tolerations: tuple[Taint, ...] = Field(default=(), description="Taints that it bears, like `nvidia.com/gpu`.")
     spread: bool = Field(default=True, description="Prefer a host of its own for each replica.")
 
 
@@ -169,14 +170,14 @@ class Service(Section):
 
     role: Role = Field(description="What its processes do.")
     description: str = Field(default="", description="What it does.")
-    image: str = Field(default="", description="The image's name within the registry; empty: the service's own.")
+    image: ObjectName = Field(default="", description="The image's name within the registry; empty: the service's own.")
     replicas: int | None = Field(default=None, ge=0, description="How many; 1 when neither this nor `scaling` is said.")
     scaling: Scaling | None = Field(default=None, description="An autoscaler, in place of `replicas`.")
     vertical: Vertical | None = Field(default=None, description="Recommend requests within these bounds.")
     port: Port | None = Field(default=None, description="Where it answers HTTP.")
     metrics_port: Port | None = Field(default=None, description="A port for metrics alone.")
     service_port: Port | None = Field(default=None, description="Under which others reach `port`; none: the same.")
-    names: tuple[str, ...] = Field(default=(), description="Other names that it is reached by.")
+    names: tuple[HostName, ...] = Field(default=(), description="Other names that it is reached by.")
     queues: tuple[Queue, ...] = Field(default=(), description="Of a worker: what it takes.")
     resources: Resources = Resources()
     probes: Probes = Probes()
@@ -191,11 +192,11 @@ class Service(Section):
     called_by: tuple[str, ...] = Field(
         default=(), description="Callers from elsewhere: `edge`, `monitoring`, or a label such as `role=api-gateway`."
     )
-    secrets: tuple[str, ...] = Field(
+    secrets: tuple[VariableName, ...] = Field(
         default=(), description="Variables of secrets that it gets beyond those without which it does not start."
     )
-    variables: dict[str, str] = Field(default={}, description="Further variables.")
-    labels: dict[str, str] = Field(default={}, description="Further labels of its replicas.")
+    variables: dict[VariableName, str] = Field(default={}, description="Further variables.")
+    labels: OwnLabels = Field(default={}, description="Further labels of its replicas.")
     host: tuple[str, ...] = Field(default=(), description="Hosts or kinds of nodes that it runs on; empty: any.")
     gpu: GpuShare | None = Field(default=None, description="A share of a card.")
     placement: Placement = Placement()

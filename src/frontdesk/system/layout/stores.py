@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from frontdesk.system.layout.names import HostName, ObjectName
 from frontdesk.system.layout.quantities import Bytes
 from frontdesk.system.layout.services import Placement, Resources, amounts
 from frontdesk.system.options import Port
@@ -16,8 +17,8 @@ class Storage(Section):
     """A volume of a store."""
 
     size: Bytes = Field(default=10 * 2**30, description="Like `10Gi`.")
-    storage_class: str = Field(default="", description="Empty: the cluster's own choice.")
-    snapshot_class: str = Field(default="", description="With it the volume is snapshotted every week.")
+    storage_class: ObjectName = Field(default="", description="Empty: the cluster's own choice.")
+    snapshot_class: ObjectName = Field(default="", description="With it the volume is snapshotted every week.")
     snapshots: PositiveInt = Field(default=4, description="How many snapshots are kept.")
 
 
@@ -28,8 +29,8 @@ class Server(Section):
         default=False, description="True: somebody else runs it, and nothing is rendered but its address."
     )
     image: str = Field(description="With its version; never `latest`.")
-    name: str = Field(description="Its service's name.")
-    names: tuple[str, ...] = Field(default=(), description="Other names that it is reached by.")
+    name: HostName = Field(description="Its service's name.")
+    names: tuple[HostName, ...] = Field(default=(), description="Other names that it is reached by.")
     port: Port = Field(description="Where it answers.")
     resources: Resources = Resources(requests=amounts("500m", "1Gi"), limits=amounts("2", "2Gi"))
     storage: Storage = Storage()
@@ -42,7 +43,7 @@ class Pooler(Section):
     """A pooler between the services and the database, where their connections would be too many."""
 
     image: str = Field(default="edoburu/pgbouncer:v1.24.1-p1", description="With its version.")
-    name: str = Field(default="pgbouncer", description="Its service's name.")
+    name: HostName = Field(default="pgbouncer", description="Its service's name.")
     port: Port = Field(default=6432, description="Where it answers.")
     server_connections: PositiveInt = Field(default=100, description="That it holds to the database.")
     client_connections: PositiveInt = Field(default=2000, description="That it takes.")
@@ -54,10 +55,10 @@ class Postgres(Server):
     """PostgreSQL: one primary, and replicas that stream from it."""
 
     image: str = Field(default="pgvector/pgvector:0.8.1-pg18-trixie", description="With its version; never `latest`.")
-    name: str = Field(default="postgres-service", description="Its service's name.")
+    name: HostName = Field(default="postgres-service", description="Its service's name.")
     port: Port = Field(default=5432, description="Where it answers.")
     replicas: NonNegativeInt = Field(default=0, description="Copies that stream from the primary.")
-    replica_name: str = Field(default="postgres-replica-service", description="The copies' service.")
+    replica_name: HostName = Field(default="postgres-replica-service", description="The copies' service.")
     database: str = Field(default="frontdesk", description="The desk's database.")
     user: str = Field(default="frontdesk", description="Who the desk is there.")
     replication_user: str = Field(default="replicator", description="Who copies are there.")
@@ -72,10 +73,10 @@ class Redis(Server):
     """Redis or Valkey: one primary, and replicas. Queues and locks must never be evicted; a cache may be."""
 
     image: str = Field(default="valkey/valkey:9.0.1-alpine", description="With its version; never `latest`.")
-    name: str = Field(default="redis-service", description="Its service's name.")
+    name: HostName = Field(default="redis-service", description="Its service's name.")
     port: Port = Field(default=6379, description="Where it answers.")
     replicas: NonNegativeInt = Field(default=0, description="Copies that follow the primary.")
-    replica_name: str = Field(default="redis-replica-service", description="The copies' service.")
+    replica_name: HostName = Field(default="redis-replica-service", description="The copies' service.")
     keeps: Literal["everything", "cache"] = Field(
         default="everything", description="`cache`: what is least used may vanish when memory is short."
     )
