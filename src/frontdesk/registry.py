@@ -1,7 +1,7 @@
 """Plug-ins by entry point. Built-ins come through the same door.
 
 Kinds and their groups: `frontdesk.sections`, `frontdesk.models`, `frontdesk.channels`, `frontdesk.readers`,
-`frontdesk.embedders`, `frontdesk.guards`.
+`frontdesk.embedders`, `frontdesk.guards`, `frontdesk.searches`, `frontdesk.targets`.
 """
 
 from functools import cache

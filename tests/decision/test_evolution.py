@@ -4,11 +4,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from frontdesk import registry
 from frontdesk.decision.arms import Arms
-from frontdesk.decision.evolution import Result, evolve, prune, search
-from frontdesk.decision.genes import changed
+from frontdesk.decision.evolution import Result, evolve, prune
+from frontdesk.decision.genes import changed, clipped
 from frontdesk.decision.logs import Log
 from frontdesk.decision.rewards import STANDARD, rewards
+from frontdesk.decision.searching import Search
 from frontdesk.engagement import OUTCOMES, Genes
 from tests.decision.examples import ARMS, NOON, OPTIONS, people, policy, quantise
 
@@ -103,12 +105,52 @@ def test_too_little_is_said_to_be_too_little() -> None:
     assert step(log_of(3, 4, conversion=0.3)).winner is None
 
 
-def test_the_search_climbs_and_pruning_keeps_only_what_counts() -> None:
+def searches() -> list[Search]:
+    return [registry.load("searches", name, Search) for name in ("genetic", "cma")]
+
+
+@pytest.mark.parametrize("search", searches(), ids=["genetic", "cma"])
+def test_a_search_climbs_and_pruning_keeps_only_what_counts(search: Search) -> None:
     def fitness(genes: Genes) -> float:
         return -abs(genes.margin - 0.05) - abs(genes.weekly_high - 6) / 10
 
-    best, rounds = search(Genes(), fitness, np.random.default_rng(1))
+    best, rounds = search.run(Genes(), fitness, np.random.default_rng(1))
     assert fitness(best) >= rounds[-1].best > fitness(Genes())
+    assert [each.best for each in rounds] == sorted(each.best for each in rounds)
     pruned, changes = prune(best, Genes(), fitness)
     assert {change.gene for change in changes} <= {"margin", "weekly_high"}
     assert fitness(pruned) >= fitness(best)
+
+
+@pytest.mark.parametrize("search", searches(), ids=["genetic", "cma"])
+def test_a_search_tries_allowed_genes_only_never_loses_the_parent_and_is_repeated_by_its_seed(search: Search) -> None:
+    tried: list[Genes] = []
+
+    def none_is_as_good_as_the_parent(genes: Genes) -> float:
+        tried.append(genes)
+        return float(genes == Genes())
+
+    best, _ = search.run(Genes(), none_is_as_good_as_the_parent, np.random.default_rng(3))
+    assert best == Genes()
+    assert len(set(tried)) > 50
+    assert all(genes == clipped(genes) for genes in tried)
+    first, tried = tried, []
+    search.run(Genes(), none_is_as_good_as_the_parent, np.random.default_rng(3))
+    assert tried == first
+
+
+def test_chance_elsewhere_neither_moves_a_search_by_cma_nor_is_moved_by_it() -> None:
+    cma = registry.load("searches", "cma", Search)
+    np.random.seed(1)
+    before = np.random.get_state()[1]
+    cma.run(Genes(), lambda genes: genes.margin, np.random.default_rng(3))
+    after = np.random.get_state()[1]
+    assert list(before) == list(after)
+
+
+def test_evolution_by_cma_beats_a_strategy_that_chases_the_wrong_thing() -> None:
+    cma = registry.load("searches", "cma", Search)
+    log = log_of(1500, 1, conversion=0.3)
+    found = evolve(log, policy(CHASER), OPTIONS, seed=5, policy_id="pol_2", now=NOON, search=cma)
+    assert found.winner is not None, found.words
+    assert found.found.held_out > found.found.parent_held_out

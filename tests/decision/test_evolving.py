@@ -112,6 +112,16 @@ async def test_on_an_empty_log_nothing_wins_and_the_reason_is_told(desk: Desk) -
     assert (await desk.policies.serving()).shadow_id is None
 
 
+async def test_a_search_that_is_not_installed_ends_the_step_with_the_reason(desk: Desk) -> None:
+    await desk.start()
+    step = await desk.evolving.ask()
+    desk.options = EngagementOptions(learning=LearningOptions(evolution_search="divining"))
+    await desk.run(step)
+    known = await desk.evolutions.get(step.id)
+    assert known.state == "refused"
+    assert known.note.startswith("There is no searches plug-in 'divining'. Installed: cma, genetic")
+
+
 async def test_one_step_runs_at_a_time_and_the_schedule_gives_way(desk: Desk) -> None:
     await desk.start()
     await desk.evolving.ask()

@@ -1,4 +1,4 @@
-"""Evolution of strategies: a seeded genetic algorithm over genes, judged on the log of decisions.
+"""Evolution of strategies: a seeded search among genes, judged on the log of decisions.
 
 The log is split by person. On one slice strategies compete: each is trained and judged crosswise (on people whom it was
 not trained on), and its fitness is the lower bound of its doubly robust value under the owner's standard weights, less
@@ -18,7 +18,7 @@ import numpy as np
 
 from frontdesk.decision.arms import Arms
 from frontdesk.decision.features import CUSTOMER_NUMBERS, Floats, rows
-from frontdesk.decision.genes import changed, clipped, crossed, mutated, wild
+from frontdesk.decision.genes import changed, clipped
 from frontdesk.decision.logs import Log, chances
 from frontdesk.decision.off_policy import doubly_robust, model_of
 from frontdesk.decision.options import EngagementOptions
@@ -27,15 +27,10 @@ from frontdesk.decision.policies import born
 from frontdesk.decision.posterior import harm_prior, learn, learn_harm, prior
 from frontdesk.decision.rewards import STANDARD
 from frontdesk.decision.scoring import Bools, Scorer
+from frontdesk.decision.searching import Fitness, Search, genetic
 from frontdesk.engagement import Genes, Policy
-from frontdesk.store.evolutions import Found, GeneChange, Round
+from frontdesk.store.evolutions import Found, GeneChange
 
-POPULATION = 16
-ROUNDS = 8
-ELITES = 2  # go on as they are
-WILD = 3  # of the first round have no parent
-TOURNAMENT = 3
-MUTATIONS = 0.12  # share of a child's genes
 FOLDS = 2
 HELD_OUT = 0.4  # share of the people whom nobody looks at before the end
 LEVEL = 0.80  # of the intervals whose lower bounds count: nine times in ten they hold. The proof is the canary's
@@ -43,8 +38,6 @@ NORMAL = 1.2816  # standard errors to such a bound
 HARM_PRICE = 2.0  # conversions that each person who is driven away beyond the parent's costs
 LOAD_PRICE = 0.05  # the same for each message
 DAY, WEEK = 86_400.0, 7 * 86_400.0
-
-Fitness = Callable[[Genes], float]
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +100,16 @@ class Slice:
         return (self._rested < gap) | (self._recent >= weekly)
 
 
-def evolve(log: Log, parent: Policy, options: EngagementOptions, *, seed: int, policy_id: str, now: datetime) -> Result:
+def evolve(
+    log: Log,
+    parent: Policy,
+    options: EngagementOptions,
+    *,
+    seed: int,
+    policy_id: str,
+    now: datetime,
+    search: Search = genetic,
+) -> Result:
     """One step: search, prune, and the test on the slice that was kept aside. The same inputs give the same result."""
     chance = np.random.default_rng(seed)
     people = int(log.customer.max()) + 1 if len(log) else 0
@@ -129,7 +131,7 @@ def evolve(log: Log, parent: Policy, options: EngagementOptions, *, seed: int, p
     def fitness(genes: Genes) -> float:
         return _fitness(judged(genes), base)
 
-    best, rounds = search(parent.genes, fitness, chance)
+    best, rounds = search.run(parent.genes, fitness, chance)
     best, changes = prune(best, parent.genes, fitness)
     found = msgspec.structs.replace(
         counts,
@@ -142,23 +144,6 @@ def evolve(log: Log, parent: Policy, options: EngagementOptions, *, seed: int, p
     if not changes:
         return Result(found=found, words="No strategy did better than the one that serves")
     return _tested(found, training, unseen, best, parent, options, policy_id, now)
-
-
-def search(parent: Genes, fitness: Fitness, chance: np.random.Generator) -> tuple[Genes, tuple[Round, ...]]:
-    """The fittest genes of all rounds, and how the rounds went: tournaments, uniform crossover, elites."""
-    start = [mutated(parent, chance, 2 * MUTATIONS) for _ in range(POPULATION - WILD - 1)]
-    population = [parent, *start, *(wild(chance) for _ in range(WILD))]
-    history: list[Round] = []
-    for _ in range(ROUNDS):
-        population.sort(key=fitness, reverse=True)
-        marks = [fitness(genes) for genes in population]
-        history.append(Round(best=marks[0], mean=float(np.mean(marks))))
-        children = [
-            mutated(crossed(_fit(population, chance), _fit(population, chance), chance), chance, MUTATIONS)
-            for _ in range(POPULATION - ELITES)
-        ]
-        population = [*population[:ELITES], *children]
-    return max(population, key=fitness), tuple(history)
 
 
 def prune(best: Genes, parent: Genes, fitness: Fitness) -> tuple[Genes, tuple[GeneChange, ...]]:
@@ -285,8 +270,3 @@ def _rests(log: Log) -> tuple[Floats, Floats]:
 
 def _without(genes: Genes, parent: Genes, name: str) -> Genes:
     return clipped(msgspec.structs.replace(genes, **{name: getattr(parent, name)}))
-
-
-def _fit(population: list[Genes], chance: np.random.Generator) -> Genes:
-    """The fittest of a few that are picked by chance; the population stands in order."""
-    return population[int(chance.integers(len(population), size=TOURNAMENT).min())]

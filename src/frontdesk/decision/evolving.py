@@ -6,17 +6,19 @@ from datetime import timedelta
 import msgspec
 import structlog
 
+from frontdesk import registry
 from frontdesk.decision.arms import Arms
 from frontdesk.decision.evolution import Result, evolve
 from frontdesk.decision.logs import read_log
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.policies import seed_of
 from frontdesk.decision.rewards import STANDARD
+from frontdesk.decision.searching import Search
 from frontdesk.decision.settings import Settings
 from frontdesk.engagement import Policy, Serving
-from frontdesk.errors import Conflict, EvolutionDisabled
+from frontdesk.errors import BadSetting, Conflict, EvolutionDisabled, MissingExtra
 from frontdesk.ports import Clock, Dispatcher, Ids, Job
-from frontdesk.store.evolutions import Evolution, Evolutions
+from frontdesk.store.evolutions import Evolution, Evolutions, Found
 from frontdesk.store.logged import DecisionLog
 from frontdesk.store.policies import Policies
 from frontdesk.telemetry import metrics
@@ -43,6 +45,11 @@ async def ask(
         raise EvolutionDisabled("Strategies do not evolve at this desk")
     parent = (await policies.serving()).champion_id
     return await evolutions.begin(parent, seed_of(ids.secret()) if seed is None else seed, actor)
+
+
+def search_of(options: EngagementOptions) -> Search:
+    """The way to look for strategies that the options name. Raises `BadSetting`, or `MissingExtra`."""
+    return registry.load("searches", options.learning.evolution_search, Search)
 
 
 class _Payload(msgspec.Struct, frozen=True):
@@ -123,7 +130,13 @@ class Evolving:
             limit=MOST,
         )
         policy_id = self._ids.new("pol")
-        return await asyncio.to_thread(evolve, known, parent, options, seed=step.seed, policy_id=policy_id, now=now)
+        try:
+            search = search_of(options)
+        except (BadSetting, MissingExtra) as error:  # set since the start
+            return Result(found=Found(), words=f"{error.what}. {error.hint}".strip())
+        return await asyncio.to_thread(
+            evolve, known, parent, options, seed=step.seed, policy_id=policy_id, now=now, search=search
+        )
 
     async def _to_the_shadow(self, winner: Policy, step: Evolution, result: Result) -> None:
         await self._policies.add(winner)

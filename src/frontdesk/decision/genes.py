@@ -51,7 +51,7 @@ class Whole(msgspec.Struct, frozen=True):
 
     def clip(self, value: Value) -> int:
         """The nearest value that is allowed."""
-        return min(self.high, max(self.low, int(value)))
+        return min(self.high, max(self.low, round(float(value))))
 
 
 class Word(msgspec.Struct, frozen=True):

@@ -113,6 +113,10 @@ class LearningOptions(Section):
     strategy_evolution: Literal["enabled", "testing", "disabled"] = Field(
         default="testing", description="testing: evolved strategies only score, and serve nobody."
     )
+    evolution_search: str = Field(
+        default="genetic",
+        description="How better strategies are looked for: genetic, cma (the extra `cma`), or another plug-in.",
+    )
     attribution_hours: PositiveFloat = Field(default=72, description="How long an outcome counts for a message.")
     holdout_share: Share = Field(default=0.1, description="Share of people who decide calibration and never training.")
 

@@ -17,7 +17,7 @@ from frontdesk.decision.approvals import Approvals
 from frontdesk.decision.comparing import Comparing
 from frontdesk.decision.content.writer import Writer
 from frontdesk.decision.engine import Engine
-from frontdesk.decision.evolving import Evolving
+from frontdesk.decision.evolving import Evolving, search_of
 from frontdesk.decision.fairness import Fairness
 from frontdesk.decision.feedback import Feedback
 from frontdesk.decision.guard import Guard
@@ -71,6 +71,7 @@ class Engagement:
         ids: Ids,
     ) -> None:
         options = system.section(EngagementOptions)
+        search_of(options)  # what cannot be loaded is told at the start
         self.rows = rows = rows_of(database, clock, ids)
         self.effective = Effective(options, rows.tunings, clock, audit)
         self.source = PolicySource(rows.policies, clock, cached=lambda: self.effective.options.cache_enabled)
