@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from frontdesk.errors import BadSystemFile, PortInUse
+from frontdesk.errors import BadSetting, BadSystemFile, PortInUse
 from frontdesk.operate.errors import RoleNotBuilt, UnknownService
 from frontdesk.operate.ports import free_port, listen
 from frontdesk.operate.running.assembly import Circumstances, Sockets, units
@@ -159,6 +159,22 @@ def test_an_unknown_service_gets_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(UnknownService) as caught:
         service_of(system(tmp_path, SYSTEM), "wrker")
     assert caught.value.hint == "Did you mean `worker`?"
+
+
+def test_a_service_of_production_never_begins_an_empty_database_in_place_of_somebody_elses(tmp_path: Path) -> None:
+    text = SYSTEM.replace("needs: [tools, redis]", "needs: [postgres]") + "stores: {postgres: {managed: true}}\n"
+    for variables in ({}, {"DATABASE_URL": ""}):
+        with pytest.raises(BadSetting, match="nothing tells where it is"):
+            service_of(system(tmp_path, text, ENVIRONMENT="production", **_SECRETS, **variables), "web")
+    told = {"DATABASE_URL": "postgresql://desk:secret@db.internal/desk"}
+    assert service_of(system(tmp_path, text, ENVIRONMENT="production", **_SECRETS, **told), "web").port == 8000
+    assert service_of(system(tmp_path, text, ENVIRONMENT="production", **_SECRETS), "pages").port == 5000
+    assert service_of(system(tmp_path, text), "web").port == 8000  # at home
+
+
+_SECRETS = dict.fromkeys(
+    ("SECRET_KEY", "JWT_SECRET_KEY", "ENCRYPTION_KEY", "MCP_SERVICE_TOKEN"), "0123456789abcdef" * 2
+)
 
 
 def test_without_a_description_workers_begin_before_the_web(tmp_path: Path) -> None:

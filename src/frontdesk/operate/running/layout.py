@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from frontdesk.errors import BadSystemFile, FrontdeskError
+from frontdesk.errors import BadSetting, BadSystemFile, FrontdeskError
 from frontdesk.operate.errors import RoleNotBuilt, UnknownService
 from frontdesk.system.layout.plan import Plan, Running
 from frontdesk.system.layout.services import ROLES, Service, ServicesOptions
+from frontdesk.system.layout.stores import StoresOptions
 from frontdesk.system.load import near, together
 from frontdesk.system.options import HttpOptions, TelemetryOptions
 from frontdesk.system.system import System
@@ -85,7 +86,8 @@ class Wish:
 
 
 def service_of(system: System, key: str) -> Service:
-    """The described service. Raises `UnknownService`, and `RoleNotBuilt` for one that cannot run yet."""
+    """The described service. Raises `UnknownService`, `RoleNotBuilt` for one that cannot run yet, and `BadSetting` for
+    one of production whose database is somebody else's and is told by no variable: it would begin an empty one."""
     services = system.section(ServicesOptions).by_name
     if key not in services:
         known = f"There are: {', '.join(services)}." if services else "It describes none."
@@ -96,7 +98,18 @@ def service_of(system: System, key: str) -> Service:
         )
     if not services[key].built:
         raise _not_built(key, services[key])
+    if system.environment == "production" and _lacks_database(system, services[key]):
+        hint = "Set DATABASE_URL, or DATABASE_URL_FILE to a file that holds it."
+        raise BadSetting(f"`{key}` needs the database, and nothing tells where it is", where="DATABASE_URL", hint=hint)
     return services[key]
+
+
+def _lacks_database(system: System, service: Service) -> bool:
+    """Whether it needs one that is somebody else's and that no variable tells."""
+    postgres = system.section(StoresOptions).postgres
+    if postgres is None or not postgres.managed or "postgres" not in (*service.needs, *service.calls):
+        return False
+    return not (system.variable("DATABASE_URL") or system.variable("DB_HOST"))
 
 
 def described(system: System, wish: Wish) -> Layout:
