@@ -218,6 +218,47 @@ async def test_a_backup_that_fails_by_itself_is_counted_and_written_down(tmp_pat
         assert "frontdesk_backup_failures_total 0.0" not in (await owner.get("/metrics")).text
 
 
+@pytest.mark.proves("promise-19")
+async def test_a_byte_that_is_flipped_in_a_backup_raises_the_alarm_within_a_week(tmp_path: Path) -> None:
+    clock, disk = FakeClock(), tmp_path / "disk"
+    async with served_desk(tmp_path / "home", settings={"backup.folder": str(disk)}, clock=clock) as served:
+        owner = await served.client(Role.OWNER)
+
+        async def acts(name: str, count: int) -> list[int]:
+            """How the newest acts of this name ended, once so many have."""
+
+            async def ended() -> bool:
+                clock.advance(1)
+                return len(await served.desk.store.audit.page(act=name)) >= count
+
+            await until(ended)
+            return [act.outcome for act in await served.desk.store.audit.page(act=name)]
+
+        async def alarm() -> str:
+            told = (await owner.get("/metrics")).text.splitlines()
+            return next(line for line in told if line.startswith("frontdesk_backup_damaged "))
+
+        clock.advance(14 * 3600)
+        assert await acts("backup.create", 1) == [200]
+        clock.advance(6 * DAY)
+        await acts("backup.create", 2)
+        clock.advance(1 * DAY)
+        assert await acts("backup.verify", 1) == [200]
+        assert await alarm() == "frontdesk_backup_damaged 0.0"
+        oldest = min(disk.iterdir())
+        piece = oldest / "files.sealed"
+        whole = piece.read_bytes()
+        piece.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        clock.advance(7 * DAY)
+        assert await acts("backup.verify", 2) == [500, 200]
+        assert await alarm() == "frontdesk_backup_damaged 1.0"
+        assert (await served.desk.store.audit.page(act="backup.verify"))[0].subject == oldest.name
+        piece.write_bytes(whole)
+        clock.advance(7 * DAY)
+        assert await acts("backup.verify", 3) == [200, 500, 200]
+        assert await alarm() == "frontdesk_backup_damaged 0.0"
+
+
 @pytest.mark.proves("engagement-17")
 async def test_decisions_strategies_and_what_was_learnt_come_back_and_no_secret_can_be_read(tmp_path: Path) -> None:
     old, new, share = tmp_path / "old", tmp_path / "new", tmp_path / "share"

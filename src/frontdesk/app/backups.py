@@ -35,7 +35,7 @@ from frontdesk.system.system import System
 from frontdesk.telemetry import metrics
 
 DONE, FAILED = 200, 500  # outcomes of the act in the audit log
-ACT, RESTORED = "backup.create", "backup.restore"
+ACT, VERIFIED, RESTORED = "backup.create", "backup.verify", "backup.restore"
 LOOK_SECONDS = 60.0
 
 log = structlog.get_logger("frontdesk.app")
@@ -101,6 +101,21 @@ class Backups:
                     await asyncio.to_thread(shelf.remove, name)
                 gone.append((shelf.where, name))
         return gone
+
+    async def damaged(self) -> list[tuple[str, FrontdeskError]]:
+        """Read every backup of this desk here, and the newest one in the second place, to the last byte: the names of
+        those that are not whole, and why. Raises `BackupFailed` where a place does not answer."""
+        found: list[tuple[str, FrontdeskError]] = []
+        for shelf in filter(None, (self.here, self.remote)):
+            present = await asyncio.to_thread(listed, shelf)
+            mine = [name for name, made in present.items() if made is None or made.key == key_id(self.key).decode()]
+            for name in mine if shelf is self.here else newest(present, self.key):
+                try:
+                    await check(shelf, name, self.key, deep=False)
+                except (BackupDamaged, BackupTooNew, WrongKey) as error:
+                    if name in await asyncio.to_thread(shelf.names):  # else it was outdated, and went meanwhile
+                        found.append((name, error))
+        return found
 
     async def _outdated(self, shelf: Shelf, now: datetime, whole: str) -> list[str]:
         every = (await asyncio.to_thread(listed, shelf)).values()
@@ -179,7 +194,8 @@ def keys_of(system: System, secret: bytes) -> Keys:
 async def open_backups(
     system: System, secret: bytes, chores: Chores, store: Store, clock: Clock, stack: AsyncExitStack
 ) -> None:
-    """Have the desk make a backup every day where the system file says so, and show how old the newest one is."""
+    """Have the desk make a backup every day where the system file says so, read them again every week, and show how old
+    the newest one is."""
     options = system.section(BackupOptions)
 
     async def back_up(_: Job) -> None:
@@ -189,7 +205,15 @@ async def open_backups(
         made = await noted(backups, store, clock)
         log.info("backup", name=made.name, bytes=made.bytes)
 
+    async def look_again(_: Job) -> None:
+        if not options.by_itself:
+            return
+        backups = await asyncio.to_thread(Backups.of, system, secret)
+        for name in await looked_again(backups, store):
+            log.error("backup_damaged", name=name)
+
     chores.add("backup", back_up, f"daily {options.at} UTC" if options.by_itself else None)
+    chores.add("backup.verify", look_again, "every 7d" if options.by_itself else None)
     await in_rounds(LOOK_SECONDS, partial(_show, system, store), clock, stack)
 
 
@@ -207,8 +231,22 @@ async def noted(backups: Backups, store: Store, clock: Clock, watch: Watch = unw
     return made
 
 
+async def looked_again(backups: Backups, store: Store) -> list[str]:
+    """Read backups again, and write into the audit log how that went: the names of those that are damaged."""
+    damaged = await backups.damaged()
+    for name, _ in damaged:
+        await store.audit.append(Act(act=VERIFIED, credential="desk", subject=name, outcome=FAILED))
+    if not damaged:
+        await store.audit.append(Act(act=VERIFIED, credential="desk", outcome=DONE))
+    metrics.backup_damaged.set(len(damaged) > 0)
+    return [name for name, _ in damaged]
+
+
 async def _show(system: System, store: Store) -> None:
     """The newest good backup and restore by the audit log, which all processes read, whoever made them."""
+    whole, damaged = await store.audit.newest(VERIFIED, DONE), await store.audit.newest(VERIFIED, FAILED)
+    if damaged is not None:
+        metrics.backup_damaged.set(whole is None or whole.seq < damaged.seq)
     tried, good = await store.audit.newest(RESTORED, DONE), await store.audit.newest(ACT, DONE)
     if tried is not None:
         metrics.restore_last_success.set(tried.at.timestamp())

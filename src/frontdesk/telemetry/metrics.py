@@ -258,6 +258,11 @@ backup_size = Gauge(
 backup_failures = Counter(
     "frontdesk_backup_failures_total", "Backups that this process could not make", registry=registry
 )
+backup_damaged = Gauge(
+    "frontdesk_backup_damaged",
+    "1 when a backup was damaged or gone at the last look at all of them, every week, by the audit log",
+    registry=registry,
+)
 
 # --- limits ---
 

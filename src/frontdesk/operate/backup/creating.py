@@ -78,7 +78,8 @@ async def create(
             await check(_Draft(draft), name, key, scratch=subject.home, watch=watch)
         await asyncio.to_thread(shelf.settle, draft, name)
     except OSError as error:
-        raise BackupFailed(f"It could not be written: {error.strerror}", where=str(shelf.path)) from error
+        what = f"It could not be made: {error.strerror or type(error).__name__}"
+        raise BackupFailed(what, where=str(error.filename or shelf.path)) from error
     finally:
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
     return made
