@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from frontdesk.operate.errors import OrderFailed
 from frontdesk.operate.ports import free_port
 from tests.cli.conftest import Command
 
@@ -109,6 +110,24 @@ def test_each_change_of_a_secret_is_written_down_and_the_log_still_holds(frontde
     ]
     name = frontdesk("backup", "create").out.strip()  # which proves the log with the renewed secret
     assert frontdesk("restore", name, "--into", str(home / "trial")).code == 0
+
+
+def test_a_renewal_whose_restart_fails_is_written_down_all_the_same(
+    frontdesk: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frontdesk("keys", "create", "script")
+    frontdesk("secrets", "create", "PARTNER_TOKEN")
+
+    def refusing(*_: object) -> None:
+        raise OrderFailed("It did not become ready", where="web")
+
+    monkeypatch.setattr("frontdesk.cli.secrets._restart", refusing)
+    before = values(home)
+    assert frontdesk("secrets", "rotate", "PARTNER_TOKEN").code == 1
+    assert values(home) != before
+    assert acts(home)[-1] == ("secret.rotate", "PARTNER_TOKEN", "terminal")
+    assert frontdesk("secrets", "rotate", "NO_SUCH").code == 1
+    assert len(acts(home)) == 3
 
 
 def test_a_refused_change_is_not_written_down_and_a_desk_without_tables_has_no_log(

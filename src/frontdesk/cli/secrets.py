@@ -121,9 +121,13 @@ def rotate(place: Place, name: str, length: int | None, from_file: Path | None, 
     if name in kept.ASKED_FOR:
         _ask(f"{kept.MEANING[name]} Renew {name}?", yes=yes)
     restart = None if no_restart else partial(_restart, place.folder)
-    rest = kept.rotate(system, name, _given(from_file), length=length, restart=restart)
+    given, before = _given(from_file), kept.made_at(system, name)
+    try:
+        rest = kept.rotate(system, name, given, length=length, restart=restart)
+    finally:  # a restart may fail after the secret was renewed
+        if kept.made_at(system, name) != before:
+            _write_down(place, "secret.rotate", [name], _system(place), system)
     click.echo(name)
-    _write_down(place, "secret.rotate", [name], _system(place), system)
     if name in kept.MEANING:
         note(kept.MEANING[name])
     if rest:
@@ -217,7 +221,8 @@ def _given(from_file: Path | None) -> str | None:
     try:
         text = sys.stdin.read() if str(from_file) == "-" else from_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadSetting(f"The file cannot be read: {type(error).__name__}", where=str(from_file)) from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise BadSetting(f"The file cannot be read: {reason}", where=str(from_file)) from error
     return text.rstrip("\r\n")
 
 

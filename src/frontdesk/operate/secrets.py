@@ -122,6 +122,12 @@ def services_with(system: System, name: str) -> tuple[str, ...]:
     return named or (desk if users(system, name) else ())
 
 
+def made_at(system: System, name: str) -> int | None:
+    """When the kept secret was written, in nanoseconds as its file tells; None for one that is not kept."""
+    file = _kept(system).get(name)
+    return file.stat().st_mtime_ns if file else None
+
+
 # --- changes ---
 
 
