@@ -98,3 +98,30 @@ def test_a_target_that_the_system_asks_nothing_of_says_so(
     assert ended.code == 0
     assert "asks for nothing of mesh" in ended.err
     assert "apply" not in ended.err
+
+
+def test_a_blueprint_may_be_named_where_a_file_is_wanted(frontdesk: Command, tmp_path: Path) -> None:
+    assert frontdesk("render", "plan", "--system", "engagement", "--out", str(tmp_path)).code == 0
+    assert (tmp_path / "plan.txt").read_text().startswith("ai-orchestration ")
+
+
+def test_what_cannot_be_written_is_told_with_its_place(frontdesk: Command, tmp_path: Path) -> None:
+    (tmp_path / "plan.txt").mkdir()
+    ended = frontdesk("render", "plan", "--blueprint", "assistant", "--out", str(tmp_path))
+    assert ended.code == 2
+    assert str(tmp_path / "plan.txt") in ended.err
+
+
+def test_a_file_that_is_no_text_differs_as_every_other_does(frontdesk: Command, tmp_path: Path) -> None:
+    (tmp_path / "plan.txt").write_bytes(b"\xff\xfe")
+    ended = frontdesk("render", "plan", "--blueprint", "assistant", "--out", str(tmp_path), "--diff")
+    assert ended.code == 1
+    assert "+ai-assistant" in ended.out
+
+
+def test_what_could_not_run_is_rendered_with_a_word_about_it(frontdesk: Command, tmp_path: Path) -> None:
+    file = tmp_path / "system.yaml"
+    file.write_text("services:\n  web: {role: web, port: 8000, replicas: 1, disruption: 1}\n")
+    ended = frontdesk("render", "plan", "--system", str(file), "--out", str(tmp_path / "out"))
+    assert ended.code == 0
+    assert "mistakes: 1. `frontdesk check` tells them" in ended.err

@@ -1,7 +1,7 @@
 """`frontdesk check`"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -9,11 +9,12 @@ import click
 from frontdesk.cli.output import json_option, note, print_json
 from frontdesk.cli.place import Place, placed
 from frontdesk.cli.shape import Verb
-from frontdesk.errors import FrontdeskError
+from frontdesk.errors import BadSystemFile, FrontdeskError
 
 if TYPE_CHECKING:
     from frontdesk.system.layout.gpu import CardPlan
     from frontdesk.system.layout.plan import Plan
+    from frontdesk.system.system import System
 
 EXAMPLES = """\
 frontdesk check                                   the home's system file
@@ -44,7 +45,7 @@ def check(place: Place, blueprint: str | None, as_json: bool) -> int:
     Beyond the form it proves that the system could run in each of its environments: everything fits its hosts and
     cards, names and ports resolve, nothing waits for itself, pools fit the database, alerts ask for figures that exist.
     """
-    place = replace(place, blueprint=blueprint or place.blueprint)
+    place = place.with_blueprint(blueprint)
     report = _examined(place)
     if as_json:
         print_json(_plainly(report))
@@ -54,39 +55,54 @@ def check(place: Place, blueprint: str | None, as_json: bool) -> int:
     for warning in report.warnings:
         _show("warning", "yellow", warning)
     for cards in report.cards:
-        _show_cards(cards)
+        if not cards.problems:
+            _show_cards(cards)
     if report.environment == "production" and report.unset:
         note(f"Not set, and not needed unless you use them: {', '.join(report.unset)}")
     if report.problems:
         return 1
     click.echo(f"{click.style('ok', fg='green')}  {place.file or 'All defaults'}")
-    note("Next: frontdesk up")
+    note(f"Next: {_next(place)}")
     return 0
+
+
+def _next(place: Place) -> str:
+    if place.system:
+        return f"frontdesk up --system {place.system}"
+    return f"frontdesk up {place.blueprint}" if place.blueprint else "frontdesk up"
 
 
 def _examined(place: Place) -> Report:
     from frontdesk.system.layout.gpu import card_plans
+    from frontdesk.system.load import line_of
     from frontdesk.system.production import missing_secrets, unset_secrets
 
     system, problems = place.examine()
     if system:
         problems += tuple(missing_secrets(system))
-    warnings = list(system.warnings if system else ())
+    warnings = [*(system.warnings if system else ()), *_silence(place, system)]
     unset = sorted({binding.env.name for binding in unset_secrets(system)}) if system else []
-    plans = dict(_plans(place)) if system else {}
+    plans = dict(_plans(place))
     wrong, doubtful = _proved(plans)
     own = plans.get(system.environment) if system else None
     return Report(
-        problems=(*problems, *wrong),
-        warnings=(*warnings, *doubtful),
+        problems=tuple(sorted((*problems, *wrong), key=line_of)),
+        warnings=tuple(sorted((*warnings, *doubtful), key=line_of)),
         unset=tuple(unset),
         cards=card_plans(own) if own else (),
         environment=system.environment if system else "",
     )
 
 
+def _silence(place: Place, system: "System | None") -> "Iterator[FrontdeskError]":
+    """That the file says nothing, which may not be what its owner thinks."""
+    if system and place.file and not any(origin.kind == "system file" for origin in system.origins.values()):
+        hint = "`frontdesk init NAME` writes a blueprint to be changed."
+        yield BadSystemFile("The file says nothing: everything keeps its default", where=str(place.file), hint=hint)
+
+
 def _plans(place: Place) -> "Iterator[tuple[str, Plan]]":
-    """What follows from the file, in each of its environments."""
+    """What follows from the file, in each of its environments; with mistakes, from what it says besides."""
     from frontdesk.system.layout.plan import Plan
     from frontdesk.system.load import described
 
@@ -94,8 +110,8 @@ def _plans(place: Place) -> "Iterator[tuple[str, Plan]]":
     if file is None:
         return
     for environment in ENVIRONMENTS:
-        system, problems = described(file, environment)
-        if system is not None and not problems:
+        system, _ = described(file, environment)
+        if system is not None:
             yield environment, Plan(system)
 
 
@@ -121,7 +137,7 @@ def _proved(plans: "dict[str, Plan]") -> tuple[list[FrontdeskError], list[Frontd
 def _show(word: str, colour: str, problem: FrontdeskError) -> None:
     click.echo(f"{click.style(word, fg=colour, bold=True)}  {problem.where or ''}")
     click.echo(f"    {problem.what}")
-    if problem.hint:
+    if problem.hint and problem.hint != BadSystemFile.default_hint:  # which would name this very command
         click.echo(f"    → {problem.hint}")
 
 
@@ -149,7 +165,13 @@ def _plainly(report: Report) -> dict[str, object]:
                 "method": cards.method,
                 "reason": cards.reason,
                 "slots": [
-                    {"service": slot.service, "slot": slot.number, "percent": slot.compute, "bytes": slot.memory}
+                    {
+                        "service": slot.service,
+                        "slot": slot.number,
+                        "percent": slot.compute,
+                        "bytes": slot.memory,
+                        "profile": slot.profile or None,
+                    }
                     for slot in cards.slots
                 ],
             }

@@ -115,17 +115,28 @@ def was_said(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
+def _is_blueprint(system: Path) -> bool:
+    """Whether `--system` names a shipped blueprint and no file."""
+    from frontdesk.system.home import blueprints
+
+    return str(system) in blueprints() and not system.exists()
+
+
 def placed(command: Callable[Concatenate[Place, P], R]) -> Callable[..., R]:
     """Give a command the options of a place, and the place as its first argument."""
 
     @click.option("--home", type=FOLDER, help="The desk's folder (FRONTDESK_HOME).")
-    @click.option("--system", type=FILE, envvar="FRONTDESK_SYSTEM", help="The system file (FRONTDESK_SYSTEM).")
+    @click.option(
+        "--system", type=FILE, envvar="FRONTDESK_SYSTEM", help="The system file, or a blueprint (FRONTDESK_SYSTEM)."
+    )
     @click.option("--blueprint", "shipped", metavar="NAME", help="Take a shipped blueprint instead of a system file.")
     @click.option("--env-file", type=FILE, help="The environment file; else .env next to the system file.")
     @functools.wraps(command)
     def with_place(
         home: Path | None, system: Path | None, shipped: str | None, env_file: Path | None, **more: Any
     ) -> R:
+        if system and not shipped and _is_blueprint(system):
+            system, shipped = None, str(system)
         place = Place(home, system, None, env_file).with_blueprint(shipped)
         return command(place, **more)  # pyright: ignore[reportCallIssue] — click passes the rest by name
 

@@ -14,6 +14,7 @@ from frontdesk.cli.shape import Verb
 
 if TYPE_CHECKING:
     from frontdesk.render.target import Target
+    from frontdesk.system.layout.plan import Plan
 
 EXAMPLES = """\
 frontdesk render                                                        what there is to render
@@ -60,11 +61,18 @@ def render(
         hint = f"For example: frontdesk render {target} --out {target}"
         raise Usage("Say which folder to write to", where="--out", hint=hint)
     chosen = _target(target)
-    files = _files(chosen, place, environment, tag)
-    changes = _changes(files, out)
-    if diff:
-        return _show(changes, out, as_json)
-    _write(files, out)
+    plan = place.planned(environment, {"deployment.images.tag": tag} if tag else {})
+    files = chosen.files(plan)
+    try:
+        changes = _changes(files, out)
+        if diff:
+            return _show(changes, out, as_json)
+        _write(files, out)
+    except OSError as error:
+        hint = "Name a folder that may be written to, and in which no folder has the name of one of the files."
+        raise Usage(f"It cannot be written: {error.strerror}", where=str(error.filename or out), hint=hint) from error
+    if mistakes := _mistakes(plan):
+        note(f"What is described could not run as it stands; mistakes: {mistakes}. `frontdesk check` tells them.")
     if as_json:
         print_json({"target": target, "environment": environment, "out": str(out), "files": sorted(files)})
         return 0
@@ -106,9 +114,12 @@ def _target(name: str) -> "Target":
     return registry.load("targets", name, Target)
 
 
-def _files(target: "Target", place: Place, environment: EnvironmentName, tag: str | None) -> Mapping[str, str]:
-    """What the target makes of the system. Raises every mistake of the description."""
-    return target.files(place.planned(environment, {"deployment.images.tag": tag} if tag else {}))
+def _mistakes(plan: "Plan") -> int:
+    """How many mistakes the description has beyond its form."""
+    from frontdesk.system.layout.proofs import prove
+    from frontdesk.telemetry.metrics import names
+
+    return sum(found.severity == "error" for found in prove(plan, names()))
 
 
 def _changes(files: Mapping[str, str], folder: Path) -> dict[str, list[str]]:
@@ -164,4 +175,4 @@ def _rendered_before(folder: Path) -> set[str]:
 
 
 def _text(file: Path) -> str | None:
-    return file.read_text(encoding="utf-8") if file.is_file() else None
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
