@@ -280,6 +280,16 @@ def test_the_backup_is_made_once_a_day_by_the_job_alone(blueprint: str, environm
 
 
 @every
+def test_all_backups_are_read_again_every_week(blueprint: str, environment: str) -> None:
+    objects, plan = objects_of(blueprint, environment), plan_of(blueprint, environment)
+    made, read = (named(objects, "CronJob", f"{plan.name}-{kind}")["spec"] for kind in ("backup", "verify"))
+    assert read["schedule"] == "0 4 * * 0"
+    one, other = (each["jobTemplate"]["spec"]["template"]["spec"]["containers"][0] for each in (made, read))
+    assert other["command"] == ["frontdesk", "backup", "verify", "--all"]
+    assert one | {"command": None} == other | {"command": None}
+
+
+@every
 def test_a_change_of_the_configuration_makes_new_pods(blueprint: str, environment: str) -> None:
     plan = plan_of(blueprint, environment)
     objects = objects_of(blueprint, environment)

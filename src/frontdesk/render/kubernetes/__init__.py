@@ -33,7 +33,7 @@ SAID = {
     "50-scaling.yaml": "Autoscalers, and how many replicas stay during upkeep of nodes.",
     "51-recommendations.yaml": "Recommends requests; changes none.",
     "60-network.yaml": "Nobody talks to anybody, except along the edges that the system file says.",
-    "70-backup.yaml": "A backup every day.",
+    "70-backup.yaml": "A backup every day, and all of them read again every week.",
     "71-snapshots.yaml": "A snapshot of the stores' volumes every week.",
 }
 

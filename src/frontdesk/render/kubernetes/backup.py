@@ -1,11 +1,14 @@
-"""The job that makes a backup every day, in a volume and, where the system says so, in a second place."""
+"""The jobs that make a backup every day, in a volume and, where the system says so, in a second place, and read all of
+them again every week."""
+
+from collections.abc import Sequence
 
 from frontdesk.render.kubernetes import config, secrets
 from frontdesk.render.kubernetes.accounts import account
 from frontdesk.render.kubernetes.naming import config_name, head
 from frontdesk.render.kubernetes.pods import container_security, image, pod
 from frontdesk.render.kubernetes.stateful import running_stores, set_name
-from frontdesk.render.kubernetes.values import Object, value
+from frontdesk.render.kubernetes.values import Object, Value, value
 from frontdesk.render.kubernetes.workloads import DESK, environment_of, mounts, resources, volumes
 from frontdesk.system.backup import BackupOptions
 from frontdesk.system.layout.plan import Plan, Running, required_secrets
@@ -18,6 +21,7 @@ CLAIM = "backup-pvc"
 WORKS = ("all", "web", "worker")  # roles that know the desk's stores
 NEEDED = Resources(requests=amounts("250m", "512Mi"), limits=amounts("1", "1Gi"))
 LONGEST = 6 * 60 * 60  # seconds; one that takes longer hangs
+VERIFIED = "0 4 * * 0"  # Sundays, after that day's backup and snapshots
 LEAST = 10 * 2**30  # bytes of the volume, where no database says how large it may grow
 
 
@@ -27,8 +31,13 @@ def wanted(plan: Plan) -> bool:
 
 
 def name(plan: Plan) -> str:
-    """The job's name."""
+    """What makes them is called so."""
     return f"{plan.name}-backup"
+
+
+def verifier(plan: Plan) -> str:
+    """What reads them again is called so. It needs no database."""
+    return f"{plan.name}-verify"
 
 
 def to_bucket(plan: Plan) -> bool:
@@ -45,13 +54,21 @@ def model(plan: Plan) -> Running:
 
 
 def objects(plan: Plan) -> list[Object]:
-    """Account, volumes and the job."""
+    """Accounts, volumes and the jobs."""
     if not wanted(plan):
         return []
     claims = [_claim(plan, CLAIM)]
     if _second_folder(plan):
         claims.append(_claim(plan, f"{CLAIM}-remote"))
-    return [account(plan, name(plan)), *claims, _job(plan)]
+    hour, minute = (int(part) for part in _options(plan).at.split(":"))
+    daily = value(f"{minute} {hour} * * *", "backup", "schedule")
+    weekly = value(VERIFIED, "backup", "verify")
+    return [
+        *(account(plan, each) for each in (name(plan), verifier(plan))),
+        *claims,
+        _job(plan, name(plan), daily, ("create",)),
+        _job(plan, verifier(plan), weekly, ("verify", "--all")),
+    ]
 
 
 def _options(plan: Plan) -> BackupOptions:
@@ -76,16 +93,15 @@ def _claim(plan: Plan, claim: str) -> Object:
     }
 
 
-def _job(plan: Plan) -> Object:
-    hour, minute = (int(part) for part in _options(plan).at.split(":"))
+def _job(plan: Plan, called: str, schedule: Value, words: Sequence[str]) -> Object:
     template: Object = {
         "backoffLimit": 3,
         "activeDeadlineSeconds": LONGEST,
         "ttlSecondsAfterFinished": 7 * 24 * 60 * 60,
-        "template": _pod(plan),
+        "template": _pod(plan, called, words),
     }
     spec: Object = {
-        "schedule": value(f"{minute} {hour} * * *", "backup", "schedule"),
+        "schedule": schedule,
         "timeZone": "Etc/UTC",
         "concurrencyPolicy": "Forbid",
         "startingDeadlineSeconds": 3600,
@@ -93,7 +109,7 @@ def _job(plan: Plan) -> Object:
         "failedJobsHistoryLimit": 3,
         "jobTemplate": {"spec": template},
     }
-    return head(plan, "batch/v1", "CronJob", name(plan)) | {"spec": spec}
+    return head(plan, "batch/v1", "CronJob", called) | {"spec": spec}
 
 
 def reached(plan: Plan) -> dict[str, tuple[str, int]]:
@@ -116,7 +132,7 @@ def _database(plan: Plan) -> dict[str, str]:
     return server | ({"BACKUP_DB_HOST": store.replica_name} if store.replicas else {})
 
 
-def _pod(plan: Plan) -> Object:
+def _pod(plan: Plan, called: str, words: Sequence[str]) -> Object:
     running = model(plan)
     needed = required_secrets(plan.system, plan.stores)
     own = [secret for secret in running.secrets if secret in needed]
@@ -127,7 +143,7 @@ def _pod(plan: Plan) -> Object:
         "name": "backup",
         "image": image(plan, running.service.image or running.name),
         "imagePullPolicy": "IfNotPresent",
-        "command": ["frontdesk", "backup", "create"],
+        "command": ["frontdesk", "backup", *words],
         "envFrom": [{"configMapRef": {"name": config_name(plan)}}],
         "env": environment_of(
             plan,
@@ -145,7 +161,7 @@ def _pod(plan: Plan) -> Object:
     ]
     return pod(
         plan,
-        name(plan),
+        called,
         identity=DESK,
         containers=[container],
         volumes=[*volumes(plan, running.service), *claims],

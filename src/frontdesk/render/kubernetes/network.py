@@ -108,7 +108,7 @@ def _stores(plan: Plan, groups: dict[str, Group]) -> None:
 
 
 def _jobs(plan: Plan, groups: dict[str, Group]) -> None:
-    """The backup reads the database as the services do; what takes snapshots asks the API server."""
+    """The backup reads the database as the services do; what verifies it needs none; snapshots ask the API server."""
     if backup.wanted(plan):
         group = groups.setdefault(backup.name(plan), Group())
         for name, port in backup.reached(plan).values():
@@ -118,8 +118,9 @@ def _jobs(plan: Plan, groups: dict[str, Group]) -> None:
         for edge in plan.edges:
             if edge.target in managed and edge.source == backup.model(plan).key:
                 group.out.append(Way([], [edge.port]))
-        if backup.to_bucket(plan):
-            group.out.append(Way(_public(), [443]))
+        verifying = groups.setdefault(backup.verifier(plan), Group())
+        for each in (group, verifying) if backup.to_bucket(plan) else ():
+            each.out.append(Way(_public(), [443]))
     if snapshots.claims(plan):
         groups.setdefault(snapshots.name(plan), Group()).out.append(Way([], list(snapshots.API_PORTS)))
 
