@@ -57,7 +57,7 @@ def test_the_core_objects_are_valid_in_older_versions_too(version: str) -> None:
                 if group in ("autoscaling.k8s.io", "gateway.networking.k8s.io", "snapshot.storage.k8s.io"):
                     continue
                 seen.add(each["kind"])
-                kubernetes_validate.validate(each, version, strict=True)
+                kubernetes_validate.validate(dict(each), version, strict=True)
     assert {"Deployment", "StatefulSet", "CronJob", "NetworkPolicy", "HorizontalPodAutoscaler"} <= seen
 
 
