@@ -315,9 +315,9 @@ COUNTED: dict[tuple[str, str], Series] = {  # in each, a tenth is bad
         for category, bound in {
             "coordination": "0.5",
             "memory": "0.1",
-            "gpu": "2.5",
+            "gpu": "2.0",
             "language": "1.0",
-            "web": "0.25",
+            "web": "0.3",
         }.items()
         for kind, metric in (("availability", "http_requests_total"), ("errors", "requests_total"), ("latency", ""))
     },

@@ -4,6 +4,7 @@ import re
 from functools import cache
 
 import pytest
+from prometheus_client import Histogram
 
 from frontdesk.system.alerts import AlertsOptions
 from frontdesk.system.backup import BackupOptions
@@ -14,6 +15,7 @@ from frontdesk.system.layout.quantities import bytes_text, cores_text
 from frontdesk.system.layout.services import Scaling, Service, Steps
 from frontdesk.system.layout.stores import Postgres, Redis
 from frontdesk.system.load import described
+from frontdesk.telemetry import metrics
 
 ENVIRONMENTS = ("development", "staging", "production")
 
@@ -464,7 +466,50 @@ def test_public_names_lead_to_their_services(blueprint: str) -> None:
     assert (bytes_text(edge.max_body), edge.timeout, edge.issuer) == ("10Mi", 600, "letsencrypt-prod")
 
 
-# --- alerts, backups, order -----------------------------------------------------------------
+# --- objectives, alerts, backups, order -----------------------------------------------------------------
+
+OBJECTIVES = {  # of each category: percent available, seconds for 99 of 100, percent without an error
+    "coordination": (99.9, 0.5, 99.9),
+    "memory": (99.95, 0.1, 99.95),
+    "gpu": (99.5, 2, 99.8),
+    "language": (99.9, 1, 99.9),
+    "web": (99.9, 0.3, 99.9),
+}
+
+
+@pytest.mark.parametrize("category", OBJECTIVES)
+def test_each_category_of_agents_has_its_three_objectives(category: str) -> None:
+    named = {each.name: each for each in of("agents").objectives.all if each.category == category}
+    latency = named[f"{category}-latency"]
+    figures = (named[f"{category}-availability"].target, latency.threshold, named[f"{category}-errors"].target)
+    assert figures == OBJECTIVES[category]
+    assert latency.target == 99
+
+
+BOUNDS = re.compile(r'(\w+)_bucket\{[^}]*le="([0-9.]+)"')
+
+
+@cache
+def edges() -> dict[str, set[float]]:
+    """The edges of every histogram of the desk: of those without labels as published, of the others as made."""
+    found = {
+        family.name: {float(sample.labels["le"]) for sample in family.samples if sample.name.endswith("_bucket")}
+        for family in metrics.registry.collect()
+    }
+    for metric in vars(metrics).values():
+        if isinstance(metric, Histogram):
+            (description,) = metric.describe()
+            found[description.name] = set(metric._upper_bounds)  # pyright: ignore[reportPrivateUsage] — nothing else tells them
+    return found
+
+
+@pytest.mark.parametrize("blueprint", NAMESPACES)
+def test_every_bound_that_is_asked_for_is_an_edge_of_its_histogram(blueprint: str) -> None:
+    for objective in of(blueprint).objectives.all:
+        for name, bound in BOUNDS.findall(objective.good):
+            assert float(bound) in edges()[name], objective.name
+            assert objective.threshold == float(bound), objective.name
+
 
 ALERTS = {  # severity, how long, and what its expression ends with or holds
     "assistant": {
