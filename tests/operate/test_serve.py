@@ -74,6 +74,23 @@ async def test_a_stop_lets_the_running_answer_end_and_takes_no_new_one() -> None
         await serving
 
 
+async def test_a_face_may_have_less_time_than_the_others() -> None:
+    """As the example tools have: the desk itself keeps a stream to them open, and would wait for its own end."""
+    listeners, ready = [listen("127.0.0.1", 0), listen("127.0.0.1", 0)], asyncio.Event()
+    faces = [Face(Streaming(), listeners[:1]), Face(Streaming(), listeners[1:], longest_drain=1)]
+    address = address_of(listeners[1])
+    serving = asyncio.create_task(serve(faces, drain_seconds=10 * PATIENCE, ready=ready.set))
+    async with (
+        asyncio.timeout(PATIENCE),
+        httpx2.AsyncClient(trust_env=False) as client,
+    ):
+        await ready.wait()
+        async with client.stream("GET", address) as answer:
+            await anext(answer.aiter_text())
+            os.kill(os.getpid(), signal.SIGTERM)
+            await serving
+
+
 async def test_an_answer_that_takes_too_long_is_cut_off() -> None:
     address, serving = await opened(Streaming(), drain_seconds=1)
     async with (

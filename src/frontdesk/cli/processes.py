@@ -77,9 +77,9 @@ class Process:
         from frontdesk.operate.serve import Face, serve
 
         asgi, own_face = example_service(system)
-        faces = [Face(asgi, self.listeners.desk), *self._own(own_face)]
+        faces = [Face(asgi, self.listeners.desk, TOOLS_DRAIN), *self._own(own_face)]
         keep_what_is_here()
-        await serve(faces, drain_seconds=min(self._drain, TOOLS_DRAIN), ready=self._say_open)
+        await serve(faces, drain_seconds=self._drain, ready=self._say_open)
 
     @property
     def _drain(self) -> int:
@@ -114,7 +114,8 @@ class Process:
             if self.listeners.example:
                 from frontdesk.tools.example_server import example_app
 
-                faces.append(Face(example_app(system.variable("MCP_SERVICE_TOKEN") or ""), self.listeners.example))
+                example = example_app(system.variable("MCP_SERVICE_TOKEN") or "")
+                faces.append(Face(example, self.listeners.example, TOOLS_DRAIN))
             link = await _owner_link(desk, address) if self.greets else None
 
             def ready() -> None:

@@ -23,10 +23,15 @@ THREAD_TURN = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """An application and the sockets that it answers on."""
+    """An application and the sockets that it answers on.
+
+    `longest_drain` bounds, in seconds, how long its running answers may take at the end: for applications whose callers
+    keep streams open as long as they live.
+    """
 
     app: ASGIApp
     listeners: Sequence[socket.socket]
+    longest_drain: int | None = None
 
 
 class _Server(uvicorn.Server):
@@ -65,7 +70,7 @@ async def serve(
     end then. A second signal ends without waiting.
     """
     sys.setswitchinterval(THREAD_TURN)
-    servers = [_Server(_config(face.app, drain_seconds)) for face in faces]
+    servers = [_Server(_config(face, drain_seconds)) for face in faces]
 
     leaving: list[asyncio.Task[None]] = []
 
@@ -129,14 +134,16 @@ def _signals(stop: Callable[[], None]) -> Generator[None]:
             loop.remove_signal_handler(number)
 
 
-def _config(app: ASGIApp, drain_seconds: int) -> uvicorn.Config:
+def _config(face: Face, drain_seconds: int) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
+        face.app,
         access_log=False,  # telemetry writes one, by route
         log_config=None,
         proxy_headers=False,  # the gate alone decides whose X-Forwarded-For is believed
         server_header=False,
         ws="none",
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=drain_seconds,
+        timeout_graceful_shutdown=drain_seconds
+        if face.longest_drain is None
+        else min(drain_seconds, face.longest_drain),
     )
