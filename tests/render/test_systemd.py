@@ -49,9 +49,11 @@ def test_secrets_are_credentials_and_stand_in_no_file(blueprint: str, environmen
     files = systemd.files(plan)
     for running in plan.services:
         (unit,) = (text for name, text in files.items() if name.endswith(f"/{plan.name}-{running.name}.service"))
-        assert [each.partition(":")[0] for each in values(unit, "LoadCredential")] == list(running.secrets)
+        given = [each.partition(":")[0] for each in values(unit, "LoadCredential")]
+        assert given[: len(running.secrets)] == list(running.secrets)
+        assert set(given) - set(running.secrets) <= {"BACKUP_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
         assert [each for each in values(unit, "Environment") if "_FILE=%d/" in each] == [
-            f"{name}_FILE=%d/{name}" for name in running.secrets
+            f"{name}_FILE=%d/{name}" for name in given
         ]
         (said,) = (text for name, text in files.items() if name.endswith(f"environment/{running.name}.env"))
         assert not any(line.startswith(f"{name}=") for line in said.splitlines() for name in running.secrets)
@@ -133,6 +135,21 @@ def test_a_pooler_stands_between_on_a_bare_host_too() -> None:
     assert variables(files["environment/app.env"])["DB_PORT"] == "6432"
     assert "listen_addr = 127.0.0.1\n" in files["pgbouncer.ini"]
     assert "ai_conversation = host=127.0.0.1 port=5432" in files["pgbouncer.ini"]
+
+
+def test_backups_of_a_host_lie_together_under_one_key_whoever_makes_them() -> None:
+    files = systemd.files(plan_of("agents", "production"))
+    for name in ("infra-core", "language-stack"):
+        assert variables(files[f"mainpc/environment/{name}.env"])["BACKUP_FOLDER"] == "/var/backups/ai-system"
+        unit = files[f"mainpc/units/ai-system-{name}.service"]
+        assert values(unit, "ReadWritePaths") == [
+            "/var/backups/ai-system",
+            "-/mnt/backups/ai-system",
+        ]  # the second place
+        assert "BACKUP_KEY_FILE=%d/BACKUP_KEY" in values(unit, "Environment")
+    tools = files["mainpc/units/ai-system-utility-cpu.service"]
+    assert "BACKUP_KEY" not in tools + files["mainpc/environment/utility-cpu.env"]
+    assert "-o frontdesk -g frontdesk /var/backups/ai-system" in files["mainpc/install.sh"]
 
 
 def test_the_proxy_of_the_host_is_believed_and_no_cluster_address_is_asked() -> None:

@@ -21,6 +21,10 @@ STAND_INS = {  # what each does in its place, once it has written down its words
     "id": '[ "$1" = -u ] && echo 0',
     "useradd": "",
     "chown": "",
+    "install": (  # whose files they are is for root to say
+        'for word; do case $word in -o|-g|frontdesk) ;; *) set -- "$@" "$word";; esac; shift; done; '
+        'exec /usr/bin/install "$@"'
+    ),
     "pgbouncer": "",
     "runuser": 'shift 3; PGHOST=127.0.0.1 PGUSER=postgres exec "$@"',
 }
@@ -34,7 +38,7 @@ class Host:
         write(systemd.files(plan_of(blueprint, environment)), folder / "files")
         for script in self.files.glob("*.sh"):
             moved = script.read_text()
-            for place in ("/etc/", "/opt/"):
+            for place in ("/etc/", "/opt/", "/var/"):
                 moved = moved.replace(place, f"{self.root}{place}")
             script.write_text(moved)
         self.programs = folder / "programs"

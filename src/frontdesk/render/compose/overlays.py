@@ -1,8 +1,9 @@
 """What is laid over `compose.yaml`."""
 
-from frontdesk.render import docker, nginx
+from frontdesk.render import backups, docker, nginx
 from frontdesk.render.cards import mps_limits
-from frontdesk.render.compose import backups, stores
+from frontdesk.render.compose import stores
+from frontdesk.render.compose.backups import VOLUME, kept
 from frontdesk.render.compose.core import confined, environment, healthy
 from frontdesk.render.compose.naming import (
     EDGE_CONFIGURATION,
@@ -45,12 +46,12 @@ def production(plan: Plan) -> Part:
         if running.service.least > 1:
             part["deploy"] = {"replicas": running.service.least}
         if running.service.role in backups.ROLES:  # one of them makes it, whoever is first
-            part |= backups.kept(plan)
+            part |= kept(plan)
         found[running.name] = part
     if public := nginx.public_services(plan):
         found["edge"] = _edge(plan, public)
     files: Part = {name: {"file": f"{SECRETS_FOLDER}/{name}"} for name in backups.secrets(plan)}
-    return {"services": found, "volumes": {backups.VOLUME: {}}, "secrets": files}
+    return {"services": found, "volumes": {VOLUME: {}}, "secrets": files}
 
 
 def development(plan: Plan) -> Part:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from frontdesk.render import nginx
-from frontdesk.render.compose import backups, observing, stores
+from frontdesk.render import backups, nginx
+from frontdesk.render.compose import observing, stores
 from frontdesk.render.compose.naming import EDGE_UID, SECRETS_FOLDER
 from frontdesk.render.observability.parts import GRAFANA_PASSWORD
 from frontdesk.render.store_commands import POSTGRES_SECRET, REDIS_SECRET

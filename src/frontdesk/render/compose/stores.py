@@ -100,7 +100,7 @@ def _pooler(pooler: Pooler, store: Postgres) -> Part:
         "image": pooler.image,
         **_confined(store_commands.POOLER_USER),
         "tmpfs": ["/tmp:mode=1777"],  # noqa: S108 — of the container alone
-        "entrypoint": ["sh", "-c", _literal(store_commands.pooler_script(store, mounted))],
+        "entrypoint": ["sh", "-c", _literal(store_commands.OPEN_FILES + store_commands.pooler_script(store, mounted))],
         "volumes": [f"./pooler/pgbouncer.ini:{mounted}:ro"],
         "networks": {"default": {"aliases": [pooler.name]}},
         "depends_on": {"postgres": {"condition": "service_healthy"}},

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from frontdesk import __version__
+from frontdesk.render import backups
 from frontdesk.render.places import Machine
-from frontdesk.render.systemd.units import USER, folder, pooler_name, unit_name
+from frontdesk.render.systemd.units import USER, backup_folder, folder, pooler_name, secrets_of, unit_name
 from frontdesk.system.layout.plan import Plan
 
 PYTHON = "python3"
@@ -14,8 +15,8 @@ UNITS = "/etc/systemd/system"
 def install(plan: Plan, machine: Machine, units: Iterable[str], *, pooler: Iterable[str], stores: bool) -> str:
     """A shell script that changes nothing where everything is as it should be. `units` and `pooler` are files of units
     and of the pooler; with `stores` it sets up PostgreSQL and Redis first."""
-    secrets = dict.fromkeys(name for running in machine.services for name in running.secrets)
-    ours = [name for name in secrets if (binding := plan.secrets.get(name)) and binding.env.ours]
+    secrets = dict.fromkeys(name for running in machine.services for name in secrets_of(plan, running))
+    ours = [name for name in secrets if name == backups.KEY or _is_ours(plan, name)]
     given = [name for name in secrets if name not in ours]
     where = folder(plan)
     names = {running.name: unit_name(plan, running) for running in machine.services}
@@ -23,6 +24,7 @@ def install(plan: Plan, machine: Machine, units: Iterable[str], *, pooler: Itera
         _SCRIPT.format(
             plan=plan.name,
             folder=where,
+            backups=backup_folder(plan),
             user=USER,
             version=__version__,
             python=PYTHON,
@@ -38,6 +40,11 @@ def install(plan: Plan, machine: Machine, units: Iterable[str], *, pooler: Itera
         _END.format(plan=plan.name, stores="sh ./stores.sh\n" if stores else ""),
     ]
     return "\n".join(lines)
+
+
+def _is_ours(plan: Plan, name: str) -> bool:
+    binding = plan.secrets.get(name)
+    return binding is not None and binding.env.ours
 
 
 def _shared(machine: Machine, name: str) -> str:
@@ -85,6 +92,7 @@ fi
 
 install -d -m 0755 {folder} {folder}/environment
 install -d -m 0700 {folder}/secrets
+install -d -m 0700 -o {user} -g {user} {backups}
 put system.yaml {folder} {units}
 put units/{plan}.target {units_folder}
 """

@@ -44,7 +44,7 @@ def pooler_files(plan: Plan, machine: Machine, folder: str) -> Mapping[str, str]
     script = store_commands.pooler_script(store, f"{folder}/{POOLER_CONFIGURATION}", "$CREDENTIALS_DIRECTORY")
     return {
         POOLER_CONFIGURATION: store_commands.pooler_configuration(pooler, store, host=HERE, listens=listens),
-        POOLER_SCRIPT: f"#!/bin/sh\n{script}\n",
+        POOLER_SCRIPT: f"#!/bin/sh\n# shellcheck disable=SC3045 # Debian's sh has ulimit -n\n{script}\n",
     }
 
 

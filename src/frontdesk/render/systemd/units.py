@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from frontdesk.render import store_commands
+from frontdesk.render import backups, store_commands
 from frontdesk.render.docker import PROCESS, ready_url, wants_gpu
 from frontdesk.render.nginx import behind_proxies
 from frontdesk.render.places import HERE, Machine, from_here, listening
@@ -60,6 +60,17 @@ TasksMax=512"""
 def folder(plan: Plan) -> str:
     """Where the configuration lies on the host."""
     return f"/etc/{plan.name}"
+
+
+def backup_folder(plan: Plan) -> str:
+    """Where backups lie on a host, whichever of its services makes them."""
+    return f"/var/backups/{plan.name}"
+
+
+def secrets_of(plan: Plan, running: Running) -> tuple[str, ...]:
+    """The secrets of a service there."""
+    more = backups.secrets(plan) if running.service.role in backups.ROLES else ()
+    return tuple(dict.fromkeys((*running.secrets, *more)))
 
 
 def target_unit(plan: Plan, machine: Machine) -> str:
@@ -122,6 +133,7 @@ def environment_file(plan: Plan, machine: Machine, running: Running) -> str:
         "FRONTDESK_SYSTEM": f"{folder(plan)}/system.yaml",
         "FRONTDESK_HOME": f"/var/lib/{plan.name}/{running.name}",
         "HOST": listening(plan, machine, running),
+        **({"BACKUP_FOLDER": backup_folder(plan)} if running.service.role in backups.ROLES else {}),
         **({"TRUSTED_PROXIES": LOOPBACK} if running.key in behind_proxies(plan) else {}),
         **card_environment(plan, running),
     }
@@ -164,7 +176,7 @@ def _service(plan: Plan, machine: Machine, running: Running) -> Iterator[str]:
     yield f"User={USER}"
     yield f"Group={USER}"
     yield f"EnvironmentFile={folder(plan)}/environment/{running.name}.env"
-    for name in running.secrets:
+    for name in secrets_of(plan, running):
         yield f"LoadCredential={name}:{folder(plan)}/secrets/{name}"
         yield f"Environment={name}_FILE=%d/{name}"
     for asked in _waited_for(plan, machine, running):
@@ -181,6 +193,9 @@ def _service(plan: Plan, machine: Machine, running: Running) -> Iterator[str]:
     yield f"StateDirectory={plan.name}/{running.name}"
     yield "StateDirectoryMode=0700"
     yield f"WorkingDirectory=/var/lib/{plan.name}/{running.name}"
+    if running.service.role in backups.ROLES:
+        yield f"ReadWritePaths={backup_folder(plan)}"
+        yield from (f"ReadWritePaths=-{folder}" for folder in (backups.second_folder(plan),) if folder)
     yield from _bounds(running)
     yield from _devices(running)
     yield from _CONFINED.splitlines()
