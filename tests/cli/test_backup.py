@@ -208,6 +208,7 @@ def killed(at: str, *words: str) -> None:
     assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 
+@pytest.mark.proves("promise-19")
 @pytest.mark.parametrize("at", ["creating._write", "creating.check", "shelves.to_disk"])
 def test_a_backup_that_was_killed_is_none(frontdesk: Command, home: Path, at: str) -> None:
     frontdesk("keys", "create", "script")
@@ -218,6 +219,19 @@ def test_a_backup_that_was_killed_is_none(frontdesk: Command, home: Path, at: st
     assert frontdesk("backup", "verify", "--all").out.split()[:2] == ["ok", name]
 
 
+def test_a_system_file_that_cannot_be_read_is_brought_back_once_it_is_out_of_the_way(
+    frontdesk: Command, home: Path, made: str
+) -> None:
+    good = (home / "system.yaml").read_text()
+    (home / "system.yaml").write_text("knowledge: {embedder: none}\n")
+    refused = frontdesk("restore", made, "--only", "config")
+    assert (refused.code, f"move {home / 'system.yaml'} away" in refused.err) == (2, True)
+    (home / "system.yaml").rename(home / "broken.yaml")
+    assert frontdesk("restore", made, "--only", "config").code == 0
+    assert (home / "system.yaml").read_text() == good
+
+
+@pytest.mark.proves("promise-19")
 @pytest.mark.parametrize(
     ("at", "rows"), [("restoring._unpacked", 0), ("restoring._prove", 0), ("restoring._placed", 1)]
 )

@@ -85,11 +85,16 @@ def restore(
 
 def _system(place: Place, options: Mapping[str, object] | None = None) -> "System":
     """The desk as it is described, even where what it describes is lost or has mistakes."""
+    from frontdesk.errors import BadSystemFile
     from frontdesk.system.load import together
 
-    system, problems = place.examine(options)
-    if system is None:
-        raise together(problems)
+    try:
+        system, problems = place.examine(options)
+        if system is None:
+            raise together(problems)
+    except BadSystemFile:
+        note(f"To bring back the backup's own system file, move {place.file} away; --from names where backups lie.")
+        raise
     return system
 
 

@@ -129,7 +129,7 @@ def checked(text: bytes, seal: bytes, key: bytes, name: str) -> Manifest:
     if not hmac.compare_digest(seal, _seal(text, key)):
         raise BackupDamaged("Its manifest was changed", where=f"{name}/{MANIFEST}")
     if manifest.name != name:
-        raise BackupDamaged(f"It calls itself {manifest.name}", where=name)
+        raise BackupDamaged(f"It calls itself {manifest.name}", where=name, hint="Give its folder that name back.")
     return manifest
 
 
