@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -73,6 +74,28 @@ def test_a_pod_waits_for_what_it_needs_by_its_name_and_port() -> None:
         *(("pgbouncer", 6432), ("redis-service", 6379), ("smart-whitelist", 3006)),
         *(("user-management", 3005), ("realtime-processor", 3002)),
     }
+
+
+def test_the_pooler_has_a_file_for_each_connection_and_its_users_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    spec = named(objects_of("conversation", "production"), "Deployment", "pgbouncer")["spec"]["template"]["spec"]
+    *shell, script = spec["containers"][0]["command"]
+    (tmp_path / "POSTGRES_PASSWORD").write_text("a password")
+    program = tmp_path / "pgbouncer"
+    program.write_text('#!/bin/sh\nulimit -n\necho "$1"\n')
+    program.chmod(0o755)
+    ran = subprocess.run(
+        [*shell, script.replace("/run/secrets", str(tmp_path)).replace("/tmp/userlist", f"{tmp_path}/userlist")],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 4096)),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert ran.stdout.split() == ["4096", "/etc/pgbouncer/pgbouncer.ini"]
+    users = tmp_path / "userlist.txt"
+    assert users.read_text() == '"ai_conversation_user" "a password"\n'
+    assert users.stat().st_mode & 0o077 == 0
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ POOLER_USER = (70, 70)
 POSTGRES_SECRET, REDIS_SECRET = "POSTGRES_PASSWORD", "REDIS_PASSWORD"
 POSTGRES_DATA = "/var/lib/postgresql"  # from 18 on the data of each version lie in a folder of their own within
 REDIS_DATA = "/data"
+OPEN_FILES = 'ulimit -n "$(ulimit -Hn)"; '  # for the pooler in a container: a file for each connection, not 1024
 SCRATCH = "/tmp"  # noqa: S108 — of the container alone, in memory
 
 MEGABYTE = 2**20

@@ -9,6 +9,7 @@ from frontdesk.render.kubernetes.stateful import config_map, config_sum, names_o
 from frontdesk.render.kubernetes.values import Object, value
 from frontdesk.render.kubernetes.workloads import resources, service
 from frontdesk.render.store_commands import (
+    OPEN_FILES,
     POOLER_USER,
     POSTGRES_DATA,
     POSTGRES_SECRET,
@@ -199,7 +200,7 @@ def _pooler(plan: Plan, store: Postgres, pooler: Pooler) -> list[Object]:
         "name": pooler.name,
         "image": value(pooler.image, "stores", "pooler", "image"),
         "imagePullPolicy": "IfNotPresent",
-        "command": ["sh", "-c", pooler_script(store, f"{files}/pgbouncer.ini")],
+        "command": ["sh", "-c", OPEN_FILES + pooler_script(store, f"{files}/pgbouncer.ini")],
         "ports": [{"name": "pooler", "containerPort": pooler.port, "protocol": "TCP"}],
         "resources": resources(pooler.resources, "stores", "pooler"),
         "livenessProbe": {"tcpSocket": {"port": "pooler"}, "periodSeconds": 10, "failureThreshold": 3},
