@@ -85,6 +85,17 @@ FAULTS = {
         fires="17m",
         resolved="35m",
     ),
+    "the disk of a machine fills up": Fault(
+        alert="DiskSpaceLow",
+        series={
+            'node_filesystem_avail_bytes{fstype="ext4", mountpoint="/", machine="database"}': "50x10 14x20 50x30",
+            'node_filesystem_size_bytes{fstype="ext4", mountpoint="/", machine="database"}': f"100{ALL_DAY}",
+        },
+        quiet="11m",
+        fires="17m",
+        resolved="35m",
+        labels={"fstype": "ext4", "mountpoint": "/", "machine": "database"},
+    ),
     "a version is deployed": Fault(
         alert="Deployed",
         series={INFO % ("1", "a"): "1x20", INFO % ("2", "a"): "_x20 1x40"},
@@ -111,5 +122,9 @@ HARMLESS: dict[str, Series] = {
     "probes that fail": {'requests_total{route="/ready", method="GET", status="503"}': "0+60x60"},
     "a slow model": {SLOW_MODEL % 1: "0+0x60", SLOW_MODEL % "+Inf": "0+9x60"},
     "quiet news": {QUIET_NEWS % 1: "0+0x60", QUIET_NEWS % "+Inf": "0+9x60"},
+    "a disk that is memory": {
+        'node_filesystem_avail_bytes{fstype="tmpfs", mountpoint="/run"}': f"1{ALL_DAY}",
+        'node_filesystem_size_bytes{fstype="tmpfs", mountpoint="/run"}': f"100{ALL_DAY}",
+    },
     "a first start": {INFO % ("1", "a"): f"1{ALL_DAY}"},
 }
