@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frontdesk.render import docker
+from frontdesk.render import docker, systemd
 from frontdesk.render.docker import images, lock
 from frontdesk.system.home import blueprint_file, blueprints
 from frontdesk.system.layout.plan import Plan
@@ -74,6 +74,16 @@ def test_an_image_that_several_services_share_speaks_for_all_of_them() -> None:
     assert shared.health == cards.health == "process:1"  # each of them answers elsewhere
     alone = images(plan_of("assistant", "production"))[1]
     assert alone.description == "The built pages; everything else it asks of the orchestrator."
+
+
+def test_a_description_of_several_lines_is_one_in_labels_and_units() -> None:
+    said = {"services.frontend.description": "The pages,\nand nothing else.\n"}
+    system, problems = described(blueprint_file("assistant"), "production", said)
+    assert system is not None, problems
+    (image,) = (image for image in images(Plan(system)) if image.name == "frontend")
+    assert image.description == "The pages, and nothing else."
+    unit = systemd.files(Plan(system))["units/ai-assistant-frontend.service"]
+    assert "Description=ai-assistant: The pages, and nothing else\nPartOf=" in unit
 
 
 def test_what_runs_by_digest_is_built_by_its_tag() -> None:

@@ -118,6 +118,11 @@ def files(plan: Plan) -> Files:
     }
 
 
+def in_a_line(text: str) -> str:
+    """Text for places that end with their line."""
+    return " ".join(text.split())
+
+
 def lock(name: str) -> str:
     """A list of hash-locked packages that ships with the product, or lies beside the sources of a checkout."""
     package = Path(frontdesk.__file__).parent
@@ -133,7 +138,7 @@ def _tagged(plan: Plan, running: Running) -> str:
 
 def _described(plan: Plan, users: Sequence[Running]) -> str:
     if len(users) == 1:
-        return users[0].service.description or f"{users[0].name} of {plan.name}"
+        return in_a_line(users[0].service.description) or f"{users[0].name} of {plan.name}"
     return f"{plan.name}: {', '.join(each.name for each in users)}"
 
 

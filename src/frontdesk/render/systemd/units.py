@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from frontdesk.render import backups, store_commands
-from frontdesk.render.docker import PROCESS, ready_url, wants_gpu
+from frontdesk.render.docker import PROCESS, in_a_line, ready_url, wants_gpu
 from frontdesk.render.nginx import behind_proxies
 from frontdesk.render.places import HERE, Machine, from_here, listening
 from frontdesk.render.systemd.cards import environment as card_environment
@@ -157,7 +157,7 @@ def _order(plan: Plan, machine: Machine, running: Running) -> Iterator[str]:
     if "postgres" in running.service.needs and pooler_here(plan, machine):
         stores.append(pooler_name(plan))
     card = card_unit(plan, machine, running)
-    about = running.service.description or running.name
+    about = in_a_line(running.service.description) or running.name
     yield f"Description={plan.name}: {about.rstrip('.')}"
     yield f"PartOf={plan.name}.target"
     yield "Wants=network-online.target"
