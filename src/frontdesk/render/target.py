@@ -1,5 +1,6 @@
 """What a target is: a named way from a plan to files. Built-in ones come in by the same door, `frontdesk.targets`."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     _Dumper = yaml.SafeDumper
 else:  # libyaml gives the same bytes, eight times as fast
     _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+# What PyYAML takes for text, and programs that read by YAML 1.2 or by Go's rules for a number or a truth.
+_ELSEWHERE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+|0o[0-7]+|[yYnN]")
 
 Files = Mapping[str, str]  # text by path, relative to the folder that they are written to
 
@@ -39,7 +43,8 @@ class _Plain(_Dumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)  # pyright: ignore[reportUnknownMemberType] — the stubs leave it out
+    style = "|" if "\n" in text else "'" if _ELSEWHERE.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)  # pyright: ignore[reportUnknownMemberType] — the stubs leave it out
 
 
 _Plain.add_representer(str, _text)
