@@ -9,7 +9,8 @@ from frontdesk.errors import BadSetting, BadSystemFile, PortInUse
 from frontdesk.operate.errors import RoleNotBuilt, UnknownService
 from frontdesk.operate.ports import free_port, listen
 from frontdesk.operate.running.assembly import Circumstances, Sockets, units
-from frontdesk.operate.running.layout import Layout, Wish, described, plain, service_of
+from frontdesk.operate.running.layout import Layout, Wish, clashes, described, plain, service_of
+from frontdesk.system.home import blueprint_file
 from frontdesk.system.load import examine
 from frontdesk.system.system import System
 
@@ -76,10 +77,19 @@ def test_ports_that_two_services_want_and_ports_that_others_have_are_told_togeth
     assert any(f"Port {taken} is taken by" in line and "tools" in line for line in told)
 
 
-def test_metrics_ports_of_replicas_may_not_run_into_those_of_another_service(tmp_path: Path) -> None:
-    layout = described(system(tmp_path, SYSTEM.replace("9200", "9101")), Wish(replicas={"web": 2}))
-    with ExitStack() as stack, pytest.raises(PortInUse, match="Port 9101 is wanted by"):
-        Sockets("127.0.0.1", stack).take(layout)
+def test_metrics_ports_that_only_containers_can_share_are_set_apart(tmp_path: Path) -> None:
+    layout = described(system(tmp_path, SYSTEM.replace("9200", "9101")), Wish(replicas={"web": 2, "worker": 2}))
+    ports = {service.key: service.metrics_port for service in layout.services}
+    assert ports == {"tools": None, "worker": 9101, "web": 9103, "pages": None}  # two each, in the order of starting
+    assert clashes(layout) == {}
+
+
+@pytest.mark.parametrize("name", ["assistant", "conversation", "engagement"])
+def test_the_blueprints_that_are_built_run_on_one_machine(name: str, tmp_path: Path) -> None:
+    found, problems = examine(blueprint_file(name), home=tmp_path, variables={})
+    assert found is not None, problems
+    for replicas in (1, 4):
+        assert clashes(described(found, Wish(replicas={"*": replicas}))) == {}
 
 
 def test_replicas_share_a_port_and_have_names_of_their_own(tmp_path: Path) -> None:
@@ -153,6 +163,19 @@ def test_a_circle_is_refused(tmp_path: Path) -> None:
     text = "services:\n  a: {role: web, port: 1, needs: [b]}\n  b: {role: web, port: 2, needs: [a]}\n"
     with pytest.raises(BadSystemFile, match="in a circle"):
         described(system(tmp_path, text), Wish())
+
+
+def test_a_neighbour_that_nobody_describes_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    text = SYSTEM.replace("needs: [tools, redis]", "needs: [tolls, redis]").replace(
+        "calls: [web]", "calls: [webb, web]"
+    )
+    with pytest.raises(BadSystemFile, match="2 problems") as caught:
+        described(system(tmp_path, text), Wish())
+    told = {(problem.where, problem.hint) for problem in caught.value.problems}
+    assert told == {
+        (f"{tmp_path / 'system.yaml'}:2", "Did you mean `tools`?"),
+        (f"{tmp_path / 'system.yaml'}:4", "Did you mean `web`?"),
+    }
 
 
 def test_an_unknown_service_gets_the_nearest_name(tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ A system file that describes no services gets those of a desk in several process
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from frontdesk.errors import BadSetting, BadSystemFile, FrontdeskError
 from frontdesk.operate.errors import RoleNotBuilt, UnknownService
 from frontdesk.system.layout.plan import Plan, Running
+from frontdesk.system.layout.proofs.references import unknown
 from frontdesk.system.layout.services import ROLES, Service, ServicesOptions
 from frontdesk.system.layout.stores import StoresOptions
 from frontdesk.system.load import near, together
@@ -117,6 +118,10 @@ def described(system: System, wish: Wish) -> Layout:
     plan = Plan(system)
     if plan.circle:
         raise BadSystemFile(f"Services need each other in a circle: {' → '.join(plan.circle)}", where="services")
+    given = tuple(StoresOptions.model_fields)  # one that is not described is told by a variable, or begun here
+    wrong = tuple(found.problem for running in plan.services for found in unknown(plan, running, given))
+    if wrong:
+        raise together(wrong)
     _check_names(plan, wish)
     offsets = {running.key: wish.offset + _offset_of(plan, running, wish.host) for running in plan.services}
     plan = Plan(
@@ -128,7 +133,7 @@ def described(system: System, wish: Wish) -> Layout:
         },
     )
     chosen, missing = _chosen(plan, wish)
-    services = tuple(_local(running, offsets[running.key], wish) for running in chosen)
+    services = _apart([_local(running, offsets[running.key], wish) for running in chosen])
     roles = {service.role for service in services}
     wanted = {need for running in chosen for need in (*running.service.needs, *running.service.calls)}
     return Layout(
@@ -250,6 +255,20 @@ def _local(running: Running, offset: int, wish: Wish) -> Local:
         needs=tuple(need for need in service.needs),
         grace=float(service.stopping.grace),
     )
+
+
+def _apart(services: Sequence[Local]) -> tuple[Local, ...]:
+    """Metrics ports that are each process's own. Containers may all have the same; here the later ones take higher ones."""
+    taken = {port for service in services for port in service.ports}
+    found: list[Local] = []
+    for service in services:
+        first = service.metrics_port
+        if first is not None:
+            while taken & set(range(first, first + service.replicas)):
+                first += 1
+            taken |= set(range(first, first + service.replicas))
+        found.append(replace(service, metrics_port=first))
+    return tuple(found)
 
 
 def _not_built(key: str, service: Service) -> RoleNotBuilt:

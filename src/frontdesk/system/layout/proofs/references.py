@@ -1,9 +1,9 @@
 """Every name that the description mentions is there, once, and nothing waits for itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from frontdesk.system.alerts import AlertsOptions
-from frontdesk.system.layout.plan import EDGE, MONITORING, Plan, circle_of
+from frontdesk.system.layout.plan import EDGE, MONITORING, Plan, Running, circle_of
 from frontdesk.system.layout.proofs.found import Found, mistake, warning
 from frontdesk.system.layout.services import ROLES, Service
 from frontdesk.system.layout.stores import Postgres, StoresOptions
@@ -20,7 +20,8 @@ def references(plan: Plan) -> Iterator[Found]:
             plan, path, f"These services wait for each other: {way}", "Take one of them out of `needs` or `after`."
         )
     for running in plan.services:
-        yield from _neighbours(plan, running.key, running.service)
+        yield from unknown(plan, running)
+        yield from _callers(plan, running.key, running.service)
         yield from _role(plan, running.key, running.service)
         yield from _agents(plan, running.key, running.service)
     yield from _agents_at_all(plan)
@@ -33,13 +34,15 @@ def references(plan: Plan) -> Iterator[Found]:
     yield from _categories(plan)
 
 
-def _neighbours(plan: Plan, key: str, service: Service) -> Iterator[Found]:
-    services = [running.key for running in plan.services]
+def unknown(plan: Plan, running: Running, given: Iterable[str] = ()) -> Iterator[Found]:
+    """Whom a service names and nobody describes. `given` are stores that are there all the same: a variable tells."""
+    key, service = running.key, running.service
+    services = [each.key for each in plan.services]
     stores = list(StoresOptions.model_fields)
     for field, names, known in (
-        ("needs", service.needs, [*services, *plan.stores]),
+        ("needs", service.needs, [*services, *plan.stores, *given]),
         ("after", service.after, services),
-        ("calls", service.calls, [*services, *plan.stores, *plan.outside]),
+        ("calls", service.calls, [*services, *plan.stores, *plan.outside, *given]),
         ("host", service.host, list(plan.hosts)),
     ):
         for name in names:
@@ -53,6 +56,9 @@ def _neighbours(plan: Plan, key: str, service: Service) -> Iterator[Found]:
             else:
                 hint = near(name, known) or (f"There are: {', '.join(known)}." if known else "None is described yet.")
             yield mistake(plan, path, f"`{key}` names `{name}` under `{field}`, and there is none", hint)
+
+
+def _callers(plan: Plan, key: str, service: Service) -> Iterator[Found]:
     for name in service.calls:
         target = next((running.service for running in plan.services if running.key == name), None)
         if target is not None and target.port is None and target.metrics_port is None:
