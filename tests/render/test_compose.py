@@ -221,11 +221,22 @@ def test_secrets_are_made_once_and_readable_by_containers_alone(tmp_path: Path) 
 
 
 def test_a_server_without_a_certificate_is_told_before_its_edge_fails(tmp_path: Path) -> None:
-    folder = write(compose.files(plan_of("assistant", "production")), tmp_path)
+    folder = write(compose.files(plan_of("conversation", "production")), tmp_path)
     assert read_scripts(folder / "secrets.sh") == []
     assert "put the certificate into ./tls/tls.crt and its key into ./tls/tls.key" in _make_secrets(folder)
     write({"tls.crt": "certificate", "tls.key": "key"}, folder / "tls")
     assert "certificate" not in _make_secrets(folder)
+
+
+def test_nothing_is_started_while_the_address_of_a_store_is_missing(tmp_path: Path) -> None:
+    folder = write(compose.files(plan_of("assistant", "production")), tmp_path)
+    refused = subprocess.run(["sh", "secrets.sh"], cwd=folder, capture_output=True, text=True)
+    assert refused.returncode == 1  # and `&& docker compose up` after it does nothing
+    assert "./secrets/DATABASE_URL is empty: put the store's address there" in refused.stderr
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        (folder / "secrets" / name).unlink()
+        (folder / "secrets" / name).write_text("address")
+    assert "address there" not in _make_secrets(folder)
 
 
 def _make_secrets(folder: Path) -> str:

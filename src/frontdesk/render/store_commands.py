@@ -5,7 +5,7 @@ Passwords come from files, never from a command line. Nothing here needs root: t
 
 from collections.abc import Mapping
 
-from frontdesk.system.layout.plan import SECRETS
+from frontdesk.system.layout.plan import SECRETS, Plan
 from frontdesk.system.layout.stores import Pooler, Postgres, Redis, Setting
 
 REDIS_USER = (999, 1000)  # uid and gid in the image of its maker
@@ -17,6 +17,12 @@ OPEN_FILES = 'ulimit -n "$(ulimit -Hn)"; '  # for the pooler in a container: a f
 SCRATCH = "/tmp"  # noqa: S108 — of the container alone, in memory
 
 MEGABYTE = 2**20
+
+
+def addresses(plan: Plan) -> frozenset[str]:
+    """The secrets that hold the addresses of stores which are somebody else's: without them nothing starts."""
+    variables = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
+    return frozenset(name for key, name in variables.items() if key in plan.stores and plan.stores[key].managed)
 
 
 def postgres_user(store: Postgres) -> tuple[int, int]:

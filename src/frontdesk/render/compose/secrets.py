@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from frontdesk.render import backups, nginx
+from frontdesk.render import backups, nginx, store_commands
 from frontdesk.render.compose import observing, stores
 from frontdesk.render.compose.naming import EDGE_UID, SECRETS_FOLDER
 from frontdesk.render.observability.parts import GRAFANA_PASSWORD
@@ -25,11 +25,13 @@ def script(plan: Plan) -> str:
     """A shell script: random values for what nobody else must know, empty files for what is somebody else's to give."""
     wanted = dict.fromkeys((*names(plan), *backups.secrets(plan), *observing.secrets(plan)))
     ours = [name for name in wanted if _ours(plan, name)]
-    given = [name for name in wanted if name not in ours]
+    needed = [name for name in wanted if name in store_commands.addresses(plan)]
+    given = [name for name in wanted if name not in (*ours, *needed)]
     lines = [
         _HEAD,
         *(f"random {name}" for name in ours),
         *(f"given {name}" for name in given),
+        *(f"needed {name}" for name in needed),
         *([_CERTIFICATE] if plan.environment != "development" and nginx.public_services(plan) else []),
         'exit "$failed"',
     ]
@@ -70,6 +72,11 @@ chmod 700 "$folder"
 random() { # NAME: 64 digits that nobody has seen
   [ -s "$folder/$1" ] || head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \\n' >"$folder/$1"
   [ "$(wc -c <"$folder/$1")" -ge 16 ] || { echo "$folder/$1 is too short" >&2; failed=1; }
+  chmod 444 "$folder/$1"
+}
+
+needed() { # NAME: the address of a store that is somebody else's
+  [ -s "$folder/$1" ] || { : >"$folder/$1"; echo "$folder/$1 is empty: put the store's address there" >&2; failed=1; }
   chmod 444 "$folder/$1"
 }
 

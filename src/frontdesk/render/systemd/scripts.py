@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from frontdesk import __version__
-from frontdesk.render import backups
+from frontdesk.render import backups, store_commands
 from frontdesk.render.places import Machine
 from frontdesk.render.systemd.units import USER, backup_folder, folder, pooler_name, secrets_of, unit_name
 from frontdesk.system.layout.plan import Plan
@@ -17,7 +17,8 @@ def install(plan: Plan, machine: Machine, units: Iterable[str], *, pooler: Itera
     and of the pooler; with `stores` it sets up PostgreSQL and Redis first."""
     secrets = dict.fromkeys(name for running in machine.services for name in secrets_of(plan, running))
     ours = [name for name in secrets if name == backups.KEY or _is_ours(plan, name)]
-    given = [name for name in secrets if name not in ours]
+    needed = [name for name in secrets if name in store_commands.addresses(plan)]
+    given = [name for name in secrets if name not in (*ours, *needed)]
     where = folder(plan)
     names = {running.name: unit_name(plan, running) for running in machine.services}
     lines = [
@@ -37,6 +38,7 @@ def install(plan: Plan, machine: Machine, units: Iterable[str], *, pooler: Itera
         _SECRETS.format(folder=where),
         *(_shared(machine, name) for name in ours),
         *(f"given {name}" for name in given),
+        *(f"needed {name}" for name in needed),
         _END.format(plan=plan.name, stores="sh ./stores.sh\n" if stores else ""),
     ]
     return "\n".join(lines)
@@ -109,6 +111,12 @@ random() {{ # NAME: digits that nobody has seen
 same() {{ # NAME: ours, and alike on every host
   [ -s {folder}/secrets/"$1" ] && return
   echo "put the same $1 into {folder}/secrets of every host: openssl rand -hex 32" >&2
+  missing=1
+}}
+
+needed() {{ # NAME: the address of a store that is somebody else's
+  [ -s {folder}/secrets/"$1" ] && return
+  echo "put the store's address into {folder}/secrets/$1" >&2
   missing=1
 }}
 
