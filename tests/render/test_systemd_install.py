@@ -72,7 +72,7 @@ def restarted(calls: list[str]) -> list[str]:
 
 def test_installing_again_starts_anew_what_changed_and_nothing_else(tmp_path: Path) -> None:
     host = Host(tmp_path, "assistant", "production")  # whose stores are somebody else's
-    with pytest.raises(AssertionError, match="put the store's address into .*/secrets/DATABASE_URL"):
+    with pytest.raises(AssertionError, match=r"put the store's address into .*/secrets/DATABASE_URL"):
         host.run("install.sh")
     write(dict.fromkeys(("DATABASE_URL", "REDIS_URL"), "address"), host.root / "etc/ai-assistant/secrets")
     assert "start ai-assistant.target" in host.run("install.sh")
