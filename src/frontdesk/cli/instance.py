@@ -143,7 +143,7 @@ class _Running:
         def opened() -> None:
             shown.end()
             with contextlib.suppress(OSError):  # nobody reads any more, and the desk goes on
-                self._tell_panel(layout, reading, open_browser)
+                self._tell_panel(layout, reading, open_browser, detached=detached)
             if detached:
                 _leave_terminal(self.folder)
 
@@ -213,7 +213,7 @@ class _Running:
         for name, why in layout.missing.items():
             note(f"  not started: {name}: {why}")
 
-    def _tell_panel(self, layout: Layout, reading: int, open_browser: bool) -> None:
+    def _tell_panel(self, layout: Layout, reading: int, open_browser: bool, *, detached: bool) -> None:
         told = _panel_of(reading)
         address = self._address(layout)
         if not address:
@@ -228,7 +228,7 @@ class _Running:
         parts += f", {counts['workers']} workers" if "workers" in counts else ""
         lines = panel_lines(address, link, str(told.get("answers", "")), str(self.system.home), Parts=parts)
         lines = {heading: text for heading, text in lines.items() if text}
-        lines["Stop"] = f"{lines['Stop']}, or frontdesk down  (what runs: frontdesk ps)"
+        lines["Stop"] = f"{'' if detached else 'Ctrl+C, or '}frontdesk down  (what runs: frontdesk ps)"
         click.echo(panel(self.system.name, lines))
         sys.stdout.flush()
         if open_browser:

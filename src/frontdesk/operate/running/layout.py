@@ -258,7 +258,7 @@ def _local(running: Running, offset: int, wish: Wish) -> Local:
 
 
 def _apart(services: Sequence[Local]) -> tuple[Local, ...]:
-    """Metrics ports that are each process's own. Containers may all have the same; here the later ones take higher ones."""
+    """Each process gets a metrics port of its own: containers may all have the same; here later ones take others."""
     taken = {port for service in services for port in service.ports}
     found: list[Local] = []
     for service in services:
