@@ -301,10 +301,11 @@ async def test_the_failing_hop_to_a_neighbour_is_named(tmp_path: Path) -> None:
             tmp_path,
             f"""\
 services:
-  web: {{role: web, port: 8000, needs: [dead, silent, lost]}}
+  web: {{role: web, port: 8000, needs: [dead, silent], calls: [lost]}}
   dead: {{role: tools, port: {free_port()}, names: [localhost]}}
   silent: {{role: tools, port: {silent.getsockname()[1]}, names: [localhost]}}
-  lost: {{role: tools, port: 8002, names: [no-such-name.localhost]}}
+outside:
+  lost: {{hosts: [no-such-name.localhost], port: 8002}}
 """,
         )
         findings = await examined(system, "reach", Wanted(service="web"))

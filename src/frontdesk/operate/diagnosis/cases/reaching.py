@@ -32,9 +32,10 @@ _STALE = re.compile(r"\b(STALE|NOT SENT|ERROR|IGNORED)\b")
 def hops(seen: Seen) -> Iterator[Finding]:
     """Answering, section 12: name the failing hop: DNS, endpoint, policy, mTLS."""
     for result in seen.neighbours:
-        if result.fault not in _HOPS:
+        if result.state == "healthy":
             continue
-        hop, remedy = _HOPS[result.fault]
+        itself = ("the service itself, which is reached and not well", f"{result.cause}. {result.remedy}".strip())
+        hop, remedy = _HOPS.get(result.fault or "", itself)
         found = fail if result.needed else warn
         yield found("reach", f"{result.name} ({result.address}) is not reached. It fails at {hop}", remedy)
 
