@@ -12,16 +12,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import frontdesk
 from frontdesk.api import errors
-from frontdesk.app.engagement import routes as engagement
 from frontdesk.app.exports import exports
 from frontdesk.app.inbox import shelf_of, team_routers
+from frontdesk.app.mail import stop_links
 from frontdesk.app.readiness import checks_of
 from frontdesk.app.rooms import Desk
-from frontdesk.app.telegram import linkable, telegram_route
 from frontdesk.app.widget import widget_router, widget_routes
 from frontdesk.channels import health, sign_in
+from frontdesk.channels.mcp import PATH as MCP
+from frontdesk.channels.mcp import DeskServer
 from frontdesk.channels.openai_api.routes import routes as openai_routes
 from frontdesk.channels.pages import Pages
+from frontdesk.channels.telegram import webhook
+from frontdesk.channels.telegram.options import TelegramOptions
+from frontdesk.channels.telegram.updates import CHANNEL
 from frontdesk.channels.web import approvals, chat, conversations, files, links, memories, opinions, passages, usage
 from frontdesk.channels.web import desk as desk_face
 from frontdesk.console import audit, handoffs, keys, knowledge, overview, people, tools
@@ -49,7 +53,7 @@ def application(desk: Desk) -> ASGIApp:
     production = desk.system.environment == "production"
     options = desk.system.section(GateOptions)
     gate = Gate(
-        Direct(app, {} if desk.engagement is None else engagement.hot(desk.engagement)),
+        Direct(app, _hot(desk)),
         options=options,
         policy=policy,
         identity=desk.door.identity,
@@ -91,9 +95,11 @@ class Direct:
 def routed(desk: Desk, policy: Policy) -> FastAPI:
     """Every route of the desk, with nobody at the door yet."""
 
+    programs = DeskServer(desk.knowledge, desk.converse, desk.ids)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        async with desk.mcp.run():
+        async with programs.run():
             yield
 
     app = FastAPI(
@@ -108,9 +114,10 @@ def routed(desk: Desk, policy: Policy) -> FastAPI:
             tracing=False, metrics=False, logs=False, auto_configure=False
         ),  # it tells errors' words
     )
-    app.router.routes[:0] = _raw_routes(desk)
+    app.router.routes[:0] = [*_raw_routes(desk), Route(MCP, endpoint=programs, methods=["POST"])]
     for router in _routers(desk, policy):
         app.include_router(router)
+    app.router.routes.extend(_customer_pages(desk))
     app.router.routes.extend(widget_routes(desk.system, desk.door.widget, PAGES))
     app.router.routes.extend(Pages(PAGES).routes())
     errors.install(app)
@@ -132,8 +139,7 @@ def _raw_routes(desk: Desk) -> Sequence[BaseRoute]:
             desk.ids,
         ),
         *health.routes(checks_of(desk), desk.exposition if desk.system.section(TelemetryOptions).metrics else None),
-        Route("/mcp", endpoint=desk.mcp, methods=["POST"]),
-        telegram_route(desk.telegram),
+        webhook.closed() if desk.telegram is None else desk.telegram.route(),
     ]
 
 
@@ -150,12 +156,12 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
         chat.router(desk.converse, store.turns, store.conversations, shelf, desk.ids),
         conversations.router(store.conversations, shelf),
         *team_routers(desk, shelf),
-        *(() if desk.engagement is None else engagement.routers(desk.engagement, desk.clock)),
+        *_engagement_routers(desk),
         opinions.router(store.feedback, store.handoffs),
         files.router(store.files, largest),
         passages.router(desk.knowledge),
         memories.router(store.memories, desk.embedder),
-        links.router(store.links, linkable(desk.system)),
+        links.router(store.links, _linkable(desk)),
         usage.router(store.calls, store.budgets),
         approvals.router(desk.approvals),
         people.router(store.people, door.sign_in),
@@ -185,6 +191,37 @@ def _routers(desk: Desk, policy: Policy) -> Sequence[APIRouter]:
             store.queues, store.workers, store.dead, store.schedules, store.updates, store.outbox, desk.queues
         ),
     ]
+
+
+def _hot(desk: Desk) -> Mapping[str, ASGIApp]:
+    if desk.engagement is None:
+        return {}
+    from frontdesk.app.engagement import routes
+
+    return routes.hot(desk.engagement)
+
+
+def _engagement_routers(desk: Desk) -> Sequence[APIRouter]:
+    if desk.engagement is None:
+        return ()
+    from frontdesk.app.engagement import routes
+
+    return routes.routers(desk.engagement, desk.clock)
+
+
+def _customer_pages(desk: Desk) -> Sequence[Route]:
+    if desk.engagement is None:
+        return ()
+    from frontdesk.app.engagement import routes
+
+    links = stop_links(desk.system, desk.secrets.desk)
+    return routes.pages(desk.engagement, links, desk.system.section(DeskOptions).name)
+
+
+def _linkable(desk: Desk) -> Sequence[links.OtherChannel]:
+    """The channels on which somebody can show a code that the desk's pages gave them."""
+    has_bot = desk.system.section(TelegramOptions).bot_token.get_secret_value()
+    return [links.OtherChannel(id=CHANNEL, name="Telegram")] if has_bot else []
 
 
 def _face(desk: Desk) -> desk_face.DeskView:

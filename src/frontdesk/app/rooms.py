@@ -4,21 +4,21 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
 from frontdesk.app.backups import open_backups
 from frontdesk.app.door import Door, open_door
-from frontdesk.app.engagement import Engagement, open_engagement
 from frontdesk.app.inbox import Team, open_team
 from frontdesk.app.keeping import add_retention
+from frontdesk.app.mail import stop_links
 from frontdesk.app.metrics import open_exposition
 from frontdesk.app.nerves import Nerves, open_nerves
 from frontdesk.app.outward import outward_client
 from frontdesk.app.store import Store, open_store
-from frontdesk.app.telegram import Telegram, open_telegram
 from frontdesk.app.work import EVERYTHING, Chores, Role, Work, open_work, process_name
-from frontdesk.channels.mcp import DeskServer
+from frontdesk.channels.telegram.options import TelegramOptions
 from frontdesk.clock import RandomIds, SystemClock
 from frontdesk.conversation.converse import Conversation
 from frontdesk.conversation.guardrails import Guards
@@ -27,6 +27,7 @@ from frontdesk.conversation.options import ConversationOptions
 from frontdesk.conversation.prompt import PromptWriter
 from frontdesk.conversation.summary import Summaries
 from frontdesk.conversation.turn import TurnParts
+from frontdesk.decision.options import EngagementOptions
 from frontdesk.delivery.delivery import WEBHOOK, Delivery, Sender, Webhook
 from frontdesk.delivery.options import DeliveryOptions
 from frontdesk.delivery.senders import customer_senders
@@ -49,6 +50,10 @@ from frontdesk.tools.toolbox import Toolbox
 from frontdesk.work.celery import CeleryBell
 from frontdesk.work.kinds import Kind, Queue
 from frontdesk.work.local import LocalWork
+
+if TYPE_CHECKING:
+    from frontdesk.app.engagement import Engagement
+    from frontdesk.app.telegram import Telegram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +81,12 @@ class Desk:
     approvals: Approvals
     converse: Conversation
     live: Live
-    telegram: Telegram | None
-    engagement: Engagement | None
+    telegram: "Telegram | None"
+    engagement: "Engagement | None"
     team: Team
     work: LocalWork
     bell: CeleryBell | None
     queues: Mapping[str, Queue]
-    mcp: DeskServer
     exposition: Exposition
 
     def asgi(self) -> ASGIApp:
@@ -146,12 +150,12 @@ async def open_desk(
         add_retention(chores, system, store, clock)
         await open_backups(system, secrets.desk, chores, store, clock, stack)
         door = open_door(system, store, secrets.access, clock, ids, stack)
-        telegram = open_telegram(system, store, door, models, secrets.desk, chores, clock, stack)
+        telegram = _telegram(system, store, door, models, secrets.desk, chores, clock, stack)
         channels = () if telegram is None else (telegram,)
         outlets = {channel.name: channel.outlet for channel in channels}
         senders = {channel.name: channel.sender for channel in channels}
-        engagement = open_engagement(system, store.database, store.audit, models, library, outlets, chores, clock, ids)
-        kinds = [_letters(system, store, senders, clock, stack), *(channel.kind for channel in channels)]
+        engagement = _engagement(system, store, models, library, outlets, chores, clock, ids)
+        kinds = [_letters(system, secrets.desk, store, senders, clock, stack), *(channel.kind for channel in channels)]
         if engagement is not None:
             kinds += engagement.kinds
         converse, work = await _work(system, role, parts, outlets, kinds, chores, nerves, store, clock, stack)
@@ -180,7 +184,6 @@ async def open_desk(
             work=work.local,
             bell=work.bell,
             queues=work.queues,
-            mcp=DeskServer(library, converse, ids),
             exposition=open_exposition(system, store, door.redis, clock, role=role.name),
         )
         try:
@@ -214,18 +217,62 @@ async def _knowledge(system: System, store: Store, clock: Clock, stack: AsyncExi
     return library
 
 
+def _telegram(
+    system: System,
+    store: Store,
+    door: Door,
+    models: Models,
+    desk_secret: bytes,
+    chores: Chores,
+    clock: Clock,
+    stack: AsyncExitStack,
+) -> "Telegram | None":
+    """None where no bot is set up; such a desk does not even import the channel."""
+    if not system.section(TelegramOptions).enabled:
+        return None
+    from frontdesk.app.telegram import open_telegram
+
+    return open_telegram(system, store, door, models, desk_secret, chores, clock, stack)
+
+
+def _engagement(
+    system: System,
+    store: Store,
+    models: Models,
+    library: Library,
+    outlets: Mapping[str, Outlet],
+    chores: Chores,
+    clock: Clock,
+    ids: Ids,
+) -> "Engagement | None":
+    """None where it is switched off; such a desk does not even import it."""
+    if not system.section(EngagementOptions).enabled:
+        return None
+    from frontdesk.app.engagement import open_engagement
+
+    return open_engagement(system, store.database, store.audit, models, library, outlets, chores, clock, ids)
+
+
 async def _read_file(name: str, media_type: str, data: bytes) -> str:
     """The text of a file that somebody attached to a message. Raises `UnreadableDocument`."""
     _, reading = await asyncio.to_thread(read, data, name=name, media_type=media_type)
     return "\n\n".join(block.text for block in reading.blocks)
 
 
-def _letters(system: System, store: Store, senders: Mapping[str, Sender], clock: Clock, stack: AsyncExitStack) -> Kind:
+def _letters(
+    system: System,
+    desk_secret: bytes,
+    store: Store,
+    senders: Mapping[str, Sender],
+    clock: Clock,
+    stack: AsyncExitStack,
+) -> Kind:
     options = system.section(DeliveryOptions)
     http = outward_client()
     stack.push_async_callback(http.aclose)
     own = {WEBHOOK: Webhook(http, options), **senders}
-    delivery = Delivery(store.outbox, customer_senders(options, http, clock, own), options)
+    links = stop_links(system, desk_secret)
+    delivery = Delivery(store.outbox, customer_senders(options, http, links, clock, own), options)
     return Kind(name="letter", queue="general", run=delivery.deliver, sweep=store.outbox.due, parallel=32, every=1)
 
 

@@ -1,7 +1,6 @@
 """Telegram, wired: updates in, letters out."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,7 +30,6 @@ from frontdesk.channels.telegram.sender import TelegramSender
 from frontdesk.channels.telegram.talk import Talk
 from frontdesk.channels.telegram.updates import CHANNEL, User
 from frontdesk.channels.telegram.visitors import Visitors
-from frontdesk.channels.web.links import OtherChannel
 from frontdesk.errors import TelegramTokenRefused
 from frontdesk.gate.limits import Window
 from frontdesk.gate.signing import derived_key
@@ -129,17 +127,6 @@ async def status_of(client: TelegramClient) -> Status:
     )
 
 
-def linkable(system: System) -> Sequence[OtherChannel]:
-    """Telegram, where there is a bot: the channel on which somebody can show a code that the desk's pages gave them."""
-    has_bot = system.section(TelegramOptions).bot_token.get_secret_value()
-    return [OtherChannel(id=CHANNEL, name="Telegram")] if has_bot else []
-
-
-def telegram_route(telegram: Telegram | None) -> Route:
-    """The webhook, also where no bot is set up."""
-    return webhook.closed() if telegram is None else telegram.route()
-
-
 async def announce(client: TelegramClient, options: TelegramOptions, secret: str) -> None:
     """Tell Telegram the bot's commands and, unless the desk polls, where to post. Raises `CallFailed`."""
     if options.webhook_url and not options.polls:
@@ -156,11 +143,9 @@ def open_telegram(
     chores: Chores,
     clock: Clock,
     stack: AsyncExitStack,
-) -> Telegram | None:
-    """The channel, or None where no bot is set up. Its `kind` is work, its `sender` and `outlet` serve letters."""
+) -> Telegram:
+    """The channel of the bot that is set up. Its `kind` is work, its `sender` and `outlet` serve letters."""
     options = system.section(TelegramOptions)
-    if not options.enabled:
-        return None
     client = client_of(options)
     stack.push_async_callback(client.close)
     rates = options.rates

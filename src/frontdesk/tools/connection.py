@@ -21,8 +21,10 @@ from pydantic import ValidationError
 from frontdesk.errors import ToolUnavailable
 from frontdesk.ports import Clock
 from frontdesk.tools import wire
+from frontdesk.tools.answers import Answer, CallBroken, CallFailed
 from frontdesk.tools.endpoints import Endpoint
 from frontdesk.tools.options import ToolsOptions
+from frontdesk.tools.results import answer_of
 
 FIRST_WAIT = 0.5  # seconds until the first new attempt; doubles
 LONGEST_WAIT = 15.0  # so that a server that starts is found well within a minute
@@ -30,14 +32,6 @@ CALM = 1.0  # seconds between two listings that a server asks for
 RENEWAL = 5.0  # seconds that a call waits for a connection whose session the server forgot
 MOST_TOOLS = 500
 MOST_PAGES = 50
-
-
-class CallBroken(Exception):
-    """The server took the call, or may have, and no answer came. Whether it had an effect is not known."""
-
-
-class CallFailed(Exception):
-    """The server answered with a protocol error instead of a result; its words are untrusted."""
 
 
 class Listener(Protocol):
@@ -97,7 +91,7 @@ class Connection:
         """Await it to wait until the next listing or attempt to connect, from now, has ended either way."""
         return self._changed.wait()
 
-    async def call(self, tool: str, arguments: dict[str, Any]) -> mcp.CallToolResult:
+    async def call(self, tool: str, arguments: dict[str, Any]) -> Answer:
         """Run a tool. It is sent a second time only if the server has said that it did not take the first.
 
         Raises `ToolUnavailable` when the call did not happen, `CallBroken` when nobody knows, `CallFailed` when the
@@ -132,15 +126,16 @@ class Connection:
         except TimeoutError as error:
             raise self._unavailable(self.problem) from error
 
-    async def _send(self, live: _Live, tool: str, arguments: dict[str, Any]) -> mcp.CallToolResult:
+    async def _send(self, live: _Live, tool: str, arguments: dict[str, Any]) -> Answer:
         request = mcp.CallToolRequest(params=mcp.CallToolRequestParams(name=tool, arguments=arguments))
         seconds = self._options.call_seconds
         try:
-            return await live.client.session.send_request(request, mcp.CallToolResult, seconds)
+            result = await live.client.session.send_request(request, mcp.CallToolResult, seconds)
         except MCPError as error:
             raise self._meaning(error) from error
         except ValidationError as error:
             raise CallFailed("The tool answered with something that is not a tool result.") from error
+        return answer_of(result, limit=self._options.answer_characters)
 
     def _meaning(self, error: MCPError) -> Exception:
         match error.error.code:

@@ -1,30 +1,22 @@
-"""What a tool answered, as bounded plain text. Its origin is untrusted: text only, no control characters."""
+"""MCP's result of a call, as text."""
 
 import json
-import re
 
 import mcp_types as mcp
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\U000e0000-\U000e007f]")
+from frontdesk.tools.answers import Answer, bounded
 
 
-def text_of(result: mcp.CallToolResult, *, limit: int) -> str:
-    """The answer's text, at most `limit` characters of it. What is not text is named, not shown."""
+def answer_of(result: mcp.CallToolResult, *, limit: int) -> Answer:
+    """At most `limit` characters of what the tool said. What is not text is named, not shown."""
     pieces = [_block(block) for block in result.content]
     if (
         not any(isinstance(block, mcp.TextContent) for block in result.content)
         and result.structured_content is not None
     ):
         pieces.append(json.dumps(result.structured_content, ensure_ascii=False))
-    return bounded("\n".join(pieces) or "(the tool answered nothing)", limit)
-
-
-def bounded(text: str, limit: int) -> str:
-    """`text` without control characters and invisible tag letters, cut with a mark that says so."""
-    plain = _CONTROLS.sub("\ufffd", text.replace("\r\n", "\n"))
-    if len(plain) <= limit:
-        return plain
-    return f"{plain[:limit]}\n[cut: {len(plain)} characters, the first {limit} are shown]"
+    text = bounded("\n".join(pieces) or "(the tool answered nothing)", limit)
+    return Answer(text=text, is_error=bool(result.is_error))
 
 
 def _block(block: mcp.ContentBlock) -> str:

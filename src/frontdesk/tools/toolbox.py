@@ -4,9 +4,8 @@ import asyncio
 import dataclasses
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import mcp_types as mcp
 import msgspec
 import structlog
 from opentelemetry import trace
@@ -16,13 +15,16 @@ from frontdesk.errors import ToolUnavailable
 from frontdesk.messages import ToolCall, ToolRecord, ToolResult, ToolServer, ToolSpec
 from frontdesk.ports import Clock
 from frontdesk.telemetry import metrics
+from frontdesk.tools.answers import CallBroken, CallFailed, bounded
 from frontdesk.tools.arguments import BadArguments, Checker, read
-from frontdesk.tools.connection import CallBroken, CallFailed, Connection
-from frontdesk.tools.endpoints import Endpoint, StdioEndpoint, WebEndpoint
 from frontdesk.tools.ledger import Ledger
 from frontdesk.tools.naming import description_digest, server_slug, tool_name
 from frontdesk.tools.options import ToolsOptions
-from frontdesk.tools.results import bounded, text_of
+
+if TYPE_CHECKING:
+    import mcp_types as mcp
+
+    from frontdesk.tools.connection import Connection, Listener
 
 LARGEST_TOOL = 65_536  # characters of a tool's description and schema together; larger ones are left out
 
@@ -41,7 +43,7 @@ class _Offered:
 
 @dataclass(slots=True)
 class _Server:
-    connection: Connection
+    connection: "Connection"
     circuit: Circuit
     wanted_name: str
     offered: tuple[_Offered, ...] = ()
@@ -61,8 +63,8 @@ class Toolbox:
         self._options = options
         self._ledger = ledger
         self._servers = {
-            endpoint.address: _Server(
-                Connection(endpoint, options, self, clock),
+            connection.address: _Server(
+                connection,
                 Circuit(
                     clock,
                     failures=options.circuit_failures,
@@ -71,7 +73,7 @@ class Toolbox:
                 ),
                 wanted,
             )
-            for endpoint, wanted in _endpoints(options)
+            for connection, wanted in _connections(options, self, clock)
         }
 
     def start(self) -> None:
@@ -107,7 +109,7 @@ class Toolbox:
         ]
         return tuple(sorted(found, key=lambda spec: spec.name))
 
-    async def listed(self, address: str, title: str, tools: tuple[mcp.Tool, ...]) -> None:
+    async def listed(self, address: str, title: str, tools: "tuple[mcp.Tool, ...]") -> None:
         """A server has told its tools (`connection.Listener`)."""
         server = self._servers[address]
         name = await self._ledger.server_name(address, server_slug(server.wanted_name or title))
@@ -225,7 +227,7 @@ class Toolbox:
         failed: bool | None = True
         try:
             with metrics.tool_call_duration.labels(offered.server).time():
-                result = await server.connection.call(offered.record.tool, values)
+                answer = await server.connection.call(offered.record.tool, values)
             failed = False
         except CallFailed as error:
             failed = False
@@ -242,7 +244,7 @@ class Toolbox:
         finally:
             if failed is not None:
                 server.circuit.failed() if failed else server.circuit.succeeded()
-        return ("tool_error" if result.is_error else "ok"), text_of(result, limit=options.answer_characters)
+        return ("tool_error" if answer.is_error else "ok"), answer.text
 
     # --- what operators see and rule ----------------------------------------
 
@@ -284,13 +286,20 @@ class Toolbox:
             )
 
 
-def _endpoints(options: ToolsOptions) -> list[tuple[Endpoint, str]]:
-    found: list[tuple[Endpoint, str]] = [(StdioEndpoint(server, options), server.name) for server in options.stdio]
-    found += [(WebEndpoint(address, options), "") for address in dict.fromkeys(options.discovery_urls)]
-    return found
+def _connections(options: ToolsOptions, listener: "Listener", clock: Clock) -> "list[tuple[Connection, str]]":
+    """One for each configured server, with the name that it shall have, if any. The client of MCP is imported where
+    there is a server alone: that takes a third of a desk's start."""
+    if not options.stdio and not options.discovery_urls:
+        return []
+    from frontdesk.tools.connection import Connection
+    from frontdesk.tools.endpoints import StdioEndpoint, WebEndpoint
+
+    found = [(Connection(StdioEndpoint(each, options), options, listener, clock), each.name) for each in options.stdio]
+    addresses = dict.fromkeys(options.discovery_urls)
+    return found + [(Connection(WebEndpoint(each, options), options, listener, clock), "") for each in addresses]
 
 
-def _record(address: str, server: str, tool: mcp.Tool) -> ToolRecord | None:
+def _record(address: str, server: str, tool: "mcp.Tool") -> ToolRecord | None:
     """The tool as the desk remembers it, or None for one that is too large or not text."""
     description = tool.description or ""
     try:

@@ -226,10 +226,8 @@ def open_engagement(
     chores: Chores,
     clock: Clock,
     ids: Ids,
-) -> Engagement | None:
-    """Engagement as the system file describes it; None where it is switched off."""
-    if not system.section(EngagementOptions).enabled:
-        return None
+) -> Engagement:
+    """Engagement as the system file describes it."""
     engagement = Engagement(system, database, audit, models, search, outlets, clock, ids)
     engagement.add_chores(chores)
     return engagement
