@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -160,6 +161,13 @@ def test_production_refuses_debug_and_unfit_secrets_by_name(tmp_path: Path) -> N
     assert {problem.where for problem in caught.value.problems} == expected
     for name in expected:
         assert name in str(caught.value)
+
+
+def test_what_the_remedy_makes_is_taken(tmp_path: Path) -> None:
+    problems = mistakes(None, tmp_path, {"ENVIRONMENT": "production"})
+    made = {str(problem.where): token_hex(32) for problem in problems if "openssl rand -hex 32" in problem.hint}
+    assert {"SECRET_KEY", "JWT_SECRET_KEY", "ENCRYPTION_KEY"} <= made.keys()
+    assert not mistakes(None, tmp_path, {"ENVIRONMENT": "production", "MCP_SERVICE_TOKEN": "t0k3n-of-tools", **made})
 
 
 @pytest.mark.proves("assistant-19")

@@ -82,5 +82,5 @@ def _value(system: System, binding: Binding) -> str:
 
 def _remedy(binding: Binding) -> str:
     if binding.env.shortest:
-        return f"Set {binding.env.name} to the output of `openssl rand -base64 48`."
+        return f"Set {binding.env.name} to the output of `openssl rand -hex 32`."
     return f"Set {binding.env.name}, or {binding.env.name}_FILE to a file that holds it."

@@ -93,6 +93,16 @@ PLANTED = {
         "`web` and `redis` are both reached as web",
         "another name",
     ),
+    "queues that may be evicted": (
+        "stores: {redis: {keeps: cache}}",
+        "Of `redis` what is least used may vanish",
+        "stores.cache",
+    ),
+    "queues that a setting lets go": (
+        "stores: {redis: {settings: {maxmemory-policy: allkeys-lru}}}",
+        "Of `redis` what is least used may vanish",
+        "maxmemory-policy",
+    ),
     "a start after what nobody describes": (
         "services: {web: {after: [wokrer]}}",
         "`web` names `wokrer` under `after`",
@@ -327,6 +337,20 @@ def test_of_an_entry_that_cannot_be_made_out_nothing_is_concluded(tmp_path: Path
     system, (problem,) = described(file, "development")
     assert system is None
     assert (problem.what, problem.where) == ("`services.web.role` is missing", f"{file}:2")
+
+
+def test_sorting_in_every_connection_at_once_is_told_where_it_exceeds_the_database(tmp_path: Path) -> None:
+    (found,) = prove(planned(tmp_path, "stores: {postgres: {settings: {work_mem: 256MB}}}"), names())
+    assert found.severity == "warning"
+    assert "200 connections that sort at once take 50Gi (`work_mem`), and the database has 2Gi" in found.problem.what
+    assert prove(planned(tmp_path, "stores: {postgres: {settings: {work_mem: 8192}}}"), names()) == ()
+
+
+def test_debug_of_production_is_told_wherever_the_file_is_checked(tmp_path: Path) -> None:
+    text = "desk: {debug: true}"
+    assert prove(planned(tmp_path, text), names()) == ()
+    (found,) = prove(planned(tmp_path, text, environment="production"), names())
+    assert "`desk.debug` is on" in found.problem.what
 
 
 def test_an_unbuilt_role_is_named_and_no_mistake(tmp_path: Path) -> None:

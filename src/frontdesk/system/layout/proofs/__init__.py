@@ -9,19 +9,16 @@ from frontdesk.system.layout.proofs.found import Found
 from frontdesk.system.layout.proofs.lifetimes import lifetimes
 from frontdesk.system.layout.proofs.measures import measures
 from frontdesk.system.layout.proofs.references import references
+from frontdesk.system.layout.proofs.stores import stores
 from frontdesk.system.layout.proofs.told import told
 from frontdesk.system.load import line_of
 from frontdesk.system.section import Path
 
 Proof = Callable[[Plan], Iterator[Found]]
 
-PROOFS: tuple[Proof, ...] = (references, lifetimes, capacity, connections, told)
+PROOFS: tuple[Proof, ...] = (references, lifetimes, capacity, connections, stores, told)
 NAMED = ("services", "stores", "hosts", "outside")  # sections whose entries others name
-FOLLOWS = {
-    "store": "stores.postgres",
-    "services": "objectives.list",
-    "hosts": "services.",
-}  # from there, something here
+FOLLOWS = {"store": "stores.postgres", "services": "objectives.list", "hosts": "services."}  # what rests on a section
 
 
 def prove(plan: Plan, metrics: Iterable[str]) -> tuple[Found, ...]:

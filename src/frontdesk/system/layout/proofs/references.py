@@ -8,6 +8,7 @@ from frontdesk.system.layout.proofs.found import Found, mistake, warning
 from frontdesk.system.layout.services import ROLES, Service
 from frontdesk.system.layout.stores import Postgres, StoresOptions
 from frontdesk.system.load import near
+from frontdesk.system.options import DeskOptions
 from frontdesk.system.section import bindings
 
 
@@ -32,6 +33,9 @@ def references(plan: Plan) -> Iterator[Found]:
     yield from _edge(plan)
     yield from _images(plan)
     yield from _categories(plan)
+    if plan.environment == "production" and plan.system.section(DeskOptions).debug:
+        what = "`desk.debug` is on, and production never shows its insides"
+        yield mistake(plan, "desk.debug", what, "Set it in the environments that need it: `environments.development`.")
 
 
 def unknown(plan: Plan, running: Running, given: Iterable[str] = ()) -> Iterator[Found]:
@@ -234,7 +238,9 @@ def _images(plan: Plan) -> Iterator[Found]:
         tag = store.image.rpartition("/")[2].partition(":")[2]
         if "@" not in store.image and tag in ("", "latest"):
             what = f"The image of `{name}` has no version: {store.image}"
-            yield mistake(plan, f"stores.{name}.image", what, "Name one, like `valkey/valkey:9.0.1-alpine`.")
+            yield mistake(
+                plan, f"stores.{name}.image", what, f"Name one, like `{type(store).model_fields['image'].default}`."
+            )
     if plan.deployment.images.tag == "latest":
         what = "The images' tag `latest` says nothing about what runs"
         yield mistake(plan, "deployment.images.tag", what, "Name a release, or leave it out for this version.")
