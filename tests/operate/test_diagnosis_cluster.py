@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from frontdesk.operate.diagnosis.diagnose import diagnose
-from frontdesk.operate.diagnosis.kubernetes import Autoscaler, Event, Node, NodeUse, Pod, PodUse
+from frontdesk.operate.diagnosis.kubernetes import Autoscaler, Event, Involved, Node, NodeUse, Pod, PodUse
+from frontdesk.operate.diagnosis.report import report
 from tests.operate.cases import cluster, event, found, one, pod, waiting
 
 
@@ -151,3 +152,19 @@ gateway-7.ai-ninja        Kubernetes     SYNCED     SYNCED     SYNCED     SYNCED
 processor-2.ai-ninja      Kubernetes     STALE      SYNCED     SYNCED     SYNCED       NOT SENT     istiod-1
 """
     assert "processor-2.ai-ninja is not in step: STALE" in one(cluster(proxies=said), "mesh").cause
+
+
+def test_what_ends_or_has_ended_is_no_replica() -> None:
+    ready = pod("web-1", phase="Running", conditions=[{"type": "Ready", "status": "True"}])
+    ending = {
+        "metadata": {"name": "web-0", "deletionTimestamp": "2026-01-05T02:00:00Z"},
+        "status": {"phase": "Running"},
+    }
+    gone = [pod("evicted", phase="Failed", reason="Evicted"), pod("job", phase="Succeeded")]
+    stopping = event("Unhealthy", "Readiness probe failed: HTTP 503")
+    stopping = msgspec.structs.replace(stopping, involved_object=Involved(name="web-0", kind="Pod"))
+    seen = cluster(ready, msgspec.convert(ending, Pod), *gone, events=[stopping])
+    assert seen.cluster is not None
+    assert [each.name for each in seen.cluster.replicas] == ["web-1"]
+    assert found(seen, "start") == []
+    assert report(seen)[0].lines == ("web-1: ready",)

@@ -67,10 +67,11 @@ async def verify(
 
 async def _replicas(system: System, client: httpx2.AsyncClient, address: str, seen: ClusterSeen | None) -> Check:
     if seen is not None:
-        bad = [pod.name for pod in seen.pods if not pod.ready]
-        if seen.fault or not seen.pods:
+        pods = seen.replicas
+        bad = [pod.name for pod in pods if not pod.ready]
+        if seen.fault or not pods:
             return _check("replicas", seen.fault or f"No pod is in {seen.namespace}")
-        return _check("replicas", f"Not ready: {', '.join(bad)}" if bad else "", f"{len(seen.pods)} pods are ready")
+        return _check("replicas", f"Not ready: {', '.join(bad)}" if bad else "", f"{len(pods)} pods are ready")
     processes = [process for instance in instances(system.home) for process in instance.processes]
     ports = [target(f"http://127.0.0.1:{each.own_port}/ready", name=each.name) for each in processes if each.own_port]
     if ports:

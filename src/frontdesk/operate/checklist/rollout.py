@@ -87,10 +87,11 @@ def pods(sight: Sight) -> Verdict:
         return manual("Name a context and the pods are looked at: --context; on one machine: frontdesk ps")
     if sight.cluster.fault:
         return failed(f"Kubernetes could not be asked: {sight.cluster.fault}")
-    bad = [pod.name for pod in sight.cluster.pods if not pod.ready]
-    if not sight.cluster.pods:
+    found = sight.cluster.replicas
+    bad = [pod.name for pod in found if not pod.ready]
+    if not found:
         return failed(f"No pod is in {sight.cluster.namespace}")
-    return unless(f"Not ready: {', '.join(bad)}" if bad else "", f"{len(sight.cluster.pods)} pods are ready")
+    return unless(f"Not ready: {', '.join(bad)}" if bad else "", f"{len(found)} pods are ready")
 
 
 def endpoints(sight: Sight) -> Verdict:

@@ -13,9 +13,10 @@ class _Object(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Metadata(_Object, frozen=True):
-    """Of any object."""
+    """Of any object. `deletion_timestamp`: it is being removed since then."""
 
     name: str = ""
+    deletion_timestamp: datetime | None = None
 
 
 class Waiting(_Object, frozen=True):
@@ -111,6 +112,11 @@ class Pod(_Object, frozen=True):
     def containers(self) -> list[Container]:
         """Its containers, the first ones too."""
         return [*self.status.init_container_statuses, *self.status.container_statuses]
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether it is there to run on: not a job that is done or failed, not one that is removed or was evicted."""
+        return self.status.phase not in ("Succeeded", "Failed") and self.metadata.deletion_timestamp is None
 
     @property
     def ready(self) -> bool:

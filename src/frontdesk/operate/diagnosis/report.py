@@ -33,7 +33,7 @@ def report(seen: Seen) -> list[Part]:
 
 
 def _replicas(seen: Seen) -> Part:
-    pods = seen.cluster.pods if seen.cluster else ()
+    pods = seen.cluster.replicas if seen.cluster else ()
     lines = [f"{pod.name}: {'ready' if pod.ready else 'not ready'}" for pod in pods]
     bad = any(not pod.ready for pod in pods) or bool(seen.cluster and seen.cluster.fault)
     for process in seen.processes if not pods else ():

@@ -102,6 +102,11 @@ class ClusterSeen:
     proxies: str = ""
     fault: str = ""
 
+    @property
+    def replicas(self) -> Sequence[Pod]:
+        """Pods that are there to run on."""
+        return [pod for pod in self.pods if pod.is_replica]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:

@@ -81,7 +81,7 @@ def _of_cluster(cluster: ClusterSeen) -> Iterator[Finding]:
     """
     events = [each for each in cluster.events if _is_recent(each.at, cluster.at)]
     for pod in cluster.pods:
-        if not pod.ready:
+        if not pod.ready and pod.metadata.deletion_timestamp is None:
             yield from _of_pod(pod, [each for each in events if each.involved_object.name == pod.name])
     known, told = {pod.name for pod in cluster.pods}, set[str]()
     for event in events:
