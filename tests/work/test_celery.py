@@ -283,10 +283,9 @@ async def test_a_bell_never_waits_and_says_when_the_broker_is_away(
 ) -> None:
     await bell.check()
     broker.stop()
-    begun = time.monotonic()
-    for number in range(20_000):
-        await bell.ready("echo", str(number))
-    assert time.monotonic() - begun < 5
+    async with asyncio.timeout(PATIENCE):  # one that waited for the broker each time would need hours
+        for number in range(20_000):
+            await bell.ready("echo", str(number))
     with pytest.raises(QueueUnavailable):
         await bell.check()
     broker.start()
