@@ -54,6 +54,8 @@ OTHER_ROUTES = {
     "GET /widget.js": "The script that shows the widget on a site's pages.",
     "GET /widget": "The widget's chat, for the frame that the script makes; `?site=` names the site.",
     "GET /widget/demo": "A page with the widget on it, while developing.",
+    "GET /unsubscribe/{token}": "Where the link of a letter to a customer leads: it asks, and changes nothing.",
+    "POST /unsubscribe/{token}": "Stops the channel that the letter came by, from that page or a mailbox (RFC 8058).",
     "GET /api/v1/openapi.json": "The OpenAPI document of the native API.",
     "POST /v1/chat/completions": "OpenAI's chat completions, whole or streamed.",
     "POST /v1/responses": "OpenAI's responses. Those of the desk itself are kept, so `previous_response_id` works.",

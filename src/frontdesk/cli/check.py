@@ -117,12 +117,13 @@ def _plans(place: Place) -> "Iterator[tuple[str, Plan]]":
 
 def _proved(plans: "dict[str, Plan]") -> tuple[list[FrontdeskError], list[FrontdeskError]]:
     """Mistakes and warnings of all environments; what is the same in all of them is told once."""
+    from frontdesk.app.proofs import stoppable
     from frontdesk.system.layout.proofs import prove
     from frontdesk.telemetry.metrics import names
 
     told: dict[tuple[str, str], tuple[str, FrontdeskError, list[str]]] = {}
     for environment, plan in plans.items():
-        for found in prove(plan, names()):
+        for found in (*prove(plan, names()), *stoppable(plan)):
             problem = found.problem
             kept = told.setdefault((problem.what, problem.where or ""), (found.severity, problem, []))
             kept[2].append(environment)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from frontdesk.decision.intake import note
 from frontdesk.decision.rewards import HARM
-from frontdesk.engagement import CustomerEvent, Outcome, OutcomeKind
+from frontdesk.engagement import Channel, CustomerEvent, Outcome, OutcomeKind
 from frontdesk.errors import FutureEvent, UnknownDecision, Unprocessable
 from frontdesk.ports import Clock
 from frontdesk.store.customers import locked, withdraw_consent
@@ -111,6 +111,30 @@ class Feedback:
         taken = _counted(await self._database.act(work))
         return taken[0] if taken else None
 
+    async def channel(self, decision_id: str) -> Channel:
+        """By which channel the decision had somebody written to. Raises `UnknownDecision`, also where it was none."""
+        rows = await self._database.run(_DECISION, {"which": decision_id})
+        if not rows or rows[0]["channel"] is None:
+            raise UnknownDecision("No message came of such a decision", where=decision_id)
+        return rows[0]["channel"]
+
+    async def unsubscribe(self, decision_id: str) -> None:
+        """The customer wants no more by the channel of this decision. Raises `UnknownDecision`.
+
+        However often that is said it counts once, and it holds each time: they may have agreed anew in between.
+        """
+        outcome = Outcome(
+            id=f"unsubscribe:{decision_id}", decision_id=decision_id, kind="unsubscribe", at=self._clock.now()
+        )
+
+        async def work(connection: Connection) -> list[Taken]:
+            taken = await self._take(connection, outcome)
+            if taken.state == "repeated" and (known := await _DECISION.one(connection, {"which": decision_id})):
+                await self._heed(connection, known, "unsubscribe")
+            return [taken]
+
+        _counted(await self._database.act(work))
+
     async def _take(self, connection: Connection, outcome: Outcome, *, noted: bool = False) -> Taken:
         now = self._clock.now()
         known = await _DECISION.one(connection, {"which": outcome.decision_id})
@@ -133,9 +157,13 @@ class Feedback:
         if not noted:
             await note(connection, [_event_of(outcome, decision)], now)
         if outcome.kind in HARM:
-            await withdraw_consent(connection, decision["customer_id"], decision["channel"])
-            await withdraw(connection, decision["customer_id"], decision["channel"], outcome.kind, now)
+            await self._heed(connection, decision, outcome.kind)
         return _taken(outcome, "counted" if counted else "late")
+
+    async def _heed(self, connection: Connection, decision: Row, why: OutcomeKind) -> None:
+        """Write to the customer by this channel no more. The caller holds their lock."""
+        await withdraw_consent(connection, decision["customer_id"], decision["channel"])
+        await withdraw(connection, decision["customer_id"], decision["channel"], why, self._clock.now())
 
 
 def _taken(outcome: Outcome, state: Literal["counted", "late", "repeated"]) -> Taken:

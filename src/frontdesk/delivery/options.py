@@ -24,6 +24,10 @@ class SmtpOptions(Section):
     sender: Annotated[str, Env("SMTP_SENDER")] = Field(
         default="", description="From whom: `Frontdesk <desk@example.com>`."
     )
+    footer: str = Field(
+        default="Stop these messages: {unsubscribe}",
+        description="Stands below each letter where PUBLIC_URL is set; `{unsubscribe}` is its link. Empty: nothing.",
+    )
 
 
 class DeliveryOptions(Section):

@@ -2,6 +2,10 @@
 
 The server takes a message when it answers the end of its data. Where it says no before, it has not taken it; where its
 answer to the data never comes, it may have: such a letter is never sent again of its own accord.
+
+Where the desk knows its public address, each letter tells the mailbox how it is stopped: `List-Unsubscribe` (RFC 2369)
+and one click of the mailbox's own (RFC 8058). Mailboxes believe that of signed mail alone: to sign (DKIM) is the mail
+server's part.
 """
 
 import asyncio
@@ -9,46 +13,65 @@ import contextlib
 import smtplib
 import ssl
 from email.errors import MessageError
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from hashlib import sha256
 
 import msgspec
 
 from frontdesk.delivery.delivery import NotSent
 from frontdesk.delivery.options import SmtpOptions
+from frontdesk.delivery.unsubscribe import StopLinks
 from frontdesk.engagement import Envelope
 from frontdesk.ports import Clock
 from frontdesk.store.outbox import Letter
 
 TAKEN = 250
 GO_ON = 354
+STOP = "List-Unsubscribe"
+SLOT = "{unsubscribe}"  # where the link stands in the footer
+
+
+class _Unbroken(UnstructuredHeader, BaseHeader):
+    """A header in one line: the usual folding would write a long link as an encoded word, which no mailbox reads."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{STOP}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type(STOP.lower(), _Unbroken)
+MAIL = SMTP.clone(header_factory=_HEADERS)
 
 
 class Smtp:
     """Delivery's `Sender` for letters to customers whose body is an `Envelope`."""
 
-    def __init__(self, options: SmtpOptions, clock: Clock, *, seconds: float) -> None:
+    def __init__(self, options: SmtpOptions, links: StopLinks, clock: Clock, *, seconds: float) -> None:
         self._options = options
+        self._links = links
         self._clock = clock
         self._seconds = seconds
 
     async def send(self, letter: Letter) -> str:
         envelope = msgspec.json.decode(letter.body, type=Envelope)
         message = self._message(letter, envelope)
-        await asyncio.to_thread(self._hand_over, envelope.to, message.as_bytes(policy=SMTP))
+        await asyncio.to_thread(self._hand_over, envelope.to, message.as_bytes(policy=MAIL))
         return str(message["Message-ID"])
 
     def _message(self, letter: Letter, envelope: Envelope) -> EmailMessage:
-        sender = self._options.sender
-        message = EmailMessage(policy=SMTP)
+        sender, link = self._options.sender, self._links.of(envelope.decision_id)
+        message = EmailMessage(policy=MAIL)
         try:
             message["From"], message["To"] = sender, envelope.to
             message["Subject"] = envelope.subject
             message["Date"] = self._clock.now()
             message["Message-ID"] = f"<{sha256(letter.key.encode()).hexdigest()[:32]}@{_domain(sender)}>"
             message["Auto-Submitted"] = "auto-generated"
-            message.set_content(envelope.body)
+            if link:
+                message[STOP], message[f"{STOP}-Post"] = f"<{link}>", f"{STOP}=One-Click"
+            message.set_content(_with_footer(envelope.body, self._options.footer, link))
         except (ValueError, MessageError) as error:
             raise NotSent("not_an_address", final=True) from error
         return message
@@ -106,6 +129,11 @@ def _must_be(code: int, *expected: int) -> None:
     """RFC 5321, 4.2.1: 5xx is for ever, 4xx for now."""
     if code not in expected:
         raise NotSent(f"smtp_{code}", final=code >= 500)
+
+
+def _with_footer(body: str, footer: str, link: str) -> str:
+    """Its words for people: a header is for mailboxes, and not all of them show a button."""
+    return f"{body}\n\n-- \n{footer.replace(SLOT, link)}" if link and footer else body
 
 
 def _bare(sender: str) -> str:

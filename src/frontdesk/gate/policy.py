@@ -36,6 +36,7 @@ GET            /theme.js                              public   -         -      
 GET            /widget.js                             public   -         -       -      -
 GET            /widget                                public   -         -       -      -
 GET            /widget/demo                           public   -         -       -      -
+GET,POST       /unsubscribe/{token}                   public   -         -       -      -
 GET            /api/v1/widget/config                  public   -         -       -      -
 POST           /api/v1/widget/session                 public   -         calls   -      -
 GET            /api/v1/openapi.json                   public   -         -       -      -

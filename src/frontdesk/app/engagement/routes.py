@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from frontdesk.app.engagement.rooms import Engagement
@@ -21,15 +22,22 @@ from frontdesk.channels.engagement import (
     policies,
     rollback,
     settings,
+    unsubscribe,
 )
 from frontdesk.delivery.in_app import InAppMessages
 from frontdesk.delivery.local import CustomerLetters
+from frontdesk.delivery.unsubscribe import StopLinks
 from frontdesk.ports import Clock
 
 
 def hot(engagement: Engagement) -> Mapping[str, ASGIApp]:
     """The endpoints of those POST routes that are called past the framework, by path."""
     return decisions.hot(engagement.at_work.deciding)
+
+
+def pages(engagement: Engagement, links: StopLinks, desk_name: str) -> Sequence[Route]:
+    """What customers themselves open."""
+    return [unsubscribe.route(links, engagement.feedback, desk_name)]
 
 
 def routers(engagement: Engagement, clock: Clock) -> Sequence[APIRouter]:

@@ -1,0 +1,11 @@
+"""The links by which customers stop messages, wired."""
+
+from frontdesk.delivery.unsubscribe import StopLinks
+from frontdesk.gate.options import GateOptions
+from frontdesk.gate.signing import derived_key
+from frontdesk.system.system import System
+
+
+def stop_links(system: System, desk_secret: bytes) -> StopLinks:
+    """Those of this desk: the same from each of its processes."""
+    return StopLinks(system.section(GateOptions).public_url, derived_key(desk_secret, "unsubscribe"))
