@@ -11,7 +11,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -137,10 +136,8 @@ def test_something_that_never_answers_is_a_time_out_of_its_own_exit_code() -> No
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         for scheme in ("http", "redis", "postgresql"):
-            begun = time.monotonic()
             result = probed(f"{scheme}://127.0.0.1:{port}", seconds=0.3)
             assert (result.state, result.fault) == ("time-out", "silent")
-            assert time.monotonic() - begun < 3
             assert exit_code([result]) == 2
         assert probed(f"tcp://127.0.0.1:{port}").state == "healthy"
 
@@ -156,10 +153,8 @@ def test_a_server_that_sends_a_byte_now_and_then_cannot_hold_the_probe() -> None
 
     done = threading.Event()
     with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Trickle)) as port:
-        begun = time.monotonic()
         result = probed(f"http://127.0.0.1:{port}/", seconds=0.4)
         assert result.state == "time-out"
-        assert time.monotonic() - begun < 1.5
         done.set()
 
 
@@ -312,13 +307,25 @@ def test_a_process_is_found_by_number_by_file_and_by_program(tmp_path: Path) -> 
 
 
 def test_all_are_asked_at_the_same_time_and_the_worst_decides(web: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        place = f"127.0.0.1:{silent.getsockname()[1]}"
-        begun = time.monotonic()
-        found = probe(
-            [target(f"http://{place}/{number}") for number in range(10)] + [target(f"{web}/200")], seconds=0.4
-        )
-        assert time.monotonic() - begun < 2
+    held = {"now": 0, "most": 0}
+    counting = threading.Lock()
+
+    class Silent(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.count(1)
+            while self.request.recv(4096):
+                pass
+            self.count(-1)
+
+        def count(self, more: int) -> None:
+            with counting:
+                held["now"] += more
+                held["most"] = max(held.values())
+
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Silent)) as port:
+        places = [target(f"http://127.0.0.1:{port}/{number}") for number in range(10)]
+        found = probe([*places, target(f"{web}/200")], seconds=2)
+    assert held["most"] == 10
     assert [result.state for result in found] == ["time-out"] * 10 + ["healthy"]
     assert exit_code(found) == 2
     assert exit_code([*found, probed(f"{web}/500")]) == 1
