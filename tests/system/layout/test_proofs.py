@@ -306,6 +306,15 @@ def test_what_a_proof_says_of_a_list_stands_at_its_entry(tmp_path: Path) -> None
     assert found.problem.where == f"{file}:4"
 
 
+def test_what_the_file_leaves_unsaid_is_told_at_its_section(tmp_path: Path) -> None:
+    rules = "alerts: {rules: [{name: A, severity: info, expression: up, summary: s, runbook: r}]}"
+    plan = planned(tmp_path, f"{rules}\ndashboards: {{scrape_seconds: 30}}", environment="production")
+    (found,) = prove(plan, names())
+    file, _, line = (found.problem.where or "").rpartition(":")
+    assert found.path == "dashboards.alerts_to"
+    assert Path(file).read_text().splitlines()[int(line) - 1] == "  scrape_seconds: 30"
+
+
 BROKEN = """\
 deployment: {namspace: a}
 services:

@@ -31,7 +31,8 @@ def _problem(plan: Plan, path: str, what: str, hint: str) -> BadSystemFile:
 
 
 def _place(plan: Plan, path: str) -> str:
-    """Where the file says it, or the first that it says of it; the path itself where it says nothing."""
-    within = f"{path}."
-    below = (origin.place for at, origin in plan.system.origins.items() if ".".join(map(str, at)).startswith(within))
-    return plan.system.source_of(path).place or next(below, path)
+    """Where the file says it, or the first that it says of it or of its section; the path where it says nothing."""
+    said = {".".join(map(str, at)): origin.place for at, origin in plan.system.origins.items()}
+    parents = [".".join(path.split(".")[:count]) for count in range(path.count(".") + 1, 0, -1)]
+    around = (place for parent in parents for at, place in said.items() if at.startswith(f"{parent}."))
+    return plan.system.source_of(path).place or next(around, path)
