@@ -1,9 +1,10 @@
 """The chat page: asking, watching, stopping, changing one's mind, reading the source."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.fake_answers import CITATION, LONG
@@ -232,6 +233,24 @@ async def test_what_was_being_written_survives_a_reload(visit: Visit) -> None:
     await page.locator("#composer").fill("half a thou")
     await page.reload()
     await expect(page.locator("#composer")).to_have_value("half a thou")
+
+
+async def test_a_question_that_nobody_took_comes_back_before_what_was_written_since(visit: Visit) -> None:
+    page = await visit.open()
+    held = asyncio.Event()
+
+    async def refuse(route: Route) -> None:
+        await held.wait()
+        error = {"code": "forbidden", "message": "Not now", "where": None, "hint": None, "request_id": "req_1"}
+        await route.fulfill(status=403, json={"error": error})
+
+    await page.route("**/api/v1/chat", refuse)
+    await page.locator("#composer").fill("When do you open?")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#composer")).to_have_value("")
+    await page.locator("#composer").fill("And on Sundays?")
+    held.set()
+    await expect(page.locator("#composer")).to_have_value("When do you open?\n\nAnd on Sundays?")
 
 
 async def test_being_offline_is_said_and_the_answer_goes_on_afterwards(visit: Visit) -> None:

@@ -313,7 +313,9 @@ const asQuestion = (text: string, parent: string | null, files: FileFact[]): Mes
 
 export const draftKey = (id: string | null): string => `frontdesk.draft.${id ?? "new"}`;
 
+/** A question that nobody took goes back to be sent again, before what has been written since. */
 function restoreDraft(id: string | null, text: string): void {
-  sessionStorage.setItem(draftKey(id), text);
+  const since = sessionStorage.getItem(draftKey(id));
+  sessionStorage.setItem(draftKey(id), since && since !== text ? `${text}\n\n${since}` : text);
   window.dispatchEvent(new Event("frontdesk:draft"));
 }
