@@ -89,3 +89,37 @@ def test_cards_are_shown_with_the_way_in_which_they_are_shared(frontdesk: Comman
     first, second = json.loads(frontdesk("check", "agents", "--json").out)["cards"]
     assert [slot["percent"] for slot in first["slots"]] == [20, 15, 20, 45]
     assert (second["method"], second["slots"][0]["profile"]) == ("mps", None)
+
+
+MAIL = """\
+delivery:
+  channels: {email: smtp}
+  smtp: {host: smtp.example.com, sender: Desk <desk@example.com>}
+"""
+
+
+@pytest.mark.parametrize(
+    ("says", "variables", "is_warned"),
+    [
+        ("", {}, True),
+        ("gate: {public_url: 'http://desk.example'}\n", {}, True),
+        ("gate: {public_url: 'https://desk.example'}\n", {}, False),
+        ("", {"ENVIRONMENT": "production", "PUBLIC_URL": "https://desk.example"}, False),
+        ("delivery: {channels: {email: local}}\n", {}, False),
+    ],
+)
+def test_mail_of_production_that_no_link_could_stop_is_told(
+    frontdesk: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    says: str,
+    variables: dict[str, str],
+    is_warned: bool,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "system.yaml"
+    file.write_text(says if says.startswith("delivery") else MAIL + says)
+    warnings = json.loads(frontdesk("check", "--system", str(file), "--json").out)["warnings"]
+    told = [each for each in warnings if "stops it with one click" in each["what"]]
+    assert [each["what"].split(":")[0] for each in told] == ["In production"] * is_warned

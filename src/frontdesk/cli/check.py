@@ -83,7 +83,7 @@ def _examined(place: Place) -> Report:
     warnings = [*(system.warnings if system else ()), *_silence(place, system)]
     unset = sorted({binding.env.name for binding in unset_secrets(system)}) if system else []
     plans = dict(_plans(place))
-    wrong, doubtful = _proved(plans)
+    wrong, doubtful = _proved(plans, system)
     own = plans.get(system.environment) if system else None
     return Report(
         problems=tuple(sorted((*problems, *wrong), key=line_of)),
@@ -115,7 +115,7 @@ def _plans(place: Place) -> "Iterator[tuple[str, Plan]]":
             yield environment, Plan(system)
 
 
-def _proved(plans: "dict[str, Plan]") -> tuple[list[FrontdeskError], list[FrontdeskError]]:
+def _proved(plans: "dict[str, Plan]", system: "System | None") -> tuple[list[FrontdeskError], list[FrontdeskError]]:
     """Mistakes and warnings of all environments; what is the same in all of them is told once."""
     from frontdesk.app.proofs import stoppable
     from frontdesk.system.layout.proofs import prove
@@ -123,7 +123,7 @@ def _proved(plans: "dict[str, Plan]") -> tuple[list[FrontdeskError], list[Frontd
 
     told: dict[tuple[str, str], tuple[str, FrontdeskError, list[str]]] = {}
     for environment, plan in plans.items():
-        for found in (*prove(plan, names()), *stoppable(plan)):
+        for found in (*prove(plan, names()), *stoppable(plan, system)):
             problem = found.problem
             kept = told.setdefault((problem.what, problem.where or ""), (found.severity, problem, []))
             kept[2].append(environment)
