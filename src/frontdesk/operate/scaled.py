@@ -143,7 +143,8 @@ class Postgres:
         secret.unlink()
         if made.returncode != 0:
             lines = made.stderr.strip().splitlines() or ["it said nothing"]
-            raise BadSetting(f"PostgreSQL could not be set up: {lines[-1]}", where=str(self._data))
+            why = next((line for line in lines if "error:" in line or "FATAL:" in line), lines[-1])
+            raise BadSetting(f"PostgreSQL could not be set up: {why}", where=str(self._data))
 
     def answers(self) -> bool:
         """Whether it takes connections."""
