@@ -75,10 +75,10 @@ def redis_configuration(store: Redis) -> str:
 
 def redis_script(store: Redis, configuration: str) -> str:
     """A shell script that becomes the server: `configuration` names its file, the password is in the secret's file."""
-    complete, password = f"{SCRATCH}/{redis_server(store)}.conf", f"$(cat {SECRETS}/{REDIS_SECRET})"
+    complete, secret = f"{SCRATCH}/{redis_server(store)}.conf", f"{SECRETS}/{REDIS_SECRET}"
     return (
-        f"umask 077; cp {configuration} {complete}; chmod u+w {complete}; "
-        f"""printf 'requirepass "%s"\\nmasterauth "%s"\\n' "{password}" "{password}" >> {complete}; """
+        f"{_there(secret)}umask 077; cp {configuration} {complete}; chmod u+w {complete}; "
+        f"""printf 'requirepass "%s"\\nmasterauth "%s"\\n' "$(cat {secret})" "$(cat {secret})" >> {complete}; """
         f"exec {redis_server(store)}-server {complete}"
     )
 
@@ -122,11 +122,17 @@ def pooler_configuration(pooler: Pooler, store: Postgres, host: str, listens: st
 
 def pooler_script(store: Postgres, configuration: str, secrets: str = SECRETS) -> str:
     """A shell script that becomes PgBouncer; users and passwords stand in a file of its own memory."""
-    password = f"$(cat {secrets}/{POSTGRES_SECRET})"
+    secret = f"{secrets}/{POSTGRES_SECRET}"
     return (
-        f"""umask 077; printf '"%s" "%s"\\n' {store.user} "{password}" > {SCRATCH}/userlist.txt; """
+        f"{_there(secret)}umask 077; "
+        f"""printf '"%s" "%s"\\n' {store.user} "$(cat {secret})" > {SCRATCH}/userlist.txt; """
         f"exec pgbouncer {configuration}"
     )
+
+
+def _there(file: str) -> str:
+    """Before a server that would start with an empty password, and so without one."""
+    return f'[ -s "{file}" ] || {{ echo "{file} is empty or missing" >&2; exit 1; }}; '
 
 
 def word(value: Setting) -> str:
