@@ -167,12 +167,16 @@ def _quota(plan: Plan) -> Iterator[Found]:
     ]
     holders += [(each.resources.requests, each.resources.limits, each.replicas) for each in _poolers(plan)]
     for name, bound, asked, text in (
-        ("requests_cpu", quota.requests_cpu, sum(r.cpu * n for r, _, n in holders), cores_text),
+        ("requests_cpu", quota.requests_cpu, sum(r.cpu * n for r, _, n in holders), _cores),
         ("requests_memory", quota.requests_memory, sum(r.memory * n for r, _, n in holders), bytes_text),
-        ("limits_cpu", quota.limits_cpu, sum(b.cpu * n for _, b, n in holders), cores_text),
+        ("limits_cpu", quota.limits_cpu, sum(b.cpu * n for _, b, n in holders), _cores),
         ("limits_memory", quota.limits_memory, sum(b.memory * n for _, b, n in holders), bytes_text),
     ):
         if bound and asked > bound:
             what = f"At the most replicas {text(asked)} of {name} are asked for, and the quota is {text(bound)}"
             hint = "Raise the quota, or lower `scaling.most`."
             yield mistake(plan, f"deployment.quota.{name}", what, hint)
+
+
+def _cores(thousandths: int) -> str:
+    return f"{thousandths / 1000:g}"

@@ -30,9 +30,9 @@ def connections(plan: Plan) -> Iterator[Found]:
             f"(store.pool_size + store.max_overflow, times the most replicas)"
         )
         fitting = max(room // max(processes, 1), 1)
+        limit = "pooler.client_connections`" if postgres.pooler else "connections`, or put a pooler between: `pooler`"
         hint = (
-            f"Let `store.pool_size` and `store.max_overflow` be {fitting} together, raise the limit, or put a pooler "
-            "between: `stores.postgres.pooler`."
+            f"Let `store.pool_size` and `store.max_overflow` be {fitting} together, or raise `stores.postgres.{limit}."
         )
         yield mistake(plan, "stores.postgres", what, hint)
     if postgres.pooler and postgres.pooler.server_connections > postgres.connections - postgres.reserved:
