@@ -352,6 +352,7 @@ def test_what_does_not_start_is_told_with_the_end_of_its_log(pages: int, home: P
     [
         (["--service", "pages", "--processes"], "Take one"),
         (["--processes", "--port", "1"], "--offset"),
+        (["--processes", "--metrics-port", "1"], "--offset"),
         (["--replicas", "2"], "--processes"),
         (["--detach"], "--processes"),
         (["--processes", "--replicas", "many"], "worker=2"),
@@ -365,6 +366,14 @@ def test_words_that_do_not_fit_are_told(words: list[str], hint: str, pages: int,
     told = frontdesk("up", *words)
     assert told.code == 2
     assert hint in told.err
+
+
+def test_a_service_tells_its_metrics_where_the_command_line_says(home: Path, frontdesk: Command) -> None:
+    (home / "system.yaml").write_text("services:\n  w: {role: worker, queues: [ml], metrics_port: 9100}\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = frontdesk("up", "--service", "w", "--metrics-port", str(port))
+    assert (told.code, f"Port {port} is taken" in told.err) == (4, True)  # which it looks at before anything else
 
 
 def test_a_role_that_is_not_built_is_refused_in_plain_words(home: Path, frontdesk: Command) -> None:
