@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from frontdesk.render import kubernetes
+from frontdesk.render import docker, kubernetes
 from frontdesk.system.home import blueprints
 from frontdesk.system.layout.plan import Plan
 from frontdesk.system.layout.stores import Postgres
@@ -348,7 +348,7 @@ def test_a_card_is_asked_for_and_its_share_is_told() -> None:
     assert env["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] == "15"
     assert env["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] == "0=4096M"
     assert spec["nodeSelector"] == {"machine": "mainpc"}
-    assert container["image"].endswith("/ai-system-gpu:0.1.0")
+    assert container["image"].endswith("/ai-system:0.1.0-gpu")
     rolling = named(objects, "Deployment", "speech-gpu")["spec"]["strategy"]["rollingUpdate"]
     assert rolling == {"maxSurge": 0, "maxUnavailable": 1}  # two at once would wait for a share that nobody gives back
     assert named(objects, "Deployment", "coordination")["spec"]["template"]["spec"]["containers"][0]["image"].endswith(
@@ -428,7 +428,7 @@ def _judged(part: Any) -> Any:
 
 PRINT = """
 import hashlib, sys
-from frontdesk.render import kubernetes
+from frontdesk.render import docker, kubernetes
 from frontdesk.system.home import blueprint_file
 from frontdesk.system.layout.plan import Plan
 from frontdesk.system.layout.stores import Postgres
@@ -449,3 +449,18 @@ def test_another_process_writes_the_same_bytes() -> None:
         for seed in ("1", "2")
     }
     assert len(said) == 1
+
+
+@every
+def test_every_image_of_ours_is_one_that_is_built(blueprint: str, environment: str) -> None:
+    plan = plan_of(blueprint, environment)
+    built = {image.reference for image in docker.images(plan)}
+    ours = plan.image_of("").rpartition("/")[0] + "/"
+    used = {
+        each["image"]
+        for _, template in templates(objects_of(blueprint, environment))
+        for each in containers(template)
+        if each["image"].startswith(ours)
+    }
+    assert used
+    assert used <= built

@@ -22,15 +22,16 @@ ENVIRONMENTS = {"development": "dev", "staging": "staging", "production": "produ
 OLDEST = ">=1.30.0-0"  # Kubernetes: the first that sleeps before it stops without a program of the container's
 
 HELPERS = """\
-{{- /* An image of the desk: by digest where values have one, else by tag. Of: the chart, the image's name. */ -}}
+{{- /* An image of the desk: by digest where values have one, else by tag. Of: the chart, name, `-gpu` or not. */ -}}
 {{- define "frontdesk.image" -}}
 {{- $images := (index . 0).Values.images -}}
 {{- $name := index . 1 -}}
-{{- $digest := get ($images.digests | default dict) $name -}}
+{{- $variant := index . 2 -}}
+{{- $digest := get ($images.digests | default dict) (printf "%s%s" $name $variant) -}}
 {{- if $digest -}}
 {{- printf "%s/%s@%s" $images.registry $name $digest -}}
 {{- else -}}
-{{- printf "%s/%s:%v" $images.registry $name $images.tag -}}
+{{- printf "%s/%s:%v%s" $images.registry $name $images.tag $variant -}}
 {{- end -}}
 {{- end -}}
 

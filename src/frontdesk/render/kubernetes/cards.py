@@ -30,12 +30,6 @@ def cards_of(plan: Plan, running: Running) -> Cards:
     return next((_share(each, running) for each in card_plans(plan) if _has(each, running)), Cards(count=1))
 
 
-def image_name(plan: Plan, running: Running) -> str:
-    """What its image is called: the one with CUDA's libraries where it has a card."""
-    name = running.service.image or running.name
-    return f"{name}-gpu" if cards_of(plan, running).count else name
-
-
 def _has(card: CardPlan, running: Running) -> bool:
     return any(slot.service == running.key for slot in card.slots)
 

@@ -141,6 +141,9 @@ def _toleration(taint: str) -> Object:
     return {"key": key, **bears, "effect": effect or "NoSchedule"}
 
 
-def image(plan: Plan, name: str) -> Value:
-    """One of our images: by digest where one is known, else by tag."""
-    return Value(content=plan.image_of(name), said={}, template=f'include "frontdesk.image" (list $ "{name}")')
+def image(plan: Plan, name: str, *, gpu: bool = False) -> Value:
+    """One of our images: by digest where one is known, else by tag; with a GPU the tag ends in `-gpu`."""
+    images, variant = plan.deployment.images, "-gpu" if gpu else ""
+    where, digest = f"{images.registry or plan.name}/{name}", images.digests.get(f"{name}{variant}")
+    content = f"{where}@{digest}" if digest else f"{where}:{plan.release}{variant}"
+    return Value(content=content, said={}, template=f'include "frontdesk.image" (list $ "{name}" "{variant}")')

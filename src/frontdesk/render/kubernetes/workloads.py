@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from frontdesk.render.kubernetes import config, secrets
-from frontdesk.render.kubernetes.cards import Cards, cards_of, image_name
+from frontdesk.render.kubernetes.cards import Cards, cards_of
 from frontdesk.render.kubernetes.namespace import amount
 from frontdesk.render.kubernetes.naming import config_name, head, secret_name, selector
 from frontdesk.render.kubernetes.pods import Identity, container_security, image, places, pod, scratch
@@ -134,7 +134,7 @@ def _container(plan: Plan, running: Running) -> Object:
     service = running.service
     found: Object = {
         "name": running.name,
-        "image": image(plan, image_name(plan, running)),
+        "image": _image(plan, running),
         "imagePullPolicy": "IfNotPresent",
         "command": list(running.command),
     }
@@ -156,6 +156,11 @@ def _container(plan: Plan, running: Running) -> Object:
         "securityContext": container_security(),
         "volumeMounts": mounts(),
     }
+
+
+def _image(plan: Plan, running: Running) -> Value:
+    """With CUDA's libraries where it has a card."""
+    return image(plan, running.service.image or running.name, gpu=bool(cards_of(plan, running).count))
 
 
 def mounts() -> list[Object]:
@@ -214,7 +219,7 @@ def _waiting(plan: Plan, running: Running) -> list[Object]:
     return [
         {
             "name": "wait-for-dependencies",
-            "image": image(plan, image_name(plan, running)),
+            "image": _image(plan, running),
             "imagePullPolicy": "IfNotPresent",
             "command": ["python", "-c", WAIT],
             "env": [
