@@ -203,14 +203,14 @@ async def open_backups(
             return
         backups = await asyncio.to_thread(Backups.of, system, secret)
         made = await noted(backups, store, clock)
-        log.info("backup", name=made.name, bytes=made.bytes)
+        log.info("backup", place=made.name, bytes=made.bytes)
 
     async def look_again(_: Job) -> None:
         if not options.by_itself:
             return
         backups = await asyncio.to_thread(Backups.of, system, secret)
         for name in await looked_again(backups, store):
-            log.error("backup_damaged", name=name)
+            log.error("backup_damaged", place=name)
 
     chores.add("backup", back_up, f"daily {options.at} UTC" if options.by_itself else None)
     chores.add("backup.verify", look_again, "every 7d" if options.by_itself else None)

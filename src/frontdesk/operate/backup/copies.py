@@ -35,7 +35,7 @@ class CopiedStore:
         """Of the copy once it has all that the server has now; of the server where it is away, late or no copy."""
         chosen = self._copy if await self._has_all() else self._server
         if chosen is self._server:
-            log.warning("backup_past_the_copy", copy=self._copy.where)
+            log.warning("backup_past_the_copy", place=self._copy.where)
         async with chosen.snapshot() as snapshot:
             yield snapshot
 
