@@ -91,6 +91,16 @@ async def test_a_face_may_have_less_time_than_the_others() -> None:
             await serving
 
 
+async def test_serving_that_is_cancelled_ends_well(caplog: pytest.LogCaptureFixture) -> None:
+    address, serving = await opened(Streaming(), drain_seconds=1)
+    async with asyncio.timeout(PATIENCE):
+        serving.cancel()
+        await asyncio.wait([serving])
+    assert serving.cancelled()
+    assert await refused(address)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_an_answer_that_takes_too_long_is_cut_off() -> None:
     address, serving = await opened(Streaming(), drain_seconds=1)
     async with (

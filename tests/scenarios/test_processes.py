@@ -35,7 +35,8 @@ def home(postgres: PostgresServer) -> Generator[Path]:
         blueprint = yaml.safe_load(blueprint_file("assistant").read_text())
         services = {key: described | {"port": free_port()} for key, described in blueprint["services"].items()}
         stores = {"postgres": {"port": free_port()}, "redis": {"port": free_port()}}
-        (home / "system.yaml").write_text(yaml.safe_dump({**LEAN, "services": services, "stores": stores}))
+        described = {**LEAN, "services": services, "stores": stores, "outside": blueprint["outside"]}
+        (home / "system.yaml").write_text(yaml.safe_dump(described))
         yield home
         for instance in instances(home):
             end(instance, folder_of(home, instance.name), print)

@@ -93,13 +93,14 @@ async def serve(
             if begun.done():
                 ready()
             begun.cancel()
-            await asyncio.gather(*running)
+            await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             for server in servers:
                 server.should_exit = True
             for task in leaving:
                 task.cancel()
             ending()
+            await asyncio.gather(*running)  # whoever cancels this gets servers that end well, too
 
 
 async def _leave(servers: Sequence[_Server]) -> None:
