@@ -45,7 +45,8 @@ OWN_FILES = {
 
 # What a new value means beyond the restart of those that use it.
 MEANING = {
-    "SECRET_KEY": "Visitors' cookies are void, and the audit log so far can be checked with the former one alone.",
+    "SECRET_KEY": "Visitors' cookies and the links in letters to customers are void, and the audit log so far can be "
+    "checked with the former one alone.",
     "JWT_SECRET_KEY": "Access tokens are void; pages fetch new ones by themselves.",
     SEALING: f"The former key is in {OLD_SEALING} and still reads. Then move everything: frontdesk encryption rotate",
     "BACKUP_KEY": "Backups so far open with the former key alone: keep it as long as them.",
