@@ -90,6 +90,18 @@ def test_the_journal_tells_what_ran_before_and_leaves_out_what_went_back(tmp_pat
     assert releases.current("kubernetes", "production") is None
 
 
+def test_what_broke_off_on_a_full_disk_keeps_nothing_from_going_on(tmp_path: Path) -> None:
+    releases = Releases(tmp_path)
+    releases.folder_of(1).mkdir(parents=True)  # kept no further than its folder
+    one = releases.keep(content("a"))
+    assert one.number == 1
+    releases.note("up", one, None)
+    journal = tmp_path / "releases" / "journal.jsonl"
+    journal.write_text(journal.read_text() + '{"at": "2026-')
+    releases.note("roll", releases.keep(content("b")), one.number)
+    assert [(entry.act, entry.release) for entry in releases.journal()] == [("up", 1), ("roll", 2)]
+
+
 # --- on this machine --------------------------------------------------------
 
 
