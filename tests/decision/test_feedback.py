@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from frontdesk.decision.feedback import Feedback
-from frontdesk.engagement import CustomerEvent, Outcome, OutcomeKind
+from frontdesk.engagement import NOTHING, CustomerEvent, Outcome, OutcomeKind
 from frontdesk.errors import FutureEvent, UnknownDecision, Unprocessable
 from frontdesk.store.customer_events import CustomerEvents, customer_events
 from frontdesk.store.database import Database
@@ -73,6 +73,31 @@ async def test_who_unsubscribes_is_written_to_no_more_and_what_was_not_sent_is_w
     assert customer.allows("in_app"), "the other channels stay"
     states = {row.decision_id: row.state for row in await OutreachRows(database, clock).page()}
     assert states == {"d1": "released", "d2": "withdrawn"}
+
+
+@pytest.mark.proves("engagement-10")
+async def test_who_unsubscribes_by_a_link_again_and_again_counts_once_and_is_heeded_each_time(
+    desk: Desk, feedback: Feedback, database: Database
+) -> None:
+    await desk.decide("d1")
+    assert await feedback.channel("d1") == "email"
+    await asyncio.gather(*(feedback.unsubscribe("d1") for _ in range(5)))
+    assert not (await desk.customers.get("ann")).allows("email")
+    await desk.customer()
+    assert (await desk.customers.get("ann")).allows("email"), "asked anew, they agreed"
+    await feedback.unsubscribe("d1")
+    assert not (await desk.customers.get("ann")).allows("email")
+    assert await stored(database) == [("unsubscribe", "ann", 0.0, True)]
+
+
+async def test_a_link_stops_nothing_where_no_message_came_of_its_decision(desk: Desk, feedback: Feedback) -> None:
+    await desk.decide("d1", NOTHING)
+    for decision_id in ("d1", "d2"):
+        with pytest.raises(UnknownDecision):
+            await feedback.channel(decision_id)
+    with pytest.raises(UnknownDecision):
+        await feedback.unsubscribe("d2")
+    assert (await desk.customers.get("ann")).allows("email")
 
 
 async def test_feedback_for_an_unknown_decision_is_refused_and_nothing_of_its_batch_is_kept(
