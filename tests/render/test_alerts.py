@@ -76,6 +76,7 @@ def test_the_listed_alerts_have_the_listed_severities() -> None:
             severity: {alert.name for alert in alerts_of(planned(blueprint)).rules if alert.severity == severity}
             for severity in ("critical", "warning", "info")
         }
+        found["critical"].remove("BackupDamaged")  # which every desk with backups has besides
         assert tuple(found.values()) == listed[blueprint], blueprint
 
 

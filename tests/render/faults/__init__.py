@@ -6,6 +6,19 @@ from dataclasses import dataclass
 from tests.render.faults import agents, answering, assistant, conversation, engagement
 from tests.render.planted import Fault, Series
 
+EVERYWHERE = {
+    "a backup is damaged": Fault(
+        alert="BackupDamaged",
+        series={
+            'frontdesk_backup_damaged{instance="a"}': "0x4 1x10 0x30",
+            'frontdesk_backup_damaged{instance="b"}': "0x44",
+        },
+        quiet="8m",
+        fires="11m",
+        resolved="16m",
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Planted:
@@ -18,9 +31,11 @@ class Planted:
 
 
 PLANTED = {
-    "agents": Planted(agents.FAULTS, agents.HARMLESS, agents.HEALTHY),
-    "answering": Planted(answering.FAULTS, answering.HARMLESS, answering.HEALTHY),
-    "assistant": Planted(assistant.FAULTS, assistant.HARMLESS, assistant.HEALTHY),
-    "conversation": Planted(conversation.FAULTS, conversation.HARMLESS, conversation.HEALTHY),
-    "engagement": Planted(engagement.FAULTS, engagement.HARMLESS, engagement.HEALTHY, (1, 12, 61, 100, 150)),
+    "agents": Planted(agents.FAULTS | EVERYWHERE, agents.HARMLESS, agents.HEALTHY),
+    "answering": Planted(answering.FAULTS | EVERYWHERE, answering.HARMLESS, answering.HEALTHY),
+    "assistant": Planted(assistant.FAULTS | EVERYWHERE, assistant.HARMLESS, assistant.HEALTHY),
+    "conversation": Planted(conversation.FAULTS | EVERYWHERE, conversation.HARMLESS, conversation.HEALTHY),
+    "engagement": Planted(
+        engagement.FAULTS | EVERYWHERE, engagement.HARMLESS, engagement.HEALTHY, (1, 12, 61, 100, 150)
+    ),
 }
