@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -88,23 +89,19 @@ class Service(BaseHTTPRequestHandler):
 
 
 class Edge:
-    """A running nginx: where it listens, and how it is asked."""
+    """A running nginx: where it listens, and how it is asked. `name` is the public host's."""
 
-    def __init__(self, plain: int, safe: int) -> None:
-        self.plain, self.safe = plain, safe
+    def __init__(self, folder: Path, name: str, plain: int, safe: int) -> None:
+        self.folder, self.name, self.plain, self.safe = folder, name, plain, safe
+        self.command = (nginx_binary(), "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr")
 
     @contextmanager
     def ask(
-        self, path: str, *, name: str = NAME, body: bytes | None = None, headers: Headers | None = None
+        self, path: str, *, name: str = "", body: bytes | None = None, headers: Headers | None = None
     ) -> Generator[http.client.HTTPResponse]:
         """The answer to a request by TLS; its body is not read yet."""
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with (
-            socket.create_connection(("127.0.0.1", self.safe), timeout=20) as raw,
-            context.wrap_socket(raw, server_hostname=name) as secured,
-        ):
-            connection = http.client.HTTPConnection(name)
+        with self._connected(name or self.name) as secured:
+            connection = http.client.HTTPConnection(name or self.name)
             connection.sock = secured
             connection.request("GET" if body is None else "POST", path, body, headers or {})
             with connection.getresponse() as answer:
@@ -115,25 +112,49 @@ class Edge:
         with self.ask(path, body=body) as answer:
             return answer.status
 
+    def certificate(self) -> bytes:
+        """That which a new connection is shown."""
+        with self._connected(self.name) as secured:
+            return secured.getpeercert(binary_form=True) or b""
+
+    @contextmanager
+    def _connected(self, name: str) -> Generator[ssl.SSLSocket]:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection(("127.0.0.1", self.safe), timeout=20) as raw,
+            context.wrap_socket(raw, server_hostname=name) as secured,
+        ):
+            yield secured
+
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Generator[Edge]:
-    folder = tmp_path_factory.mktemp("edge")
+    with edge_of("assistant", NAME, tmp_path_factory.mktemp("edge")) as running:
+        yield running
+
+
+@contextmanager
+def edge_of(blueprint: str, name: str, folder: Path) -> Generator[Edge]:
+    """The edge of a blueprint's production, which is public by this name, before a service of ours."""
     with ExitStack() as stack:
         service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
         service.daemon_threads = True
         stack.callback(service.server_close)
         stack.callback(service.shutdown)
         threading.Thread(target=service.serve_forever, daemon=True).start()
-        plain, safe = _free_ports()
-        text = _here(nginx.configuration(plan_of("assistant", "production")), folder, service.server_port, plain, safe)
+        edge = Edge(folder, name, *_free_ports())
+        text = _here(
+            nginx.configuration(plan_of(blueprint, "production")), folder, service.server_port, edge.plain, edge.safe
+        )
         (folder / "nginx.conf").write_text(f"user {pwd.getpwuid(os.geteuid()).pw_name};\n{text}")  # who owns the folder
-        command = (nginx_binary(), "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr", "-g", "daemon off;")
+        command = (*edge.command, "-g", "daemon off;")
         running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         stack.callback(running.wait, 20)
         stack.callback(running.terminate)
-        _listens(safe, running)
-        yield Edge(plain, safe)
+        _listens(edge.safe, running)
+        yield edge
+        assert running.poll() is None  # it was never started anew
 
 
 def test_the_service_learns_who_asks_and_how(edge: Edge) -> None:
@@ -179,6 +200,39 @@ def test_a_stream_is_passed_on_word_by_word(edge: Edge) -> None:
         assert answer.read() == b"last"
 
 
+@pytest.mark.proves("conversation-18")
+def test_a_renewed_certificate_is_served_without_a_restart_and_no_request_is_dropped(tmp_path: Path) -> None:
+    Service.let.clear()
+    found, renewed, enough = list[int](), threading.Event(), threading.Event()
+
+    def keep_asking() -> None:
+        try:
+            while not renewed.is_set():
+                found.append(edge.status("/who"))
+            found.extend(edge.status("/who") for _ in range(50))
+        finally:
+            enough.set()
+
+    with edge_of("conversation", "your-domain.com", tmp_path) as edge:
+        former = edge.certificate()
+        asking = threading.Thread(target=keep_asking)
+        with edge.ask("/stream") as answer:
+            assert answer.read(5) == b"first"
+            asking.start()
+            _write_certificate(tmp_path)
+            subprocess.run([*edge.command, "-s", "reload"], check=True, stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + 60
+            while edge.certificate() == former:
+                assert time.monotonic() < deadline
+            renewed.set()
+            assert enough.wait(60)
+            Service.let.set()
+            assert answer.read() == b"last"  # began under the former certificate
+        asking.join(60)
+    assert len(found) > 50
+    assert set(found) == {200}
+
+
 def test_without_tls_there_is_only_the_way_to_tls(edge: Edge) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", edge.plain, timeout=20)) as connection:
         connection.request("POST", "/sign-in?a=b", headers={"Host": NAME})
@@ -194,9 +248,7 @@ def test_a_name_that_nobody_has_given_gets_no_handshake(edge: Edge) -> None:
 
 def _here(text: str, folder: Path, service: int, plain: int, safe: int) -> str:
     """The configuration with this machine's ports and files."""
-    certificate, key = self_signed()
-    (folder / "tls.crt").write_text(certificate)
-    (folder / "tls.key").write_text(key)
+    _write_certificate(folder)
     (folder / "mime.types").write_text("types { text/html html; }\n")
     changes = {
         r"server 127\.0\.0\.1:\d+": f"server 127.0.0.1:{service}",
@@ -212,6 +264,13 @@ def _here(text: str, folder: Path, service: int, plain: int, safe: int) -> str:
         text, times = re.subn(before, after, text)
         assert times, before
     return text
+
+
+def _write_certificate(folder: Path) -> None:
+    """New files take the places of old ones, as renewals do it: nginx keeps what it read of a file that is the same."""
+    for name, text in zip(("tls.crt", "tls.key"), self_signed(), strict=True):
+        (folder / "new").write_text(text)
+        (folder / "new").rename(folder / name)
 
 
 def _free_ports() -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """A certificate for whoever only wants to see that there is one."""
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -10,7 +9,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 
-@cache
 def self_signed() -> tuple[str, str]:
     """A certificate and its key, as PEM."""
     key = generate_private_key(SECP256R1())

@@ -40,10 +40,11 @@ def read_nginx(folder: Path, names: Iterable[str] = ()) -> list[str]:
 def _on_this_machine(text: str, here: Path, names: Iterable[str]) -> str:
     text = re.sub(r"^\s*user\s[^;]*;", "", text, flags=re.MULTILINE)
     text = re.sub(r"^(\s*pid\s+)[^;]*;", rf"\g<1>{here}/run/nginx.pid;", text, flags=re.MULTILINE)
-    for certificate in re.findall(r"ssl_(?:trusted_|client_)?certificate\s+(/[^;\s]+);", text):
-        _place(here, certificate, self_signed()[0])
-    for key in re.findall(r"ssl_certificate_key\s+(/[^;\s]+);", text):
-        _place(here, key, self_signed()[1])
+    certificate, key = self_signed()
+    for path in re.findall(r"ssl_(?:trusted_|client_)?certificate\s+(/[^;\s]+);", text):
+        _place(here, path, certificate)
+    for path in re.findall(r"ssl_certificate_key\s+(/[^;\s]+);", text):
+        _place(here, path, key)
     text = re.sub(r"(ssl_\w*certificate\w*\s+)(/[^;\s]+);", lambda at: f"{at[1]}{_placed(here, at[2])};", text)
     text = text.replace(f"{ETC}/", f"{here}/")
     for name in names:
