@@ -39,6 +39,12 @@ updates = sa.Table(
     sa.Column("settled_at", UtcDateTime),
     sa.Column("problem", sa.Text),
     sa.Index("ix_updates_lane_state_number", "lane", "state", "number"),
+    sa.Index(
+        "ix_updates_open",
+        *("lane", "number", "external_id"),
+        postgresql_where=sa.text("state IN ('waiting', 'working')"),
+        sqlite_where=sa.text("state IN ('waiting', 'working')"),
+    ),
     sa.Index("ix_updates_state_due_at", "state", "due_at"),
     sa.Index("ix_updates_settled_at", "settled_at"),
 )
@@ -58,8 +64,14 @@ State = Literal["done", "refused", "kept", "dead"]
 _NOW = sa.bindparam("now", type_=UtcDateTime)
 
 
+def _is(state: sa.ColumnElement[str], word: str) -> sa.ColumnElement[bool]:
+    """The word stands in the statement itself. If it came as a value, PostgreSQL could not know that `ix_updates_open`
+    holds every such row, and would read the whole table, whose settled rows have no lane any more."""
+    return state == sa.literal_column(f"'{word}'", sa.Text)
+
+
 def _is_open(state: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    return sa.or_(state == "waiting", state == "working")
+    return sa.or_(_is(state, "waiting"), _is(state, "working"))
 
 
 def _added(fresh: postgresql.Insert | sqlite.Insert) -> sa.Executable:
@@ -101,7 +113,7 @@ _OF_ALBUM = Prepared(
     .where(
         updates.c.lane == sa.bindparam("its"),
         updates.c.album == sa.bindparam("same"),
-        updates.c.state == "waiting",
+        _is(updates.c.state, "waiting"),
         updates.c.external_id != sa.bindparam("but"),
     )
     .order_by(updates.c.number)
