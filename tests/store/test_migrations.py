@@ -4,13 +4,15 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from frontdesk.errors import StoreTooNew
+from frontdesk.errors import StoreTooNew, StoreUnavailable
 from frontdesk.store.database import Database
-from frontdesk.store.migrations import migrate, revision
+from frontdesk.store.migrations import known, migrate, revision
 from tests.servers import PostgresServer
 
 
@@ -50,6 +52,24 @@ async def test_migrating_again_changes_nothing(empty_database_url: str) -> None:
     newest = await migrate(database)
     assert await revision(database) == newest
     assert await migrate(database) == newest
+    await database.close()
+
+
+async def test_a_full_disk_is_told_as_such_and_the_tables_come_once_there_is_room(tmp_path: Path) -> None:
+    database = await Database.open(f"sqlite:///{tmp_path / 'desk.db'}")
+    pages = 20
+
+    def bound(connection: DBAPIConnection, _record: object) -> None:
+        connection.cursor().execute(f"PRAGMA max_page_count={pages}")
+
+    sa.event.listen(database.engine.sync_engine, "connect", bound)
+    await database.engine.dispose()  # connections from before know no bound
+    with pytest.raises(StoreUnavailable, match="full"):
+        await migrate(database)
+    assert await revision(database) is None
+    pages = 1_000_000
+    await database.engine.dispose()
+    assert await migrate(database) in known()
     await database.close()
 
 

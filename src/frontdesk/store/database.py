@@ -249,14 +249,17 @@ class Database:
 
         SQLite changes a table by copying it, and would take its disappearance for a deletion of all that refers to it.
         """
-        async with self._checked_out() as connection:
-            driver: Any = (await connection.get_raw_connection()).driver_connection  # aiosqlite's, outside a begin
-            await driver.execute_fetchall("PRAGMA foreign_keys=OFF")
-            try:
-                async with connection.begin():
-                    yield connection
-            finally:
-                await driver.execute_fetchall("PRAGMA foreign_keys=ON")
+        try:
+            async with self._checked_out() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection  # aiosqlite's, outside a begin
+                await driver.execute_fetchall("PRAGMA foreign_keys=OFF")
+                try:
+                    async with connection.begin():
+                        yield connection
+                finally:
+                    await driver.execute_fetchall("PRAGMA foreign_keys=ON")
+        except (DBAPIError, sqlite3.Error, OSError) as error:
+            raise translated(error) from error
 
     async def wipe(self) -> None:
         """After deletions that must leave no byte: have the embedded database overwrite its journal as well.
