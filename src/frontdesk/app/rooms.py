@@ -150,11 +150,21 @@ async def open_desk(
         add_retention(chores, system, store, clock)
         await open_backups(system, secrets.desk, chores, store, clock, stack)
         door = open_door(system, store, secrets.access, clock, ids, stack)
-        telegram = _telegram(system, store, door, models, secrets.desk, chores, clock, stack)
+        telegram: Telegram | None = None
+        if system.section(TelegramOptions).enabled:  # a desk without a bot does not even import the channel
+            from frontdesk.app.telegram import open_telegram
+
+            telegram = open_telegram(system, store, door, models, secrets.desk, chores, clock, stack)
         channels = () if telegram is None else (telegram,)
         outlets = {channel.name: channel.outlet for channel in channels}
         senders = {channel.name: channel.sender for channel in channels}
-        engagement = _engagement(system, store, models, library, outlets, chores, clock, ids)
+        engagement: Engagement | None = None
+        if system.section(EngagementOptions).enabled:  # the same
+            from frontdesk.app.engagement import open_engagement
+
+            engagement = open_engagement(
+                system, store.database, store.audit, models, library, outlets, chores, clock, ids
+            )
         kinds = [_letters(system, secrets.desk, store, senders, clock, stack), *(channel.kind for channel in channels)]
         if engagement is not None:
             kinds += engagement.kinds
@@ -215,42 +225,6 @@ async def _knowledge(system: System, store: Store, clock: Clock, stack: AsyncExi
     await library.start()
     stack.push_async_callback(library.close)
     return library
-
-
-def _telegram(
-    system: System,
-    store: Store,
-    door: Door,
-    models: Models,
-    desk_secret: bytes,
-    chores: Chores,
-    clock: Clock,
-    stack: AsyncExitStack,
-) -> "Telegram | None":
-    """None where no bot is set up; such a desk does not even import the channel."""
-    if not system.section(TelegramOptions).enabled:
-        return None
-    from frontdesk.app.telegram import open_telegram
-
-    return open_telegram(system, store, door, models, desk_secret, chores, clock, stack)
-
-
-def _engagement(
-    system: System,
-    store: Store,
-    models: Models,
-    library: Library,
-    outlets: Mapping[str, Outlet],
-    chores: Chores,
-    clock: Clock,
-    ids: Ids,
-) -> "Engagement | None":
-    """None where it is switched off; such a desk does not even import it."""
-    if not system.section(EngagementOptions).enabled:
-        return None
-    from frontdesk.app.engagement import open_engagement
-
-    return open_engagement(system, store.database, store.audit, models, library, outlets, chores, clock, ids)
 
 
 async def _read_file(name: str, media_type: str, data: bytes) -> str:
