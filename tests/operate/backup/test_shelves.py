@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -75,7 +77,7 @@ def test_a_bucket_that_refuses_or_is_away_is_told_plainly(
     with pytest.raises(BackupFailed, match="SignatureDoesNotMatch") as refused:
         stranger.put("desk_1", backup_in(tmp_path / "one"))
     assert "not the secret" not in str(refused.value)
-    monkeypatch.setattr("frontdesk.operate.backup.s3.TRIES", 0)
+    monkeypatch.setattr("frontdesk.operate.backup.s3.RETRIES", 0)
     nobody = Bucket("s3://backups/x", options_for(f"http://127.0.0.1:{free_port()}"))
     with pytest.raises(BackupFailed, match="does not answer"):
         nobody.names()
@@ -127,13 +129,14 @@ def test_a_name_that_is_taken_is_not_written_over(place: Shelf, tmp_path: Path) 
 
 
 @contextmanager
-def failing_at(server: BucketServer, word: str) -> Iterator[str]:
-    """The address of a way to the bucket on which whatever is put under a name with this word meets a 500."""
+def failing_at(server: BucketServer, word: str, times: float = inf) -> Iterator[str]:
+    """The address of a way to the bucket on which what is put under a name with this word meets a 500 so often."""
+    failures = count(1)
 
     class Way(BaseHTTPRequestHandler):
         def _pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.command == "PUT" and word in self.path:
+            if self.command == "PUT" and word in self.path and next(failures) <= times:
                 self.send_response(500)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -167,7 +170,7 @@ def failing_at(server: BucketServer, word: str) -> Iterator[str]:
 def test_a_bucket_that_fails_midway_keeps_nothing_of_the_backup(
     bucket_server: BucketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frontdesk.operate.backup.s3.TRIES", 0)
+    monkeypatch.setattr("frontdesk.operate.backup.s3.RETRIES", 0)
     made = backup_in(tmp_path / "made")
     direct = Bucket("s3://backups/midway", options_for(bucket_server.endpoint))
     direct.put("desk_0", made)
@@ -178,6 +181,12 @@ def test_a_bucket_that_fails_midway_keeps_nothing_of_the_backup(
     assert direct.names() == ["desk_0"]
     direct.put("desk_1", made)
     assert direct.names() == ["desk_0", "desk_1"]
+
+
+def test_a_bucket_that_fails_for_a_moment_does_not_cost_the_backup(bucket_server: BucketServer, tmp_path: Path) -> None:
+    with failing_at(bucket_server, MANIFEST, times=4) as address:
+        Bucket("s3://backups/moment", options_for(address)).put("desk_1", backup_in(tmp_path / "made"))
+    assert Bucket("s3://backups/moment", options_for(bucket_server.endpoint)).names() == ["desk_1"]
 
 
 def test_folders_of_others_on_the_same_disk_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

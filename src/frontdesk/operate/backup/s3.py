@@ -20,7 +20,7 @@ from frontdesk.operate.errors import BackupFailed
 from frontdesk.system.backup import BackupOptions
 
 LAST = (SEAL, MANIFEST)  # what makes it a backup
-TRIES = 3
+RETRIES = 6  # waiting about six seconds in all: a server of buckets that restarts must not cost the night's backup
 PATIENCE = timedelta(seconds=30)  # with a bucket that does not answer
 
 
@@ -47,7 +47,7 @@ class Bucket:
             prefix=prefix or None,
             config=_config(options),
             client_options={"allow_http": options.endpoint.startswith("http://"), "timeout": "300s"},
-            retry_config={"max_retries": TRIES, "retry_timeout": PATIENCE},
+            retry_config={"max_retries": RETRIES, "retry_timeout": PATIENCE},
         )
 
     def names(self) -> list[str]:
