@@ -89,6 +89,37 @@ def test_a_port_in_use_is_told_with_its_holder_and_exit_code_4(frontdesk: Comman
     assert "--port" in ended.err
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
+def test_status_asks_the_desk_where_it_listens(host: str, home: Path, frontdesk: Command) -> None:
+    try:
+        socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        pytest.skip(f"this machine has no {host}: {error.strerror}")
+    assert frontdesk("status").code == 1
+    with desk(home, "--host", host) as process:
+        url = panel(process)["Open"]
+        told = frontdesk("status", "--json")
+        assert (told.code, json.loads(told.out)["processes"]["desk"][0]["address"]) == (0, url)
+        assert frontdesk("people", "link", "owner").out.startswith(f"{url}/sign-in#token=")
+        assert json.loads(frontdesk("probe", "--json").out)["probes"][0]["state"] == "healthy"
+        process.send_signal(signal.SIGTERM)
+        process.wait(PATIENCE)
+    assert list(home.glob("run/alone/*")) == []
+
+
+def test_what_a_killed_desk_leaves_misleads_nobody(home: Path, frontdesk: Command) -> None:
+    (home / "system.yaml").write_text(f"{LEAN}http: {{port: {free_port()}}}\n")
+    with desk(home) as process:
+        panel(process)
+        process.kill()
+        process.wait(PATIENCE)
+    (left,) = home.glob("run/alone/*")
+    assert "does not answer" in frontdesk("status").out
+    with desk(home) as process:
+        panel(process)
+        assert left not in home.glob("run/alone/*") or left.stem == str(process.pid)
+
+
 def test_two_workers_answer_behind_one_port_and_end_together(home: Path) -> None:
     with desk(home, "--workers", "2") as process:
         url = panel(process)["Open"]

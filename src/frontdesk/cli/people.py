@@ -86,12 +86,10 @@ def link(place: Place, who: str, as_json: bool) -> None:
 async def _print_link(system: System, desk: Local, row: PersonRow, as_json: bool) -> None:
     from frontdesk.gate.options import GateOptions
     from frontdesk.gate.sign_in import INVITATION
-    from frontdesk.system.options import HttpOptions
+    from frontdesk.operate.probe.known import address_of_desk
 
     token = await desk.store.people.issue_link(row.id, lifetime=INVITATION)
-    http = system.section(HttpOptions)
-    host = "127.0.0.1" if http.host == "0.0.0.0" else http.host  # noqa: S104 — compared, not bound
-    address = system.section(GateOptions).public_url or f"http://{host}:{http.port}"
+    address = system.section(GateOptions).public_url or address_of_desk(system)
     url = f"{address}/sign-in#token={token}"
     if as_json:
         print_json({"person": _plain(row), "link": url})

@@ -32,7 +32,7 @@ def status(place: Place, as_json: bool) -> int:
     found = list(instances(place.folder))
     asked = {instance.name: asyncio.run(of_instance(instance)) for instance in found}
     if not found:
-        asked = {"desk": [asyncio.run(_alone(place))]}
+        asked = {"desk": asyncio.run(_alone(place))}
     looked_after = all(instance.is_looked_after for instance in found)
     well = looked_after and all(all_well(each) for each in asked.values())
     if as_json:
@@ -43,19 +43,28 @@ def status(place: Place, as_json: bool) -> int:
     for instance in found:
         _print(instance, asked[instance.name])
     if not found:
-        _print_alone(asked["desk"][0])
+        for each in asked["desk"]:
+            _print_alone(each)
     if not well:
         note("What keeps it from working: frontdesk doctor; what its processes say: frontdesk logs")
     return 0 if well else 1
 
 
-async def _alone(place: Place) -> "Health":
-    """The desk that runs in one process, if one answers where the settings say."""
-    from frontdesk.operate.running.health import of_port
+async def _alone(place: Place) -> "list[Health]":
+    """Desks in one process: those that tell where they listen, else whoever answers where the settings say."""
+    from frontdesk.operate.ports import address_at
+    from frontdesk.operate.running.health import of_address
+    from frontdesk.operate.running.single import singles
     from frontdesk.system.options import HttpOptions
 
     system = place.load(starting=False)
-    return await of_port(system.name, system.section(HttpOptions).port)
+    http = system.section(HttpOptions)
+    found = [(single.role, single.addresses[0]) for single in singles(place.folder)]
+    if not found:
+        return [await of_address(system.name, address_at(http.host, http.port))]
+    names = [system.name if role in ("all", "web") else f"{system.name}, {role}" for role, _ in found]
+    asked = (of_address(name, address) for name, (_, address) in zip(names, found, strict=True))
+    return list(await asyncio.gather(*asked))
 
 
 def _facts(instance: "Instance") -> dict[str, object]:
@@ -93,7 +102,7 @@ def _print(instance: "Instance", found: "list[Health]") -> None:
 
 
 def _print_alone(found: "Health") -> None:
-    click.echo(f"{found.name}: {_word(found)}")
+    click.echo(f"{found.name}: {_word(found)} ({found.address})")
     for name, result in found.checks.items():
         click.echo(f"  {name:<12} {result}")
 

@@ -187,7 +187,9 @@ def _alone(
 ) -> int:
     """This process itself."""
     from frontdesk.cli.processes import Process
+    from frontdesk.operate.ports import address_of
     from frontdesk.operate.running.layout import WITHOUT_SECRETS
+    from frontdesk.operate.running.single import told
     from frontdesk.operate.running.unit import LISTENERS, PANEL
 
     if service is not None:
@@ -200,6 +202,9 @@ def _alone(
     handed, panel = os.environ.pop(LISTENERS, None), os.environ.pop(PANEL, None)
     with ExitStack() as stack:
         listeners = _listeners(system, role, stack) if handed is None else _handed(handed)
+        if handed is None:
+            addresses = [address_of(each) for each in listeners.desk]
+            stack.enter_context(told(system.home, role, addresses))
         return Process(
             system=system,
             role=role,

@@ -21,7 +21,7 @@ import msgspec
 import frontdesk
 from frontdesk import registry
 from frontdesk.errors import FrontdeskError, StoreUnavailable
-from frontdesk.operate.ports import holder_of
+from frontdesk.operate.ports import address_at, holder_of
 from frontdesk.operate.probe.run import probe
 from frontdesk.operate.probe.target import target
 from frontdesk.store.database import Database
@@ -100,13 +100,13 @@ async def port(system: System) -> AsyncIterator[Finding]:
     http = system.section(HttpOptions)
     for number in (http.port, http.frontend_port):
         if number:
-            yield await _port(number, "127.0.0.1" if http.host == "0.0.0.0" else http.host)  # noqa: S104 — compared
+            yield await _port(number, address_at(http.host, number))
 
 
-async def _port(number: int, host: str) -> Finding:
+async def _port(number: int, address: str) -> Finding:
     try:
         async with httpx2.AsyncClient(timeout=2, trust_env=False) as client:
-            ready = await client.get(f"http://{host}:{number}/ready")
+            ready = await client.get(f"{address}/ready")
     except httpx2.ConnectError:
         return Finding(check="port", result="ok", cause=f"{number} is free")
     except httpx2.HTTPError:

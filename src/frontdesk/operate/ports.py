@@ -54,6 +54,11 @@ def listen(host: str, port: int) -> socket.socket:
 def address_of(listener: socket.socket) -> str:
     """The address to type into a browser on this machine."""
     host, port = listener.getsockname()[:2]
+    return address_at(host, port)
+
+
+def address_at(host: str, port: int) -> str:
+    """The address by which this machine reaches what listens on `host`; of what listens on all, by loopback."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 — shown
     return f"http://{host}:{port}"
 

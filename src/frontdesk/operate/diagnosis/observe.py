@@ -25,7 +25,7 @@ from frontdesk.operate.diagnosis.seen import (
     Targets,
 )
 from frontdesk.operate.diagnosis.stores import database_within, redis_within
-from frontdesk.operate.probe.known import neighbours, own, targets
+from frontdesk.operate.probe.known import address_of_desk, neighbours, targets
 from frontdesk.operate.probe.run import probe
 from frontdesk.operate.probe.target import target
 from frontdesk.operate.release.record import Releases
@@ -137,7 +137,7 @@ async def _known(client: httpx2.AsyncClient, process: Process, seconds: float) -
 
 
 async def _unknown(client: httpx2.AsyncClient, system: System, wanted: Wanted) -> list[ProcessSeen]:
-    address = wanted.address.rstrip("/") or next(own(system)).url.removesuffix("/ready")
+    address = wanted.address.rstrip("/") or address_of_desk(system)
     first = system.section(TelemetryOptions).metrics_port
     desk = await _asked(client, ProcessSeen(name="desk", address=address), address, wanted.seconds)
     if not first:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 from frontdesk.errors import NotFound, Usage
 from frontdesk.models.options import ANTHROPIC_URL, OPENAI_URL, ModelsOptions
+from frontdesk.operate.ports import address_at
 from frontdesk.operate.probe.target import Target, target
+from frontdesk.operate.running.layout import DESK_ROLES
+from frontdesk.operate.running.single import singles
 from frontdesk.operate.running.state import instances
 from frontdesk.system.layout.plan import Plan
 from frontdesk.system.options import HttpOptions, RedisOptions, TelemetryOptions
@@ -22,19 +25,23 @@ def targets(system: System) -> list[Target]:
 
 
 def own(system: System) -> Iterator[Target]:
-    """The desk's addresses on this machine: of what runs here as processes of its own, or else by the system file."""
-    for instance in instances(system.home):
-        if instance.address:
-            yield target(f"{instance.address}/ready", name="desk")
-            return
+    """The desk's addresses on this machine; what runs as processes of its own has one that counts."""
+    yield target(f"{address_of_desk(system)}/ready", name="desk")
+    if any(instance.address for instance in instances(system.home)):
+        return
     http, telemetry = system.section(HttpOptions), system.section(TelemetryOptions)
-    host = "127.0.0.1" if http.host in ("0.0.0.0", "::") else http.host  # noqa: S104 — compared
-    host = f"[{host}]" if ":" in host else host
-    yield target(f"http://{host}:{http.port}/ready", name="desk")
     if http.frontend_port:
-        yield target(f"http://{host}:{http.frontend_port}/health", name="pages")
+        yield target(f"{address_at(http.host, http.frontend_port)}/health", name="pages")
     if telemetry.metrics and telemetry.metrics_port:
-        yield target(f"http://{host}:{telemetry.metrics_port}/health", name="metrics")
+        yield target(f"{address_at(http.host, telemetry.metrics_port)}/health", name="metrics")
+
+
+def address_of_desk(system: System) -> str:
+    """Where the desk answers on this machine: as whatever runs here tells, or else by the system file."""
+    told = [instance.address for instance in instances(system.home) if instance.address]
+    told += [single.addresses[0] for single in singles(system.home) if single.role in DESK_ROLES]
+    http = system.section(HttpOptions)
+    return told[0] if told else address_at(http.host, http.port)
 
 
 def _processes(system: System) -> Iterator[Target]:

@@ -18,13 +18,14 @@ class Answers:
     failed: float = 0
 
 
-async def get(port: int, path: str, seconds: float = PATIENCE) -> tuple[int, bytes] | None:
-    """Status and body of GET `path` at a loopback port; None when nobody answers in time."""
+async def get(port: int, path: str, *, host: str = "127.0.0.1", seconds: float = PATIENCE) -> tuple[int, bytes] | None:
+    """Status and body of GET `path` at a port of loopback or another `host`; None when nobody answers in time."""
+    name = f"[{host}]" if ":" in host else host
     writer = None
     try:
         async with asyncio.timeout(seconds):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             return int(head.split(None, 2)[1]), await reader.read()
     except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, IndexError):

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -11,7 +13,10 @@ from frontdesk.operate.running.state import Instance, Process
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How a process or an address is. `alive`: it answers /health. `checks`: what its /ready says of each part."""
+    """How a process or an address is. `alive`: it answers /health. `checks`: what its /ready says of each part.
+
+    `address` is where it was asked, unless that is a port which is its supervisor's alone.
+    """
 
     name: str
     alive: bool
@@ -19,6 +24,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     checks: dict[str, str] = {}
     release: int | None = None
     pid: int | None = None
+    address: str = ""
 
 
 async def of_instance(instance: Instance) -> list[Health]:
@@ -27,11 +33,14 @@ async def of_instance(instance: Instance) -> list[Health]:
     return list(await asyncio.gather(*(_of(process, process in alive) for process in instance.processes)))
 
 
-async def of_port(name: str, port: int) -> Health:
-    """Of whatever answers at a loopback port."""
-    health, ready = await asyncio.gather(get(port, "/health"), get(port, "/ready"))
+async def of_address(name: str, address: str) -> Health:
+    """Of whatever answers at `http://host:port`."""
+    place = urlsplit(address)
+    asked = partial(get, place.port or 80, host=place.hostname or "127.0.0.1")
+    health, ready = await asyncio.gather(asked("/health"), asked("/ready"))
     return Health(
         name=name,
+        address=address,
         alive=health is not None and health[0] == 200,
         ready=ready is not None and ready[0] == 200,
         checks=_checks(ready[1]) if ready else {},
@@ -51,8 +60,8 @@ async def _of(process: Process, lives: bool) -> Health:
         return msgspec.structs.replace(known, alive=lives, ready=answers)
     if not lives or process.own_port is None:
         return known
-    told = await of_port(process.name, process.own_port)
-    return msgspec.structs.replace(told, release=known.release, pid=known.pid)
+    told = await of_address(process.name, f"http://127.0.0.1:{process.own_port}")
+    return msgspec.structs.replace(told, release=known.release, pid=known.pid, address="")
 
 
 def _ports(process: Process) -> Iterator[int]:
