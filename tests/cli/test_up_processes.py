@@ -111,6 +111,21 @@ def test_it_opens_in_the_background_is_told_of_and_ends(pages: int, home: Path, 
         httpx2.get(f"http://127.0.0.1:{pages}/", trust_env=False)
 
 
+def test_who_follows_the_logs_hears_a_service_that_begins_later(home: Path) -> None:
+    folder = folder_of(home, "desk") / "logs"
+    folder.mkdir(parents=True)
+    (folder / "web.log").write_text("early\n")
+    words = [sys.executable, "-m", "frontdesk.cli", "logs", "--follow"]
+    variables = {**os.environ, "FRONTDESK_HOME": str(home)}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=variables) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "web  early\n"
+        (folder / "worker.log").write_text("late\n")
+        assert process.stdout.readline() == "worker  late\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+
+
 def test_a_killed_process_comes_back_by_itself(pages: int, home: Path, frontdesk: Command) -> None:
     assert up(home).returncode == 0
     before = listed(frontdesk)

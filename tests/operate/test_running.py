@@ -19,7 +19,7 @@ from frontdesk.operate.running import state
 from frontdesk.operate.running.control import obeying, order, reserved
 from frontdesk.operate.running.ending import end
 from frontdesk.operate.running.identity import Identity, identity_of, is_alive, send
-from frontdesk.operate.running.logfiles import bound, followed, last_lines
+from frontdesk.operate.running.logfiles import bound, followed, last_lines, sizes
 from frontdesk.operate.running.state import Control, Instance, Process
 from frontdesk.operate.running.supervisor import Supervisor, _pause
 from frontdesk.operate.running.unit import Unit
@@ -405,7 +405,7 @@ def test_logs_have_a_bound_and_are_read_over_it(tmp_path: Path) -> None:
 def test_who_follows_a_log_reads_the_lines_from_before_it_was_cut(tmp_path: Path) -> None:
     file = tmp_path / "web.log"
     file.write_text("before\n")
-    lines = followed({"web": file})
+    lines = followed(lambda: {file: "web"}, sizes([file]))
     with file.open("a") as log:
         log.write("one\n")
         log.flush()
@@ -415,6 +415,18 @@ def test_who_follows_a_log_reads_the_lines_from_before_it_was_cut(tmp_path: Path
     with file.open("a") as log:
         log.write("four\n")
     assert [next(lines) for _ in range(3)] == [("web", "two"), ("web", "three"), ("web", "four")]
+
+
+def test_whoever_begins_later_is_followed_from_its_first_line_on(tmp_path: Path) -> None:
+    web = tmp_path / "web.log"
+    web.write_text("before\n")
+    begun = sizes([web])
+    lines = followed(lambda: {file: file.stem for file in sorted(tmp_path.glob("*.log"))}, begun)
+    (tmp_path / "late.log").write_text("one\n")
+    assert next(lines) == ("late", "one")
+    web.write_text("before\nafter\n")
+    assert last_lines(web, 5, begun[web]) == ["before"]
+    assert next(lines) == ("web", "after")
 
 
 def _process(name: str, identity: Identity, stage: int) -> Process:

@@ -20,41 +20,51 @@ frontdesk logs -f                      all of them, as they are written"""
 @click.option("-n", "--lines", type=click.IntRange(0), default=20, show_default=True, help="How many of each service.")
 def logs(place: Place, service: str | None, follow: bool, lines: int) -> None:
     """Read what the services that run as processes of their own have written; also after their end."""
-    from frontdesk.operate.running.logfiles import followed, last_lines
+    from frontdesk.operate.running.logfiles import followed, last_lines, sizes
 
-    files = _files(place.folder, service)
-    width = max(map(len, files))
+    files = _chosen(place.folder, service)
+    begun, names = sizes(files), set(files.values())
 
     def tell(name: str, line: str) -> None:
-        click.echo(f"{name:<{width}}  {line}" if len(files) > 1 or service is None else line)
+        names.add(name)
+        width = max(map(len, names))
+        click.echo(f"{name:<{width}}  {line}" if len(names) > 1 or service is None else line)
 
-    for name, file in files.items():
-        for line in last_lines(file, lines):
+    for file, name in files.items():
+        for line in last_lines(file, lines, begun[file]):
             tell(name, line)
     if follow:
-        for name, line in followed(files):
+        for name, line in followed(lambda: _of(_files(place.folder), service), begun):
             tell(name, line)
 
 
-def _files(home: Path, service: str | None) -> dict[str, Path]:
-    """The log files by their services, with the instance's name where two have one of the same.
-
-    Raises `NotRunning`, `UnknownService`.
-    """
+def _chosen(home: Path, service: str | None) -> dict[Path, str]:
+    """The log files of a service, or of all. Raises `NotRunning`, `UnknownService`."""
     from frontdesk.operate.errors import NotRunning, UnknownService
     from frontdesk.operate.running.state import FOLDER
     from frontdesk.system.load import near
 
+    found = _files(home)
+    if not found:
+        hint = "Services write logs from `frontdesk up --processes` on; a desk in one process tells its terminal."
+        raise NotRunning("No service has written a log here", where=str(home / FOLDER), hint=hint)
+    chosen = _of(found, service)
+    if service is not None and not chosen:
+        names = sorted(found.values())
+        hint = near(service, names) or f"There are: {', '.join(names)}."
+        raise UnknownService(f"No service `{service}` has written a log", where=str(home / FOLDER), hint=hint)
+    return chosen
+
+
+def _files(home: Path) -> dict[Path, str]:
+    """The log files there are now with their services, and the instance's name where two have one of the same."""
+    from frontdesk.operate.running.state import FOLDER
+
     files = sorted((home / FOLDER).glob("*/logs/*.log"))
     services = [file.stem for file in files]
     several = {name for name in services if services.count(name) > 1}
-    found = {f"{file.parents[1].name}/{file.stem}" if file.stem in several else file.stem: file for file in files}
-    if not found:
-        raise NotRunning("No service has written a log here", where=str(home / FOLDER))
-    if service is None:
-        return found
-    chosen = {name: file for name, file in found.items() if service in (name, file.stem)}
-    if not chosen:
-        hint = near(service, found) or f"There are: {', '.join(found)}."
-        raise UnknownService(f"No service `{service}` has written a log", where=str(home / FOLDER), hint=hint)
-    return chosen
+    return {file: f"{file.parents[1].name}/{file.stem}" if file.stem in several else file.stem for file in files}
+
+
+def _of(files: dict[Path, str], service: str | None) -> dict[Path, str]:
+    return {file: name for file, name in files.items() if service in (None, name, file.stem)}

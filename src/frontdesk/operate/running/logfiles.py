@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 LARGEST = 10 * 1024 * 1024  # bytes of a file, before it is put aside
@@ -38,29 +38,35 @@ def bound(path: Path, largest: int = LARGEST) -> None:
     os.truncate(path, 0)
 
 
-def last_lines(path: Path, number: int) -> list[str]:
-    """The last lines, from the file put aside too where the present one is shorter."""
+def last_lines(path: Path, number: int, until: int | None = None) -> list[str]:
+    """The last lines, from the file put aside too where the present one is shorter; none from beyond byte `until`."""
     lines: deque[str] = deque(maxlen=max(number, 0))
-    for file in (_aside(path, 1), path):
+    for file, most in ((_aside(path, 1), -1), (path, -1 if until is None else until)):
         try:
-            with file.open(encoding="utf-8", errors="replace") as text:
-                lines.extend(line.rstrip("\n") for line in text)
+            with file.open("rb") as opened:
+                text = opened.read(most).decode(errors="replace")
         except FileNotFoundError:
             continue
+        if text:
+            lines.extend(text.removesuffix("\n").split("\n"))
     return list(lines)
 
 
-def followed(paths: dict[str, Path]) -> Iterator[tuple[str, str]]:
-    """Each line that is written after this call, with the name of its file; never ends."""
-    return _followed(paths, {name: path.stat().st_size if path.exists() else 0 for name, path in paths.items()})
+def sizes(paths: Iterable[Path]) -> dict[Path, int]:
+    """How far each file goes now."""
+    return {path: path.stat().st_size if path.exists() else 0 for path in paths}
 
 
-def _followed(paths: dict[str, Path], places: dict[str, int]) -> Iterator[tuple[str, str]]:
-    rests = dict.fromkeys(paths, b"")
+def followed(files: Callable[[], Mapping[Path, str]], begun: Mapping[Path, int]) -> Iterator[tuple[str, str]]:
+    """Each line that is written beyond the `sizes` with which it has begun, with the name of its file; never ends.
+
+    `files` is asked at each look, so that whoever begins later is heard from its first line on.
+    """
+    places, rests = dict(begun), dict[Path, bytes]()
     while True:
-        for name, path in paths.items():
-            text, places[name] = _written_since(path, places[name])
-            *lines, rests[name] = (rests[name] + text).split(b"\n")
+        for path, name in files().items():
+            text, places[path] = _written_since(path, places.get(path, 0))
+            *lines, rests[path] = (rests.get(path, b"") + text).split(b"\n")
             yield from ((name, line.decode(errors="replace")) for line in lines)
         time.sleep(LOOK)
 
