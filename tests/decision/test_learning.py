@@ -107,6 +107,20 @@ async def test_what_drives_people_away_is_learned_as_harm(room: Room) -> None:
     assert weight(after) < weight(before)
 
 
+async def test_values_that_cannot_be_summed_up_spoil_nothing_that_is_believed(room: Room) -> None:
+    await room.desk.decide("d1")
+    for name in ("a", "b"):
+        outcome = Outcome(id=name, decision_id="d1", kind="conversion", at=room.clock.now(), value=1.5e308)
+        await room.feedback.accept([outcome])
+    room.clock.advance(SECONDS)
+    await room.learner.round()
+    [row] = await room.decisions.settled(room.clock.now() - WINDOW)
+    assert row.reward == pytest.approx(1.0 - 0.01), "nobody weighs money here"
+    learned = await room.champion()
+    assert learned.id != "p1"
+    assert np.isfinite([*learned.reward.mean, *learned.reward.precision, learned.reward.noise]).all()
+
+
 async def test_the_holdout_and_what_people_chose_teach_nothing(room: Room) -> None:
     room.learn_by(holdout_share=1.0)
     assert held_out("ann", 1.0)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from frontdesk.decision.profiles import MOST_VALUE
 from frontdesk.engagement import OUTCOMES, Genes, OutcomeKind
 
 Floats = NDArray[np.float64]
@@ -35,10 +36,11 @@ def worths(genes: Genes) -> Floats:
 def rewards(counts: Floats, values: Floats, costs: Floats, genes: Genes = STANDARD) -> Floats:
     """The reward of each decision [N].
 
-    `counts` [N, 7] says how often each kind of outcome came, `values` [N] what conversions were worth in money, `costs`
-    [N] what was spent on it in units of one conversion.
+    `counts` [N, 7] says how often each kind of outcome came, `values` [N] what conversions were worth in money (more
+    than `MOST_VALUE` is taken for that: sums of what senders make up may be infinite), `costs` [N] what was spent on it
+    in units of one conversion.
     """
-    money: Floats = np.log1p(np.maximum(values, 0.0))
+    money: Floats = np.log1p(np.clip(values, 0.0, MOST_VALUE))
     return np.minimum(counts, 1.0) @ worths(genes) + genes.value_weight * money - costs
 
 
