@@ -89,7 +89,7 @@ WHOLE = tuple(decisions.c[name] for name in (*_IN_COLUMNS, "record"))  # what `d
 _ADD = Prepared(decisions.insert(), (*_IN_COLUMNS, "record", "outcome_due_at"))
 _OF_EVENTS = Prepared(sa.select(*WHOLE).where(among(decisions.c.event_id, "events")))
 _ONE = Prepared(sa.select(*WHOLE).where(decisions.c.id == sa.bindparam("which")))
-_BY_A_PERSON = Prepared(decisions.update().where(among(decisions.c.id, "which")).values(human=sa.true()))
+_BY_A_PERSON = Prepared(decisions.update().where(decisions.c.id == sa.bindparam("which")).values(human=sa.true()))
 
 
 def decode(record: bytes) -> Record:
@@ -111,9 +111,9 @@ async def of_events(connection: Connection, event_ids: Collection[str]) -> dict[
     return {decision.event_id: decision for decision in found if decision.event_id is not None}
 
 
-async def mark_human(connection: Connection, decision_ids: Collection[str]) -> None:
+async def mark_human(connection: Connection, decision_id: str) -> None:
     """A person has changed what the policy chose, so the outcome teaches nothing about the policy."""
-    await _BY_A_PERSON(connection, {"which": decision_ids})
+    await _BY_A_PERSON(connection, {"which": decision_id})
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
