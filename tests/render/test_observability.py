@@ -23,6 +23,7 @@ from frontdesk.system.load import described
 from frontdesk.telemetry import metrics
 from frontdesk.telemetry.metrics import Distribution, Observed
 from frontdesk.telemetry.tracing import ATTRIBUTES
+from tests.render.cluster import changed
 from tests.render.planted import planned
 from tests.render.reading import monitoring, objects, structure
 
@@ -184,6 +185,42 @@ def test_bare_hosts_are_asked_at_their_addresses() -> None:
     ]
     alone = loaded(planned("assistant"), "prometheus/prometheus.hosts.yml")["scrape_configs"]
     assert {"job_name": "frontend", "static_configs": [{"targets": ["localhost:5000"]}]} in alone
+
+
+@pytest.mark.parametrize("blueprint", blueprints())
+@pytest.mark.parametrize("place", ["", ".hosts"])
+def test_every_machine_that_a_figure_is_asked_of_is_the_label_of_a_target(blueprint: str, place: str) -> None:
+    plan = planned(blueprint)
+    jobs = {job["job_name"]: job for job in loaded(plan, f"prometheus/prometheus{place}.yml")["scrape_configs"]}
+    for exporter in (each for each in wanted(plan) if each.of_a_host):
+        told = [static.get("labels", {}).get("machine") for static in jobs[exporter.name]["static_configs"]]
+        assert len(set(told)) == len(told)  # targets that differ in nothing are one to Prometheus
+        for what, expression in _every_expression(plan):
+            for metric, inside in re.findall(r"(\w+)\{([^{}]*)\}", expression):
+                if metric in exporter.metrics:
+                    assert set(re.findall(r'machine="([^"]*)"', inside)) <= set(told), what
+
+
+def test_one_machine_that_plays_several_tells_its_figures_under_the_name_of_each() -> None:
+    jobs = {job["job_name"]: job for job in loaded(planned("agents"), "prometheus/prometheus.yml")["scrape_configs"]}
+    assert jobs["node-exporter"]["static_configs"] == [
+        {"targets": ["node-exporter:9100"], "labels": {"machine": "mainpc"}},
+        {"targets": ["node-exporter:9100"], "labels": {"machine": "pc2"}},
+    ]
+    plan = planned("conversation")  # whose nodes are kinds of a cluster, and no machines
+    jobs = {job["job_name"]: job for job in loaded(plan, "prometheus/prometheus.yml")["scrape_configs"]}
+    assert jobs["node-exporter"]["static_configs"] == [{"targets": ["node-exporter:9100"]}]
+
+
+def test_the_only_machine_bears_its_name_and_one_without_a_card_is_not_asked_for_any() -> None:
+    hosts = planned("agents").system.sections["hosts"].model_dump(mode="json", by_alias=True)
+    alone = changed("agents", "production", {"hosts": {"pc2": hosts["pc2"] | {"address": ""}}})
+    jobs = {job["job_name"]: job for job in loaded(alone, "prometheus/prometheus.hosts.yml")["scrape_configs"]}
+    assert jobs["node-exporter"]["static_configs"] == [{"targets": ["localhost:9100"], "labels": {"machine": "mainpc"}}]
+    plan = changed("agents", "production", {"hosts": {"pc2": hosts["pc2"] | {"gpu": None}}})
+    for place in ("", ".hosts"):
+        jobs = {job["job_name"]: job for job in loaded(plan, f"prometheus/prometheus{place}.yml")["scrape_configs"]}
+        assert [each["labels"] for each in jobs["nvidia-gpu-exporter"]["static_configs"]] == [{"machine": "mainpc"}]
 
 
 def test_exporters_are_wanted_where_something_names_their_metrics() -> None:

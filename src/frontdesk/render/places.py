@@ -29,6 +29,12 @@ def machines(plan: Plan) -> tuple[Machine, ...]:
     return tuple(_machine(plan, name) for name in bare)
 
 
+def machine_names(plan: Plan) -> tuple[str, ...]:
+    """What the machines are called that are watched: hosts with addresses of their own, else the only one."""
+    bare = tuple(name for name, host in plan.hosts.items() if host.address)
+    return bare or (tuple(plan.hosts) if len(plan.hosts) == 1 else ())
+
+
 def place_of(plan: Plan, key: str) -> str:
     """The host of a service or store; empty when there is only one."""
     bare = [name for name, host in plan.hosts.items() if host.address]

@@ -4,8 +4,8 @@ a cluster. Jobs are called as the services, because alerts and objectives name t
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from frontdesk.render.observability.exporters import CERTIFICATES, COLLECTOR, Exporter, wanted
-from frontdesk.render.places import machines
+from frontdesk.render.observability.exporters import CARDS, CERTIFICATES, COLLECTOR, Exporter, wanted
+from frontdesk.render.places import machine_names, machines
 from frontdesk.render.target import Files, yaml_text
 from frontdesk.system.layout.plan import MONITORING, Plan, Running
 
@@ -77,14 +77,23 @@ def _beside(plan: Plan) -> Iterator[Job]:
         if exporter is CERTIFICATES:
             yield _certificates(plan, exporter.name)
         else:
-            yield _static(exporter.name, f"{exporter.name}:{exporter.port}")
+            address = f"{exporter.name}:{exporter.port}"
+            names = [name for name in machine_names(plan) if _tells_of(plan, exporter, name)]
+            targets = [_target(address, name) for name in names if exporter.of_a_host]  # this machine plays them all
+            yield {"job_name": exporter.name, "static_configs": targets or [_target(address, "")]}
     yield _static("spans", f"{COLLECTOR.name}:{SPANS_PORT}")
+
+
+def _tells_of(plan: Plan, exporter: Exporter, machine: str) -> bool:
+    """Whether an exporter of each machine has anything to tell of this one: not of cards where it has none."""
+    return exporter is not CARDS or machine not in plan.hosts or plan.hosts[machine].gpu is not None
 
 
 def _on_hosts(plan: Plan) -> Iterator[Job]:
     """Bare hosts; Prometheus runs on one of them, with Alertmanager, the collector and the rest."""
     known = {each.key for each in watched(plan)}
     hosts = [(machine, plan.hosts[machine.name].address if machine.name else "localhost") for machine in machines(plan)]
+    only = machine_names(plan)[0] if len(machine_names(plan)) == 1 else ""
     for machine, address in hosts:
         for running in (each for each in machine.services if each.key in known):
             yield _static(running.name, f"{address}:{metrics_port(running)}", machine.name or machine_of(running))
@@ -92,8 +101,10 @@ def _on_hosts(plan: Plan) -> Iterator[Job]:
         if exporter is CERTIFICATES:
             yield _certificates(plan, "localhost")
         elif exporter.of_a_host:
-            targets = [_target(f"{address}:{exporter.port}", machine.name) for machine, address in hosts]
-            yield {"job_name": exporter.name, "static_configs": targets}
+            named = [(machine.name or only, address) for machine, address in hosts]
+            targets = [(name, f"{address}:{exporter.port}") for name, address in named]
+            told = [_target(address, name) for name, address in targets if _tells_of(plan, exporter, name)]
+            yield {"job_name": exporter.name, "static_configs": told}
         else:
             yield _static(exporter.name, f"localhost:{exporter.port}")
     yield _static("spans", f"localhost:{SPANS_PORT}")
