@@ -75,6 +75,19 @@ def test_every_container_of_ours_is_confined(blueprint: str, environment: str) -
 
 
 @pytest.mark.parametrize(("blueprint", "environment"), ALL)
+def test_what_watches_the_system_may_not_take_the_memory_of_the_system(blueprint: str, environment: str) -> None:
+    files = parsed(blueprint, environment)
+    for key, service in files["compose.observability.yaml"]["services"].items():
+        if key in files["compose.yaml"]["services"]:
+            continue
+        bounds = service["deploy"]["resources"]["limits"]
+        assert bounds["pids"], key
+        told = service.get("environment", {}).get("GOMEMLIMIT", "0MiB")  # by which Go tidies up before it is ended
+        assert (told == "0MiB") == (key == "vector"), key
+        assert int(told.removesuffix("MiB")) < int(bounds["memory"].removesuffix("m"))
+
+
+@pytest.mark.parametrize(("blueprint", "environment"), ALL)
 def test_an_image_is_built_alike_for_all_who_share_it(blueprint: str, environment: str) -> None:
     for file in parsed(blueprint, environment).values():
         ways: dict[str, list[object]] = {}

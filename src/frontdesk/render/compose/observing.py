@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from frontdesk.render import observability
-from frontdesk.render.compose.core import TELEMETRY
+from frontdesk.render.compose.core import PROCESSES, TELEMETRY
 from frontdesk.render.compose.naming import LOGS, SECRETS_FOLDER, Value
 from frontdesk.render.compose.naming import Part as Piece
 from frontdesk.render.observability.parts import Part, parts
@@ -42,7 +42,7 @@ def _container(plan: Plan, part: Part) -> Piece:
     for key, value in (
         ("command", list(part.command)),
         ("user", part.user),
-        ("environment", dict(part.variables)),
+        ("environment", {**_told_of_memory(part), **part.variables}),
         ("secrets", list(part.secrets)),
         ("volumes", _mounts(part)),
         ("depends_on", list(part.needs)),
@@ -59,10 +59,16 @@ def _container(plan: Plan, part: Part) -> Piece:
         "restart": "unless-stopped",
         "logging": LOGS,
     }
+    resources: Piece = {"limits": {"memory": f"{part.memory}m", "pids": PROCESSES}}
     if part.gpu:
         device: Piece = {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
-        found["deploy"] = {"resources": {"reservations": {"devices": [device]}}}
-    return found
+        resources["reservations"] = {"devices": [device]}
+    return found | {"deploy": {"resources": resources}}
+
+
+def _told_of_memory(part: Part) -> dict[str, str]:
+    """What Go's runtime keeps its heap below (pkg.go.dev/runtime): it does not look at the container's bound itself."""
+    return {"GOMEMLIMIT": f"{part.memory * 9 // 10}MiB"} if part.go else {}
 
 
 def _called(plan: Plan, part: Part) -> dict[str, Value]:

@@ -15,10 +15,16 @@ GRAFANA_PASSWORD = "GRAFANA_PASSWORD"  # noqa: S105 — the secret's name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """A container. `files`: place in it → path of the target; a folder's ends with `/`. `data`: its volume, if it keeps
-    anything. `shown`: the port of its pages, and the one on this machine. `reads`: places of the host that it reads."""
+    anything. `shown`: the port of its pages, and the one on this machine. `reads`: places of the host that it reads.
+
+    `memory` is what it may take at most, in MiB: several times what it needs for a system of some dozen replicas. A
+    program in Go is told of it, so that it tidies up before it is ended.
+    """
 
     name: str
     image: str
+    memory: int
+    go: bool = True
     command: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     data: str = ""
@@ -39,6 +45,7 @@ def parts(plan: Plan) -> tuple[Part, ...]:
         Part(
             name="alertmanager",
             image="prom/alertmanager:v0.29.0",
+            memory=128,
             command=("--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"),
             files={"/etc/alertmanager/alertmanager.yml": alertmanager.FILE},
             data="/alertmanager",
@@ -49,6 +56,7 @@ def parts(plan: Plan) -> tuple[Part, ...]:
         Part(
             name="prometheus",
             image="prom/prometheus:v3.7.3",
+            memory=1024,
             command=(
                 "--config.file=/etc/prometheus/prometheus.yml",
                 "--storage.tsdb.path=/prometheus",
@@ -67,6 +75,7 @@ def parts(plan: Plan) -> tuple[Part, ...]:
         Part(
             name="loki",
             image="grafana/loki:3.5.8",
+            memory=1024,
             command=("-config.file=/etc/loki/loki.yaml",),
             files={"/etc/loki/loki.yaml": logs.LOKI},
             data=logs.LOKI_DATA,
@@ -77,6 +86,8 @@ def parts(plan: Plan) -> tuple[Part, ...]:
         Part(
             name="vector",
             image="timberio/vector:0.51.1-alpine",
+            memory=256,
+            go=False,
             command=("--config", "/etc/vector/vector.yaml"),
             files={"/etc/vector/vector.yaml": "vector/vector.yaml"},
             data=logs.VECTOR_DATA,
@@ -87,6 +98,7 @@ def parts(plan: Plan) -> tuple[Part, ...]:
         Part(
             name="jaeger",
             image="jaegertracing/jaeger:2.12.0",
+            memory=1024,
             command=("--config", "/etc/jaeger/jaeger.yaml"),
             files={"/etc/jaeger/jaeger.yaml": traces.FILE},
             data=traces.DATA,
@@ -97,6 +109,7 @@ def parts(plan: Plan) -> tuple[Part, ...]:
         Part(
             name=COLLECTOR.name,
             image=COLLECTOR.image,
+            memory=1024,
             command=("--config", "/etc/otelcol/config.yaml"),
             files={"/etc/otelcol/config.yaml": collector.FILE},
             user="10001:10001",
@@ -106,6 +119,7 @@ def parts(plan: Plan) -> tuple[Part, ...]:
         Part(
             name="grafana",
             image="grafana/grafana:12.3.0",
+            memory=512,
             files={
                 "/etc/grafana/provisioning/datasources": "grafana/provisioning/datasources/",
                 "/etc/grafana/provisioning/dashboards": "grafana/provisioning/dashboards/",
@@ -135,15 +149,17 @@ def _exporters(plan: Plan) -> tuple[Part, ...]:
         NODE: Part(
             name=NODE.name,
             image=NODE.image,
+            memory=128,
             command=("--path.rootfs=/host",),
             user="65534:65534",
             ports=(NODE.port,),
             reads=("/",),  # under /host
         ),
-        CARDS: Part(name=CARDS.name, image=CARDS.image, ports=(CARDS.port,), gpu=True),
+        CARDS: Part(name=CARDS.name, image=CARDS.image, memory=128, ports=(CARDS.port,), gpu=True),
         CERTIFICATES: Part(
             name=CERTIFICATES.name,
             image=CERTIFICATES.image,
+            memory=128,
             command=("--config.file=/etc/blackbox/blackbox.yml",),
             files={"/etc/blackbox/blackbox.yml": "blackbox/blackbox.yml"},
             user="65534:65534",
