@@ -10,7 +10,7 @@ from frontdesk.decision.explain import reasons
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.policies import share_of
 from frontdesk.decision.replay import replay
-from frontdesk.engagement import Ask, Decision, Genes
+from frontdesk.engagement import Ask, Decision, Genes, Policy
 from frontdesk.errors import BadFeature, Conflict, UnknownCustomer
 from frontdesk.store.database import Database
 from frontdesk.store.decisions import Wanted
@@ -204,6 +204,26 @@ async def test_in_no_segment_a_young_strategy_decides_about_more_than_the_innova
     desk.policies.now = served(old)
     results = await desk.engine.decide([Ask(customer_id=name, dry=True) for name in names])
     assert not [result for result in results if isinstance(result, Decision) and result.eligible == ("nothing",)]
+
+
+async def test_a_young_challenger_does_for_all_its_people_what_it_would(desk: Desk) -> None:
+    """Doing nothing about some of them would make it look worse than the champion that it is compared with."""
+    names = [f"cus_{number}" for number in range(60)]
+    await desk.customers.put_many([customer(name, segment="smb") for name in names])
+    young = policy("pol_2", generation=1)
+
+    async def masked(champion: Policy) -> set[str]:
+        desk.policies.now = served(champion, challenger=young, shadow=young, share=0.4)
+        results = [await desk.decide(name, dry=True) for name in names]
+        return {each.role for each in results if "innovation" in [mask.rule for mask in each.masks]}
+
+    assert await masked(policy()) == set()
+    assert await masked(policy("pol_3", generation=1)) == {"champion", "challenger"}
+    desk.policies.now = served(policy(), challenger=young, share=0.4, shadow=young)
+    await desk.engine.decide([Ask(customer_id=name) for name in names])
+    shadow = await desk.decisions.page(Wanted(state="shadow"), limit=100)
+    assert len(shadow) == 60
+    assert not [each for each in shadow if each.eligible == ("nothing",)]
 
 
 async def test_where_the_challenger_fails_the_champion_decides_and_it_is_told(desk: Desk) -> None:

@@ -80,15 +80,21 @@ class Chooser:
         self._digest = digest_of(self._arms)
         self._names = lru_cache(4096)(self._named)
 
-    def choose(self, cases: Sequence[Case], now: datetime) -> list[Decision | BadFeature]:
-        """A decision for each case, or why its context cannot be used."""
+    def choose(self, cases: Sequence[Case], now: datetime, *, rationed: bool = True) -> list[Decision | BadFeature]:
+        """A decision for each case, or why its context cannot be used.
+
+        `rationed`: while the strategy is young, it does nothing about those whom the innovation level keeps from it.
+        """
+        rationed = rationed and is_young(self.policy, now)
         moments: dict[tuple[str, str], Moments | None] = {}
-        seen = [self._see(case, now, moments) for case in cases]
+        seen = [self._see(case, now, moments, rationed) for case in cases]
         good = [each for each in seen if isinstance(each, _Seen)]
         made = iter(self._decide(good, now) if good else ())
         return [next(made) if isinstance(each, _Seen) else each for each in seen]
 
-    def _see(self, case: Case, now: datetime, known: dict[tuple[str, str], Moments | None]) -> _Seen | BadFeature:
+    def _see(
+        self, case: Case, now: datetime, known: dict[tuple[str, str], Moments | None], rationed: bool
+    ) -> _Seen | BadFeature:
         customer, policy = case.customer, self.policy
         found = signals(customer.profile, now, customer.time_zone)
         objective = case.objective or objective_of(found, case.event_type)
@@ -105,7 +111,7 @@ class Chooser:
         if place not in known:
             known[place] = self._rules.moments(now, *place)
         pace = pace_of(customer.plan, found, policy.genes, now)
-        innovates = may_innovate(policy, customer.id, segment.innovation_level, now)
+        innovates = not rationed or may_innovate(policy, customer.id, segment.innovation_level)
         left, masks = self._rules.apply(customer, objective, known[place], pace, innovates=innovates)
         return _Seen(case, objective, numbers, known[place], left, masks)
 
@@ -196,6 +202,6 @@ def is_young(policy: Policy, now: datetime) -> bool:
     return policy.generation > 0 and now - policy.born_at < YOUNG
 
 
-def may_innovate(policy: Policy, customer_id: str, level: float, now: datetime) -> bool:
-    """Whether the policy may decide about this customer, in a segment of this innovation level."""
-    return not is_young(policy, now) or share_of(customer_id, f"{policy.strategy}:innovation") < level
+def may_innovate(policy: Policy, customer_id: str, level: float) -> bool:
+    """Whether a young policy may decide about this customer, in a segment of this innovation level."""
+    return share_of(customer_id, f"{policy.strategy}:innovation") < level

@@ -130,7 +130,8 @@ class Together:
         if served.challenger is not None and challenged:
             try:
                 chooser = self._choosers.of(options, served.challenger, "challenger")
-                made |= zip((case.id for case in challenged), chooser.choose(challenged, now), strict=True)
+                chosen = chooser.choose(challenged, now, rationed=self._is_all_new())
+                made |= zip((case.id for case in challenged), chosen, strict=True)
             except Exception:
                 log.exception("challenger_failed", policy=served.challenger.id)
                 failed.extend(challenged)
@@ -150,13 +151,19 @@ class Together:
             share = min(share, segment.innovation_level)
         return share_of(customer.id, challenger.strategy) < share
 
+    def _is_all_new(self) -> bool:
+        """Whether the champion is young too: then all who are decided about count towards the innovation level, and
+        nothing is done about the others. Beside an older champion the challenger's share keeps to that level already,
+        and doing nothing about some of its people would count against it."""
+        return is_young(self._served.champion, self._now)
+
     async def _write(
         self, connection: Connection, made: Sequence[Decision], customers: dict[str, Customer]
     ) -> list[str]:
         """Keep the decisions, ask for their messages and reserve the places of these: the messages' ids."""
         wait = timedelta(hours=self._options.learning.attribution_hours)
         new = [
-            self._message(each, each.channel, each.send_at)
+            message_of(each, each.channel, each.send_at, self._genes(each), self._options)
             for each in made
             if each.state in ("act", "approval") and each.channel and each.send_at
         ]
@@ -179,30 +186,37 @@ class Together:
             return
         copies = [case._replace(id=self._ids.new("dec"), event_id=None) for case in cases]
         try:
-            chosen = self._choosers.of(self._options, self._served.shadow).choose(copies, self._now)
+            chooser = self._choosers.of(self._options, self._served.shadow)
+            chosen = chooser.choose(copies, self._now, rationed=self._is_all_new())
         except Exception:
             log.exception("shadow_failed", policy=self._served.shadow.id)
             return
         made = [each for each in chosen if isinstance(each, Decision)]
         await add(connection, [(msgspec.structs.replace(each, state="shadow"), None) for each in made])
 
-    def _message(self, decision: Decision, channel: Channel, send_at: datetime) -> NewOutreach:
+    def _genes(self, decision: Decision) -> Genes:
         policy = self._served.challenger if decision.role == "challenger" else self._served.champion
-        genes = (policy or self._served.champion).genes
-        return NewOutreach(
-            decision_id=decision.id,
-            customer_id=decision.customer_id,
-            channel=channel,
-            message=decision.arm.partition("/")[0],
-            arm=decision.arm,
-            segment=decision.segment,
-            objective=decision.objective,
-            tone=_tone(genes, decision.segment),
-            risk=decision.risk,
-            confidence=decision.confidence,
-            send_at=send_at,
-            needs=needed(decision.state, decision.risk, self._options),
-        )
+        return (policy or self._served.champion).genes
+
+
+def message_of(
+    decision: Decision, channel: Channel, send_at: datetime, genes: Genes, options: EngagementOptions
+) -> NewOutreach:
+    """The message that a decision asks for, in the tone of its strategy. A held one needs people as a doubtful one."""
+    return NewOutreach(
+        decision_id=decision.id,
+        customer_id=decision.customer_id,
+        channel=channel,
+        message=decision.arm.partition("/")[0],
+        arm=decision.arm,
+        segment=decision.segment,
+        objective=decision.objective,
+        tone=_tone(genes, decision.segment),
+        risk=decision.risk,
+        confidence=decision.confidence,
+        send_at=send_at,
+        needs=needed(decision.state, decision.risk, options),
+    )
 
 
 def another_customers(event_id: str | None) -> Conflict:
