@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from frontdesk.testing.desk import ServedDesk, served_desk
 from frontdesk.testing.upstream import Reply
 from tests.browser.conftest import PATIENCE
+from tests.browser.lost import answers_lost
 from tests.browser.test_access import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -97,6 +98,56 @@ async def test_a_question_is_edited_answered_again_and_rated(office: Office) -> 
     await expect(page.locator(".question .said")).to_have_text("Tell me something")
     await expect(page.locator(".answer .versions")).to_contain_text("2/2")
     assert office.complaints == []
+
+
+@pytest.mark.proves("promise-10")
+async def test_a_question_whose_answer_was_lost_is_the_same_question_when_it_is_sent_once_more(office: Office) -> None:
+    page = await office.open("/")
+    note = {"name": "note.md", "mimeType": "text/markdown", "buffer": b"We open at nine."}
+    async with answers_lost(page):
+        await page.locator("input[type=file]").set_input_files([note])
+        await page.locator("#composer").fill("What does it say?")
+        await expect(page.get_by_role("button", name="Send", exact=True)).to_be_enabled()  # with the file uploaded
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#composer")).to_have_value("")
+    await expect(page.locator("#composer")).to_have_value("What does it say?")
+    await expect(page.locator(".composer .chip")).to_contain_text("note.md")
+    await page.locator("#composer").press("Enter")
+    await expect(page.locator(".answer .prose")).to_have_text("Answer 1 [1].")
+    await page.reload()
+    await expect(page.locator(".question")).to_have_count(1)
+    assert len(office.served.upstream.received) == 1
+
+
+async def test_a_question_whose_answer_was_lost_is_another_when_it_is_changed(office: Office) -> None:
+    page = await office.open("/")
+    async with answers_lost(page):
+        await page.locator("#composer").fill("Tell me something")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#composer")).to_have_value("")
+    await page.locator("#composer").fill("Tell me something else")
+    await page.locator("#composer").press("Enter")
+    await expect(page.locator(".question .said")).to_have_text(["Tell me something else"])
+    await expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()
+    await expect(page.locator(".answer .prose")).to_contain_text("Answer")
+    assert len(office.served.upstream.received) == 2
+
+
+async def test_an_edited_question_whose_answer_was_lost_stays_an_edit(office: Office) -> None:
+    page = await office.open("/")
+    await office.ask("Tell me something")
+    async with answers_lost(page):
+        await page.locator(".question").hover()
+        await page.get_by_role("button", name="Edit", exact=True).click()
+        await page.get_by_label("Edit your message").fill("Tell me something else")
+        await page.get_by_role("button", name="Ask again").click()
+        await expect(page.locator(".question .said")).to_have_text(["Tell me something else"])
+    await expect(page.locator("#composer")).to_have_value("Tell me something else")
+    await page.locator("#composer").press("Enter")
+    await expect(page.locator(".question .versions")).to_contain_text("2/2")
+    await expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()
+    await expect(page.locator(".question .said")).to_have_text(["Tell me something else"])
+    assert len(office.served.upstream.received) == 2
 
 
 async def test_the_console_shows_every_page_without_a_complaint(office: Office) -> None:

@@ -21,6 +21,7 @@ from frontdesk.testing.desk import ServedDesk, served_desk
 from frontdesk.testing.serve import serve
 from frontdesk.testing.upstream import Received, Reply
 from tests.browser.conftest import PATIENCE
+from tests.browser.lost import answers_lost
 from tests.channels.widget_words import SECRET, word
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -438,6 +439,20 @@ async def test_offline_is_said_calmly_and_what_was_written_is_sent_afterwards(sh
     await answered(panel, 2)
     await expect(panel.locator(".line")).to_have_text("")
     await expect(panel.locator(".said")).to_have_text(["First", "Second"])
+
+
+@pytest.mark.proves("promise-10")
+async def test_a_question_whose_answer_was_lost_is_asked_once(shop: Shop) -> None:
+    page, panel = await shop.opened()
+    field = panel.get_by_label("Your message")
+    async with answers_lost(page):
+        await say(panel, "First")
+        await expect(field).to_have_value("")
+    await expect(field).to_have_value("First")
+    await field.press("Enter")
+    await answered(panel)
+    await expect(panel.locator(".said")).to_have_text(["First"])
+    assert len(shop.served.upstream.received) == 1
 
 
 async def test_what_was_said_stays_while_the_desk_cannot_tell_of_it(shop: Shop) -> None:

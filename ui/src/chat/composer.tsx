@@ -2,9 +2,9 @@ import { useEffect, useRef, useState, type DragEvent, type KeyboardEvent } from 
 import { call, Trouble, troubleOf } from "../shared/api";
 import type { FileFact } from "../shared/contract";
 import { TroubleNote } from "../shared/parts";
+import { useDraft, withFiles, type Sent } from "./draft";
 import { Icon, IconButton } from "./icons";
 import { words } from "./strings";
-import { draftKey } from "./use-talk";
 
 const ACCEPTED = "image/png,image/jpeg,image/webp,image/gif,.pdf,.docx,.md,.txt,.html";
 
@@ -17,7 +17,8 @@ type Props = {
   isRunning: boolean;
   isNarrow: boolean;
   maxBytes: number;
-  onSend: (text: string, files: FileFact[]) => void;
+  /** `again` tells that this was sent before, and has not been changed since. */
+  onSend: (text: string, files: FileFact[], again: Sent | null) => void;
   onStop: () => void;
   onTyped: () => void;
   onEditLast: () => void;
@@ -25,7 +26,7 @@ type Props = {
 
 /** The field that is always at hand. Stop stands where Send was. */
 export function Composer({ conversationId, holder, isRunning, isNarrow, maxBytes, onSend, onStop, onTyped, onEditLast }: Props) {
-  const [text, setText] = useDraft(conversationId);
+  const [{ text, sent }, setText] = useDraft(conversationId);
   const [uploads, setUploads] = useState<Upload[]>([]);
   const [trouble, setTrouble] = useState<Trouble | null>(null);
   const [isOver, setOver] = useState(false);
@@ -43,6 +44,14 @@ export function Composer({ conversationId, holder, isRunning, isNarrow, maxBytes
     box.style.height = "auto";
     box.style.height = `${Math.min(box.scrollHeight, 240)}px`;
   }, [text]);
+
+  useEffect(() => {
+    const files = sent?.files ?? [];
+    setUploads((old) => [
+      ...files.filter((fact) => old.every((one) => one.fact?.id !== fact.id)).map((fact) => ({ key: (count.current += 1), name: fact.name, fact })),
+      ...old,
+    ]);
+  }, [sent]);
 
   const add = (files: Iterable<File>): void => {
     for (const file of files) {
@@ -66,7 +75,8 @@ export function Composer({ conversationId, holder, isRunning, isNarrow, maxBytes
   const isReady = text.trim() !== "" && uploads.every((one) => one.fact);
   const send = (): void => {
     if (!isReady || isRunning) return;
-    onSend(text.trim(), uploads.flatMap((one) => one.fact ?? []));
+    const files = uploads.flatMap((one) => one.fact ?? []);
+    onSend(text.trim(), files, withFiles(sent, files));
     setText("");
     setUploads([]);
     setTrouble(null);
@@ -165,22 +175,4 @@ export function Composer({ conversationId, holder, isRunning, isNarrow, maxBytes
       </div>
     </form>
   );
-}
-
-/** What is being written survives a reload, for each conversation by itself. */
-function useDraft(id: string | null): [string, (text: string) => void] {
-  const key = draftKey(id);
-  const [draft, setDraft] = useState(() => ({ key, text: sessionStorage.getItem(key) ?? "" }));
-  if (draft.key !== key) setDraft({ key, text: sessionStorage.getItem(key) ?? "" });
-  useEffect(() => {
-    const restore = (): void => setDraft({ key, text: sessionStorage.getItem(key) ?? "" });
-    window.addEventListener("frontdesk:draft", restore);
-    return () => window.removeEventListener("frontdesk:draft", restore);
-  }, [key]);
-  const write = (text: string): void => {
-    setDraft({ key, text });
-    if (text) sessionStorage.setItem(key, text);
-    else sessionStorage.removeItem(key);
-  };
-  return [draft.key === key ? draft.text : "", write];
 }

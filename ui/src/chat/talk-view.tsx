@@ -140,9 +140,9 @@ export function TalkView({ desk, me, id, isNarrow, onMenu, onListChange }: Props
             isRunning={talk.turn !== null}
             isNarrow={isNarrow}
             maxBytes={desk.max_upload_bytes}
-            onSend={(text, files) => {
+            onSend={(text, files, again) => {
               end.stick();
-              talk.send(text, files);
+              talk.send(text, files, again);
             }}
             onStop={talk.stop}
             onTyped={typed}

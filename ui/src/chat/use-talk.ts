@@ -5,8 +5,10 @@ import { messageOf } from "../shared/message";
 import { branch, leaf } from "../shared/tree";
 import { ask, resume, type Question } from "../stream/follow";
 import { advance, newTurn, replyOf, type Turn } from "../stream/turn";
+import { restoreDraft, type Sent } from "./draft";
 
-type Live = { question: Message | null; turn: Turn; since: string };
+/** `sent` and `head` are of a question that is asked here: what goes back to the field, and what was shown before it. */
+type Live = { question: Message | null; turn: Turn; since: string; sent?: Sent; head?: string | null };
 
 export type Talk = {
   id: string | null;
@@ -25,7 +27,8 @@ export type Talk = {
   earlier: () => void;
   /** Look whether something has changed, without a word if that fails. */
   refresh: () => void;
-  send: (text: string, files: FileFact[]) => void;
+  /** Ask; with `again` what was asked before is asked once more, as the same question. */
+  send: (text: string, files: FileFact[], again?: Sent | null) => void;
   edit: (message: Message, text: string) => void;
   regenerate: (question: Message) => void;
   stop: () => void;
@@ -105,7 +108,10 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
         setTrouble(troubleOf(reason));
         setLive(null);
         if (turn.turnId) setRound((count) => count + 1);
-        else if (begin.question) restoreDraft(current.current, begin.question.text);
+        else if (begin.sent) {
+          if (begin.question) restoreDraft(current.current, begin.sent);
+          setHeadId(begin.head ?? null);
+        }
       } finally {
         if (!abort.signal.aborted) {
           setCut(false);
@@ -186,25 +192,25 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
   const isHeld = facts.holder !== null;
   const path = useMemo(() => pathOf(messages, headId, live, isHeld), [messages, headId, live, isHeld]);
 
-  const start = (question: Question, shown: Message | null, base: string | null): void => {
+  const start = (sent: Sent, shown: Message | null, base: string | null): void => {
     setHeadId(base);
-    const body = { ...question, ...(id ? { conversation_id: id } : {}) };
-    const turn = newTurn({ conversationId: id ?? "", messageId: shown?.id ?? base ?? "", replyId: LOCAL_REPLY });
-    void follow({ question: shown, turn: { ...turn, turnId: "" }, since: new Date().toISOString() }, asking(body, turn));
+    const body = { ...sent.question, ...(id ? { conversation_id: id } : {}) };
+    const turn = newTurn({ messageId: shown?.id ?? base ?? "", replyId: LOCAL_REPLY });
+    const since = new Date().toISOString();
+    void follow({ question: shown, turn, since, sent, head: headId }, asking(body, sent.key, { ...turn, conversationId: id ?? "" }));
   };
 
-  const send = (text: string, files: FileFact[]): void => {
-    const parent = path.at(-1)?.id ?? null;
-    // No parent is named: what somebody of the team has said meanwhile comes before it, though it is not seen here yet.
-    start({ text, file_ids: files.map((file) => file.id) }, asQuestion(text, parent, files), parent);
+  const put = (sent: Sent): void => {
+    const { text = "", parent_id: named, at_start: isFirst } = sent.question;
+    const parent = isFirst ? null : (named ?? path.at(-1)?.id ?? null);
+    start(sent, asQuestion(text, parent, sent.files), parent);
   };
 
-  const edit = (message: Message, text: string): void => {
-    const question: Question = { text, file_ids: message.files.map((file) => file.id) };
-    if (message.parent_id) question.parent_id = message.parent_id;
-    else question.at_start = true;
-    start(question, asQuestion(text, message.parent_id, message.files), message.parent_id);
-  };
+  /** No parent is named: what somebody of the team has said meanwhile comes before it, though it is not seen here yet. */
+  const send: Talk["send"] = (text, files, again) => put(again ?? fresh({ text }, files));
+
+  const edit = (message: Message, text: string): void =>
+    put(fresh({ text, ...(message.parent_id ? { parent_id: message.parent_id } : { at_start: true }) }, message.files));
 
   const choose = (message: Message): void => {
     const end = leaf(messages, message.id);
@@ -237,7 +243,7 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
     refresh,
     send,
     edit,
-    regenerate: (question) => start({ regenerate: question.id }, null, question.id),
+    regenerate: (question) => start(fresh({ regenerate: question.id }), null, question.id),
     stop,
     choose,
     change: (messageId, values) =>
@@ -250,10 +256,10 @@ export function useTalk(wanted: string | null, onBegun: (id: string) => void): T
     reload: () => setRound((count) => count + 1),
   };
 
-  function asking(body: Question, first: Turn) {
+  function asking(body: Question, key: string, first: Turn) {
     return (onTurn: (turn: Turn) => void, signal: AbortSignal): Promise<void> => {
       let turn = first;
-      return ask(body, {
+      return ask(body, key, {
         onEvent: (seq, event) => onTurn((turn = advance(turn, seq, event))),
         onCut: setCut,
         signal,
@@ -311,11 +317,8 @@ function settle(messages: Message[], question: Message | null, turn: Turn): Mess
 const asQuestion = (text: string, parent: string | null, files: FileFact[]): Message =>
   messageOf({ id: LOCAL_QUESTION, parent_id: parent, role: "user", text, files });
 
-export const draftKey = (id: string | null): string => `frontdesk.draft.${id ?? "new"}`;
-
-/** A question that nobody took goes back to be sent again, before what has been written since. */
-function restoreDraft(id: string | null, text: string): void {
-  const since = sessionStorage.getItem(draftKey(id));
-  sessionStorage.setItem(draftKey(id), since && since !== text ? `${text}\n\n${since}` : text);
-  window.dispatchEvent(new Event("frontdesk:draft"));
-}
+const fresh = (question: Question, files: FileFact[] = []): Sent => ({
+  key: crypto.randomUUID(),
+  question: files.length ? { ...question, file_ids: files.map((file) => file.id) } : question,
+  files,
+});

@@ -26,10 +26,10 @@ const isWorthRetrying = (trouble: Trouble): boolean => trouble.isOffline || trou
 
 /**
  * Ask, and follow the answer to its end. A cut line is picked up after the last event; a question whose answer never
- * began is sent again under the same key, which the desk takes as the same question.
+ * began is sent again under the same key, which the desk takes as the same question. Whoever asks it once more after
+ * this has thrown gives the key again: the desk may have taken the question before its answer was lost.
  */
-export async function ask(question: Question, follower: Follower): Promise<void> {
-  const key = crypto.randomUUID();
+export async function ask(question: Question, key: string, follower: Follower): Promise<void> {
   await run("", 0, follower, () =>
     request("/api/v1/chat", {
       method: "POST",

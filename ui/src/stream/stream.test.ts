@@ -111,6 +111,7 @@ describe("following", () => {
     let turn = newTurn();
     await ask(
       { text: "hello" },
+      "key_1",
       {
         onEvent: (seq, event) => {
           turn = advance(turn, seq, event);
@@ -143,8 +144,7 @@ describe("following", () => {
       new TypeError("network"),
       new Response(bodyOf(frame(1, started), frame(2, finished))),
     );
-    const keys = calls.map(([, init]) => new Headers(init.headers).get("Idempotency-Key"));
-    expect(keys[0]).toBe(keys[1]);
+    expect(calls.map(([, init]) => new Headers(init.headers).get("Idempotency-Key"))).toEqual(["key_1", "key_1"]);
     expect(turn.state).toBe("complete");
   });
 

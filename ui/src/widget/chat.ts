@@ -5,7 +5,7 @@ import { ask, resume } from "../stream/follow";
 import { listen, POLL, TYPING_LASTS, TYPING_PAUSE, type News } from "../stream/news";
 import { advance, newTurn, replyOf, type Turn } from "../stream/turn";
 
-type Follower = Parameters<typeof ask>[1];
+type Follower = Parameters<typeof resume>[2];
 
 const PAINT = 40; // milliseconds between two paintings of a growing answer: a frame that is hidden has no frames to count
 
@@ -22,6 +22,9 @@ export class Chat {
   /** What was said before `turn`: as the desk tells it, and earlier turns of this page that it could not tell of yet. */
   private said: Message[] = [];
   private question: Message | null = null;
+  /** The key of the question that was asked last. It goes with `unsent` too: the desk may have taken that. */
+  private key = "";
+  private unsent = "";
   private following: AbortController | null = null;
   private readonly listening = new AbortController();
   private isStopWanted = false;
@@ -62,7 +65,9 @@ export class Chat {
     this.said = this.messages;
     this.question = messageOf({ id: "question", role: "user", text });
     const body = { text, ...(this.id ? { conversation_id: this.id } : {}) };
-    void this.follow(newTurn({ replyId: "reply" }), (follower) => ask(body, follower));
+    if (text !== this.unsent) this.key = crypto.randomUUID();
+    this.unsent = "";
+    void this.follow(newTurn({ replyId: "reply" }), (follower) => ask(body, this.key, follower));
   }
 
   stop(): void {
@@ -70,8 +75,9 @@ export class Chat {
     if (this.turn?.turnId) this.post(`/api/v1/turns/${this.turn.turnId}/stop`);
   }
 
-  /** Tell the team that the visitor types, now and then. */
+  /** What is written changes: it is another question now. Tell the team that the visitor types, now and then. */
   typing(): void {
+    this.unsent = "";
     const now = Date.now();
     if (!this.id || now - this.typed < TYPING_PAUSE) return;
     this.typed = now;
@@ -146,12 +152,14 @@ export class Chat {
     this.hear();
   }
 
-  /** A question that never reached the desk goes back to where it was written. */
+  /** A question of which nobody knows whether the desk took it goes back to where it was written. */
   private failed(turn: Turn, trouble: Trouble): void {
     this.trouble = trouble;
     if (turn.turnId) return;
     this.turn = null;
-    if (this.question) this.onUnsent(this.question.text);
+    if (!this.question) return;
+    this.unsent = this.question.text;
+    this.onUnsent(this.unsent);
   }
 
   /** Follow what happens in the conversation, and look by the clock as well: news may be lost. */
