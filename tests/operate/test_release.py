@@ -287,6 +287,17 @@ def test_an_image_can_be_named_by_digest(cluster: Path) -> None:
     assert Releases(cluster / "home").get(1).content.images["web"].endswith(f"@{digest}")
 
 
+@pytest.mark.parametrize("words", [(), ("--image", f"web-gpu=sha256:{'b' * 64}")])
+def test_the_images_of_a_release_are_those_of_its_files(words: tuple[str, ...], cluster: Path) -> None:
+    file = cluster / "home" / "system.yaml"
+    file.write_text(SYSTEM.replace("port: 8000", "port: 8000, resources: {gpu: 1}"))
+    assert run(["release", "roll", "--kubernetes", *words]) == 0
+    release = Releases(cluster / "home").get(1)
+    folder = cluster / "home" / "releases" / "0001" / "kubernetes-development"
+    assert release.content.images["web"] == (f"ai/web@{words[1].partition('=')[2]}" if words else "ai/web:1-gpu")
+    assert f"image: {release.content.images['web']}\n" in (folder / "30-services" / "web.yaml").read_text()
+
+
 def test_without_kubectl_nothing_happens_and_its_place_is_told(
     cluster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -385,13 +385,14 @@ def _rendered(
 ) -> "Release":
     """The release that the system file describes, with its files beside it."""
     from frontdesk.operate.release.record import Content
+    from frontdesk.render.kubernetes.workloads import image_of
 
     plan = _plan(place, environment, images, tag)
     content = Content(
         text=plan.system_file,
         file=str(place.file) if place.file else None,
         version=plan.release,
-        images={running.name: running.image for running in plan.services},
+        images={running.name: image_of(plan, running) for running in plan.services},
     )
     made = releases.keep(content)
     _write(plan, _folder(releases, made, environment))

@@ -4,6 +4,7 @@ from frontdesk.operate.checklist import release
 from frontdesk.operate.checklist.item import Items, Verdict, at_an_address, by_a_person, failed, manual, passed, unless
 from frontdesk.operate.checklist.sight import Sight
 from frontdesk.operate.diagnosis.cases.serving import asked
+from frontdesk.render.kubernetes.workloads import image_of
 from frontdesk.system.alerts import AlertsOptions
 from frontdesk.system.backup import BackupOptions
 from frontdesk.system.layout.proofs.capacity import capacity
@@ -48,10 +49,10 @@ def certificates(sight: Sight) -> Verdict:
 def images(sight: Sight) -> Verdict:
     if not sight.plan.services:
         return manual("No services are described, so there are no images. Is the version that should run installed?")
-    needed = {each.service.image or each.name for each in sight.plan.services if each.service.built}
-    loose = sorted(needed - sight.plan.deployment.images.digests.keys())
+    needed = {image_of(sight.plan, each) for each in sight.plan.services if each.service.built}
+    loose = sorted(image.rpartition("/")[2] for image in needed if "@" not in image)
     if loose:
-        return manual(f"No digest is known of {', '.join(loose)}. Are they pushed as {sight.plan.release}?")
+        return manual(f"No digest is known of {', '.join(loose)}. Are they pushed?")
     return passed("Every image is named by its digest")
 
 

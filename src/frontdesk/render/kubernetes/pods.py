@@ -142,8 +142,17 @@ def _toleration(taint: str) -> Object:
 
 
 def image(plan: Plan, name: str, *, gpu: bool = False) -> Value:
-    """One of our images: by digest where one is known, else by tag; with a GPU the tag ends in `-gpu`."""
+    """One of our images, as `full_name` names it; of a chart, as its values do."""
+    variant = "-gpu" if gpu else ""
+    return Value(
+        content=full_name(plan, name, gpu=gpu),
+        said={},
+        template=f'include "frontdesk.image" (list $ "{name}" "{variant}")',
+    )
+
+
+def full_name(plan: Plan, name: str, *, gpu: bool = False) -> str:
+    """An image's full name: by digest where one is known, else by tag; with a GPU the tag ends in `-gpu`."""
     images, variant = plan.deployment.images, "-gpu" if gpu else ""
     where, digest = f"{images.registry or plan.name}/{name}", images.digests.get(f"{name}{variant}")
-    content = f"{where}@{digest}" if digest else f"{where}:{plan.release}{variant}"
-    return Value(content=content, said={}, template=f'include "frontdesk.image" (list $ "{name}" "{variant}")')
+    return f"{where}@{digest}" if digest else f"{where}:{plan.release}{variant}"

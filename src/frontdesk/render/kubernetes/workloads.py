@@ -7,7 +7,7 @@ from frontdesk.render.kubernetes import config, secrets
 from frontdesk.render.kubernetes.cards import Cards, cards_of
 from frontdesk.render.kubernetes.namespace import amount
 from frontdesk.render.kubernetes.naming import config_name, head, secret_name, selector
-from frontdesk.render.kubernetes.pods import Identity, container_security, image, places, pod, scratch
+from frontdesk.render.kubernetes.pods import Identity, container_security, full_name, image, places, pod, scratch
 from frontdesk.render.kubernetes.values import Object, Value, reference, value
 from frontdesk.system.home import CONTAINER_HOME
 from frontdesk.system.layout.plan import USER, Plan, Running
@@ -159,8 +159,12 @@ def _container(plan: Plan, running: Running) -> Object:
 
 
 def _image(plan: Plan, running: Running) -> Value:
-    """With CUDA's libraries where it has a card."""
     return image(plan, running.service.image or running.name, gpu=bool(cards_of(plan, running).count))
+
+
+def image_of(plan: Plan, running: Running) -> str:
+    """The full name of a service's image: the one with CUDA's libraries where it has a card."""
+    return full_name(plan, running.service.image or running.name, gpu=bool(cards_of(plan, running).count))
 
 
 def mounts() -> list[Object]:
