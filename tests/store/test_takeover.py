@@ -8,11 +8,14 @@ from frontdesk.errors import Conflict, NotFound, NotHolder
 from frontdesk.events import Inbound
 from frontdesk.messages import Person, Role
 from frontdesk.outgoing import Reply, Rhythm
+from frontdesk.store.audit import Audit
 from frontdesk.store.conversations import Conversations, Message
 from frontdesk.store.database import Database
 from frontdesk.store.inbox import Inbox
+from frontdesk.store.links import Links
 from frontdesk.store.outbox import NewLetter, Outbox, put
 from frontdesk.store.people import People
+from frontdesk.store.places import Places
 from frontdesk.store.surveys import Surveys
 from frontdesk.store.takeover import Takeover
 from frontdesk.store.turns import Turns
@@ -307,6 +310,42 @@ async def test_where_a_program_reads_nobody_takes_over(floor: Floor) -> None:
     with pytest.raises(Conflict):
         await floor.takeover.take(conversation, floor.olga)
     assert (await floor.conversations.get(conversation, None)).held_by is None
+
+
+async def test_nobody_speaks_where_no_word_would_arrive(
+    floor: Floor, database: Database, clock: FakeClock, ids: CountingIds
+) -> None:
+    places = Places(database, clock, ids)
+    conversation = await floor.says("One")
+    await floor.takeover.take(conversation, floor.olga)
+    clock.advance(1)
+    await places.shut("chat", "12", floor.ada.id)
+    with pytest.raises(Conflict, match="takes nothing"):
+        await floor.takeover.reply(conversation, floor.olga, "Into the void")
+    await places.reopen("chat", "12")
+    await floor.takeover.reply(conversation, floor.olga, "Welcome back")
+    await places.shut("chat", "12", floor.ada.id)
+    await floor.says("I am back")
+    await floor.takeover.reply(conversation, floor.olga, "So I see")
+    await floor.takeover.hand_back(conversation, floor.olga)
+
+    await places.begin_anew("chat", "12", floor.ada.id, "Ada")
+    with pytest.raises(Conflict, match="goes on in another conversation"):
+        await floor.takeover.take(conversation, floor.olga)
+    assert (await floor.conversations.get(conversation, None)).held_by is None
+    assert "Into the void" not in "".join(await floor.told(conversation))
+
+
+async def test_who_parts_with_a_channel_is_not_spoken_to_there_any_more(
+    floor: Floor, database: Database, clock: FakeClock, ids: CountingIds
+) -> None:
+    await People(database, clock, ids).link(floor.ada.id, "chat", "12")
+    conversation = await floor.says("One")
+    await floor.takeover.take(conversation, floor.olga)
+    await Links(database, clock, ids, Audit(database, clock, b"key")).remove(floor.ada.id, "chat")
+    with pytest.raises(Conflict, match="goes on in another conversation"):
+        await floor.takeover.reply(conversation, floor.olga, "Into the void")
+    await floor.takeover.hand_back(conversation, floor.olga, close=True)
 
 
 async def _glances(floor: Floor, taking: "asyncio.Task[object]", most: int) -> None:

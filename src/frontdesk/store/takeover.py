@@ -27,6 +27,7 @@ from frontdesk.store.database import Database
 from frontdesk.store.inbox import set_aside
 from frontdesk.store.outbox import NewLetter, outbox, put
 from frontdesk.store.people import people
+from frontdesk.store.places import shut_places
 from frontdesk.store.surveys import SCORES, ask
 from frontdesk.store.turns import TICK, turns
 from frontdesk.telemetry import metrics
@@ -77,7 +78,7 @@ class Takeover:
 
         Returns when the takeover is made: nothing that the desk wrote can reach the person any more. A letter that is
         on its way at this moment is waited for, at most until its lease ends; then it counts as `unknown`.
-        Raises `NotFound`; `Conflict` when a colleague took it meanwhile, or where no person can answer.
+        Raises `NotFound`; `Conflict` when a colleague took it meanwhile, or where no person's answer would arrive.
         """
         before = await self._commit(conversation_id, lambda act: self._wish(act, operator))
         while (done := await self._commit(conversation_id, lambda act: _join(act, operator, before))) is None:
@@ -89,7 +90,8 @@ class Takeover:
 
         A takeover that a crash has left half made is made first.
 
-        Raises `NotFound`, `NotHolder`; `Conflict` when the key came with another text before.
+        Raises `NotFound`, `NotHolder`; `Conflict` when the key came with another text before, or when no word arrives
+        there any more.
         """
         message_id = self._ids.new("msg") if key is None else _message_id(conversation_id, operator.id, key)
 
@@ -150,6 +152,7 @@ class Takeover:
             return None
         if channel not in self._pages and channel not in self._outlets:
             raise Conflict("A program reads this conversation, so nobody can answer in it", where=act.conversation.id)
+        act.check_place()
         act.head_id = await set_aside(act.connection, act.conversation, "held", act.now)
         unanswered = await _unanswered(act)
         since = act.conversation.waiting_since or (None if unanswered is None else unanswered.created_at)
@@ -185,6 +188,34 @@ class Act:
         self._ids = ids
         self._outlet = outlets.get(conversation.channel)
         self._letters: list[str] = []
+
+    def check_place(self) -> None:
+        """Raise `Conflict` where letters bring what is said, and the chat leads to this conversation no more."""
+        if self._outlet is not None and not self.conversation.place:
+            raise Conflict(
+                "This chat goes on in another conversation, so nothing that is said here arrives",
+                where=self.conversation.id,
+                hint="Open the person's newest conversation.",
+            )
+
+    async def check_open(self) -> None:
+        """Raise `Conflict` where what is said would not arrive: see `check_place`, or the chat is shut."""
+        self.check_place()
+        chat = (self.conversation.place or "").partition("/")[0]
+        spoke = sa.exists().where(  # who has written since has opened it again
+            messages.c.conversation_id == self.conversation.id,
+            messages.c.role == "user",
+            messages.c.created_at > shut_places.c.since,
+        )
+        query = sa.select(shut_places.c.place).where(
+            shut_places.c.channel == self.conversation.channel, shut_places.c.place == chat, ~spoke
+        )
+        if self._outlet is not None and (await self.connection.execute(query)).first() is not None:
+            raise Conflict(
+                "This chat takes nothing from the desk any more: the bot was blocked, or thrown out",
+                where=self.conversation.id,
+                hint="Reach the person in another way, or wait until they write again.",
+            )
 
     async def say(
         self,
@@ -325,6 +356,7 @@ async def _reply(act: Act, operator: Person, text: str, message_id: str) -> Done
     _holds(act.conversation, operator)
     if act.conversation.held_at is None:
         return None
+    await act.check_open()
     await act.silence()
     asked = await _unanswered(act)
     await act.say(text, operator, message_id=message_id, reply_to=None if asked is None else asked.external_id)
