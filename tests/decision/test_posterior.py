@@ -1,6 +1,9 @@
 """What a policy believes of outcomes, and draws from it."""
 
 import hashlib
+import os
+import subprocess
+import sys
 
 import msgspec
 import numpy as np
@@ -74,6 +77,31 @@ def test_outcomes_in_portions_teach_what_they_teach_at_once() -> None:
         portions = learn(portions, X[start : start + 150], Y[start : start + 150])
     assert np.allclose(mean_of(portions), mean_of(at_once))
     assert portions.noise == pytest.approx(at_once.noise)
+
+
+BELIEF = """
+import numpy as np
+from frontdesk.decision.posterior import learn, prior
+from frontdesk.engagement import Genes
+
+chance = np.random.default_rng(3)
+x, y = chance.normal(size=(6000, len(prior(Genes()).mean))), chance.normal(size=6000)
+found = learn(prior(Genes()), x, y, chance.random(6000))
+print(repr((found.mean, found.precision, found.noise)))
+"""
+
+
+def test_what_is_learned_is_the_same_to_the_last_bit_however_many_threads_the_library_may_use() -> None:
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", BELIEF],
+            env=os.environ | {"OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2")
+    ]
+    assert told[0] == told[1] != b""
 
 
 def test_no_outcomes_change_nothing() -> None:

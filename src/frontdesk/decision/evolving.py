@@ -27,7 +27,7 @@ log = structlog.get_logger("frontdesk.decision")
 
 STRATEGY = "engagement"  # the one kind of strategy that evolves here, as metrics call it
 LOOK_BACK = timedelta(days=90)
-MOST = 12_000  # decisions of the log, the latest ones: bounds a step to about a minute
+MOST = 12_000  # decisions of the log, the latest ones: bounds a step to some ten seconds
 MOVES = 5  # tries to move the pointer while learning moves it too
 
 

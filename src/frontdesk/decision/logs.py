@@ -53,9 +53,10 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
 
     def where(self, which: Bools | Places) -> "Log":
         """The decisions for which `which` is true, or those at its places."""
+        places: list[int] = np.arange(len(self))[which].tolist()
         return msgspec.structs.replace(
             self,
-            ids=tuple(str(each) for each in np.array(self.ids, dtype=object)[which]),
+            ids=tuple([self.ids[place] for place in places]),
             **{name: getattr(self, name)[which] for name in _ARRAYS},
         )
 

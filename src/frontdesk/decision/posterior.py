@@ -10,6 +10,7 @@ logistic one it is exact, so that a replay crosses the tolerance where the decis
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ NOISE = 0.05  # variance of one outcome before any was seen: rewards of 0 to 1, 
 NOISE_OUTCOMES = 100.0  # how many outcomes that guess is worth
 HARM_NOISE = 0.01
 HARM_SCALE = 0.01  # standard deviation of a weight
+TOGETHER = 256  # outcomes that are summed up at a time: so few that the library starts no threads, which take several
+# hundred times as long as the sums where other work keeps the processor busy, and add up in an order of their own
 
 
 def prior(genes: Genes) -> Posterior:
@@ -76,10 +79,11 @@ def learn(
         pull = forgetting * (precision @ before) + (1 - forgetting) * (start @ np.array(posterior.prior_mean))
         precision, before = faded, np.linalg.solve(faded, pull)
     heavy = x * count[:, None]
-    after_precision = precision + heavy.T @ x
-    after = np.linalg.solve(after_precision, precision @ before + heavy.T @ y)
+    after_precision = precision + _summed(heavy, x)
+    after = np.linalg.solve(after_precision, precision @ before + _summed(heavy, y))
     worth = NOISE_OUTCOMES + forgetting * posterior.n
-    surprise = float(np.sum(count * (y - x @ before) * (y - x @ after)))  # the increment of the inverse gamma's scale
+    expected, found = (np.einsum("nd,d->n", x, mean) for mean in (before, after))
+    surprise = float(np.sum(count * (y - expected) * (y - found)))  # the increment of the inverse gamma's scale
     seen = float(np.sum(count))
     return Posterior(
         mean=tuple(after.tolist()),
@@ -127,11 +131,8 @@ def draws(posterior: Posterior, seed: int, count: int) -> Floats:
     each other, and the others opposite to them (orthogonal Monte Carlo, Yu et al. 2016). Shares of so few are nearer to
     the truth than those of twice as many independent ones. Nothing here leaves the order of operations to a library.
     """
-    size = len(posterior.mean)
-    sets = -(-count // (2 * size))
-    right = [_at_right_angles(each) for each in _normals(seed, size, sets)]
-    z = np.concatenate([column for each in right for column in (each, -each)], axis=1)[:, :count]
-    return quantised_weights(mean_of(posterior)[:, None] + _scaled(posterior, z))
+    z = _directions(seed, len(posterior.mean), count)
+    return quantised_weights(mean_of(posterior)[:, None] + _scaled(posterior, z.copy()))
 
 
 def deviations(posterior: Posterior) -> Floats:
@@ -140,8 +141,24 @@ def deviations(posterior: Posterior) -> Floats:
     return np.round(_scaled(posterior, np.eye(len(posterior.mean))) / DEVIATION_STEP) * DEVIATION_STEP
 
 
+def _summed(x: Floats, y: Floats) -> Floats:
+    """The products of the rows of `x` [N, D] and `y` [N] or [N, E], summed up: [D] or [D, E]."""
+    total = np.zeros((x.shape[1], *y.shape[1:]))
+    for begin in range(0, len(x), TOGETHER):
+        total += x[begin : begin + TOGETHER].T @ y[begin : begin + TOGETHER]
+    return total
+
+
+@lru_cache(maxsize=4)  # strategies that are tried beside each other draw by one seed
+def _directions(seed: int, size: int, count: int) -> Floats:
+    """Standard normal columns [size, count], which nobody may change."""
+    sets = -(-count // (2 * size))
+    right = [_at_right_angles(each) for each in _normals(seed, size, sets)]
+    return np.concatenate([column for each in right for column in (each, -each)], axis=1)[:, :count]
+
+
 def _scaled(posterior: Posterior, z: Floats) -> Floats:
-    """What standard normal columns `z` [D, N] become under the covariance."""
+    """What standard normal columns `z` [D, N], which are used up, become under the covariance."""
     size = len(z)
     factor = _cholesky(np.array(posterior.precision).reshape(size, size))
     for row in range(size - 1, -1, -1):  # back substitution: z becomes L⁻ᵀ z

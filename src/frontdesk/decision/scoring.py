@@ -6,7 +6,7 @@ number made of the decision's seed. Confidence needs no draws: an uplift is norm
 exact (see `features`), so a decision can be made again bit for bit.
 """
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import msgspec
 import numpy as np
@@ -74,7 +74,10 @@ class Scorer:
         self._means = folded(self.weights[:, None], arms)[:, :, 0].T  # [W, A]
         self._harms = folded(self.harm[:, None], arms)[:, :, 0].T
         self._gains = _gains(folded(_draws(policy), arms))  # [A, W, CHOOSING]
-        self._lengths = _deviations(policy) / LENGTH_STEP
+
+    @cached_property
+    def _lengths(self) -> Floats:
+        return _deviations(self.policy) / LENGTH_STEP  # for confidence alone, which not everybody asks for
 
     def risks(self, numbers: Floats) -> Floats:
         """The predicted probability of harm of each arm for customers with `numbers` [B, C]: [B, A]."""
