@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from frontdesk.errors import BadSetting, BadSystemFile, PortInUse
-from frontdesk.operate.errors import RoleNotBuilt, UnknownService
+from frontdesk.operate.errors import PortMoved, RoleNotBuilt, UnknownService
 from frontdesk.operate.ports import free_port, listen
 from frontdesk.operate.running.assembly import Circumstances, Sockets, units
 from frontdesk.operate.running.layout import Layout, Wish, clashes, described, plain, service_of
@@ -109,6 +109,50 @@ def test_replicas_share_a_port_and_have_names_of_their_own(tmp_path: Path) -> No
     assert made["web"].command == ("frontdesk", "up", "--service", "web")
     assert [name for name, unit in made.items() if unit.greets] == ["web"]
     assert made["worker"].grace == 30
+
+
+def test_a_port_goes_from_one_service_to_another_in_two_rolls_and_not_in_one(tmp_path: Path) -> None:
+    first, second = free_port(), free_port()
+    text = "services:\n  a: {{role: web, port: {}}}\n  b: {{role: web, port: {}}}\n"
+    now, swapped, apart = (
+        described(system(tmp_path, text.format(*ports)), Wish())
+        for ports in ((first, second), (second, first), (0, first))
+    )
+    with ExitStack() as stack:
+        sockets = Sockets("127.0.0.1", stack)
+        sockets.take(now)
+        before = dict(sockets.held)
+        with pytest.raises(PortInUse) as caught:
+            sockets.take(swapped)
+        told = {(problem.what, problem.code) for problem in caught.value.problems}
+        assert told == {
+            (f"Port {first} would go from a to b", "port_moved"),
+            (f"Port {second} would go from b to a", "port_moved"),
+        }
+        assert all("Roll twice" in problem.hint for problem in caught.value.problems)
+        assert sockets.held == before
+        with pytest.raises(PortMoved, match=f"Port {first} would go from a to b"):
+            sockets.take(apart)
+        assert sockets.held == before
+        for ports in ((0, second), (0, first)):
+            layout = described(system(tmp_path, text.format(*ports)), Wish())
+            sockets.take(layout)
+            sockets.let_go(layout)
+        assert sockets.held["b", "desk 0", first].getsockname()[1] == first
+
+
+def test_ports_of_metrics_move_on_when_a_service_joins(tmp_path: Path) -> None:
+    text = "services:\n  z: {role: worker, metrics_port: 9100}\n".replace("9100", str(free_port()))
+    joined = text.replace("services:\n", text.replace("z:", "a:"))
+    now, then = (described(system(tmp_path, each), Wish()) for each in (text, joined))
+    assert (port := now.services[0].metrics_port)
+    with ExitStack() as stack:
+        sockets = Sockets("127.0.0.1", stack)
+        sockets.take(now)
+        sockets.take(then)
+        sockets.let_go(then)
+        assert {(service, number) for service, _, number in sockets.held} == {("a", port), ("z", port + 1)}
+        assert sockets.held["a", "metrics 0", port].getsockname()[1] == port  # it listens on
 
 
 def test_pages_and_tools_get_no_secret_but_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,16 @@ class OrderFailed(FrontdeskError):
     status = 500
 
 
+class PortMoved(Conflict):
+    """A release would give one service a port on which another one still answers."""
+
+    code = "port_moved"
+    default_hint = (
+        "Roll twice: first a release in which nobody has that port, then this one. "
+        "Or begin anew: frontdesk down, then frontdesk up --processes."
+    )
+
+
 class ReleaseRefused(FrontdeskError):
     """A release did worse than the one before it, which is back."""
 

@@ -2,13 +2,14 @@
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from frontdesk.errors import FrontdeskError, PortInUse
 from frontdesk.gate.options import GateOptions
+from frontdesk.operate.errors import PortMoved
 from frontdesk.operate.ports import address_of, listen
 from frontdesk.operate.running.layout import DESK_ROLES, WITHOUT_SECRETS, Layout, Local, clashes
 from frontdesk.operate.running.unit import LISTENERS, PANEL, Unit
@@ -18,6 +19,8 @@ from frontdesk.system.section import bindings
 from frontdesk.system.system import System
 
 OURS = (LISTENERS, PANEL, "FRONTDESK_SYSTEM", "FRONTDESK_HOME", "FRONTDESK_PORT_OFFSET")
+METRICS = "metrics"
+Key = tuple[str, str, int]  # a service, what it does at a port, and the port
 LOOPBACK = "127.0.0.1/32,::1/128"
 
 
@@ -27,34 +30,41 @@ class Sockets:
 
     host: str
     stack: ExitStack
-    held: dict[tuple[str, str, int], socket.socket] = field(default_factory=dict[tuple[str, str, int], socket.socket])
+    held: dict[Key, socket.socket] = field(default_factory=dict[Key, socket.socket])
 
     def take(self, layout: Layout) -> None:
-        """Listen on every port of the layout. Raises all clashes together, and then holds none of the new ones."""
+        """Listen on every port of the layout. Raises all clashes together, and then holds none of the new ones.
+
+        What another service still listens on is refused: both would take what arrives while one replaces the other. Of
+        metrics a moment of that harms nobody, and their ports move by themselves when a service joins.
+        """
         clashing = clashes(layout)
         hint = "Let each have a port of its own, below 65536."
         problems: list[FrontdeskError] = [PortInUse(words, where="services", hint=hint) for words in clashing.values()]
-        taken: list[tuple[str, str, int]] = []
-        for service in layout.services:
-            for key in _wanted(service):
-                if key in self.held or key[2] in clashing:
-                    continue
-                try:
-                    self.held[key] = self.stack.enter_context(listen(self.host, key[2]))
-                    taken.append(key)
-                except PortInUse as error:
-                    hint = "`--offset 100` adds 100 to every port; or stop the other program."
-                    problems.append(PortInUse(error.what, where=f"{service.key}, {error.where}", hint=hint))
+        before, taken = dict(self.held), list[Key]()
+        for key in (key for service in layout.services for key in _wanted(service)):
+            if key in self.held or key[2] in clashing:
+                continue
+            try:
+                self.held[key] = _handed_on(key, before) or self.stack.enter_context(listen(self.host, key[2]))
+                taken.append(key)
+            except PortMoved as error:
+                problems.append(error)
+            except PortInUse as error:
+                hint = "`--offset 100` adds 100 to every port; or stop the other program."
+                problems.append(PortInUse(error.what, where=f"{key[0]}, {error.where}", hint=hint))
         if problems:
-            for key in taken:
-                self.held.pop(key).close()
+            self._drop(taken)
             raise together_of_ports(problems)
 
     def let_go(self, layout: Layout) -> None:
         """Listen no more on ports that the layout does not have: nobody would answer there."""
         wanted = {key for service in layout.services for key in _wanted(service)}
-        for key in [key for key in self.held if key not in wanted]:
-            self.held.pop(key).close()
+        self._drop([key for key in self.held if key not in wanted])
+
+    def _drop(self, keys: Iterable[Key]) -> None:
+        for listener in {self.held.pop(key) for key in keys} - set(self.held.values()):
+            listener.close()
 
     def of(self, service: Local, number: int) -> dict[str, Sequence[socket.socket]]:
         """Those that a service's process with this number is handed."""
@@ -63,7 +73,7 @@ class Sockets:
         }
         metrics = service.metrics_port_of(number)
         if metrics is not None:
-            found["metrics"] = [self.held[service.key, f"metrics {number}", metrics]]
+            found["metrics"] = [self.held[service.key, f"{METRICS} {number}", metrics]]
         if service.example_port is not None and number == 0:
             found["example"] = [self.held[service.key, "example", service.example_port]]
         return found
@@ -133,12 +143,23 @@ def secret_variables(system: System) -> frozenset[str]:
     return frozenset(names | {f"{name}_FILE" for name in names})
 
 
-def _wanted(service: Local) -> list[tuple[str, str, int]]:
+def _handed_on(key: Key, held: Mapping[Key, socket.socket]) -> socket.socket | None:
+    """The socket of the service that has the port until now. Raises `PortMoved` unless both tell metrics there."""
+    service, use, port = key
+    for (holder, former, other), listener in held.items():
+        if other == port != 0:
+            if use.startswith(METRICS) and former.startswith(METRICS):
+                return listener
+            raise PortMoved(f"Port {port} would go from {holder} to {service}", where=f"services.{service}")
+    return None
+
+
+def _wanted(service: Local) -> list[Key]:
     found = [(service.key, f"desk {place}", port) for place, port in enumerate(service.ports)]
     for number in range(service.replicas):
         port = service.metrics_port_of(number)
         if port is not None:
-            found.append((service.key, f"metrics {number}", port))
+            found.append((service.key, f"{METRICS} {number}", port))
     if service.example_port is not None:
         found.append((service.key, "example", service.example_port))
     return found

@@ -104,4 +104,6 @@ async def _obeyed(line: bytes, control: Control, obey: Obey, busy: asyncio.Lock,
         async with busy:
             return await obey(what, say)  # pyright: ignore[reportUnknownArgumentType] — JSON
     except FrontdeskError as error:
-        return {"failed": error.what, "where": error.where or "", "hint": error.hint}
+        first, *_ = error.problems or (error,)
+        words = "; ".join(each.what for each in error.problems) or error.what
+        return {"failed": words, "where": first.where or "", "hint": first.hint}
