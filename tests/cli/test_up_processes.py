@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from frontdesk import __version__
 from frontdesk.operate.ports import free_port
 from frontdesk.operate.running.ending import end
 from frontdesk.operate.running.identity import is_alive
@@ -311,6 +312,27 @@ def test_a_release_is_of_the_file_that_runs_and_not_of_another_one_in_the_home(
     told = frontdesk("release", "roll", "--watch", "0")
     assert told.code == 0, told.err
     assert only(home).desk == "This one"
+
+
+def test_another_version_takes_over_and_what_its_supervisor_lacks_is_told(
+    pages: int, home: Path, tmp_path: Path, frontdesk: Command
+) -> None:
+    program = tmp_path / "frontdesk"
+    says = '{"frontdesk": "99.1"}'
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = version ] && echo \'{says}\' && exit\nexec {sys.executable} -m frontdesk.cli "$@"\n'
+    )
+    program.chmod(0o755)
+    assert up(home).returncode == 0
+    assert "supervisor" not in frontdesk("ps").err
+    rolled = frontdesk("release", "roll", "--watch", "0", "--program", str(program))
+    assert rolled.code == 0, rolled.err
+    for told in (rolled, frontdesk("ps"), frontdesk("status")):
+        assert f"version 99.1, their supervisor is of {__version__}" in told.err
+        assert "frontdesk down" in told.err
+    (facts,) = json.loads(frontdesk("ps", "--json").out)
+    assert (facts["version"], facts["supervisor_version"]) == ("99.1", __version__)
+    assert "supervisor" not in frontdesk("release", "undo", "--watch", "0").err
 
 
 def test_a_broken_release_is_refused_and_the_former_one_goes_on(pages: int, home: Path, frontdesk: Command) -> None:

@@ -190,6 +190,7 @@ class _Running:
             offset=self.recipe.wish.offset,
             supervisor=me,
             control=control,
+            supervisor_version=__version__,
             release=release.number,
             address=addresses,
             stores=dict(self.servers.told),

@@ -43,6 +43,7 @@ def described(instance: "Instance") -> dict[str, object]:
         "name": instance.name,
         "desk": instance.desk,
         "version": instance.version,
+        "supervisor_version": instance.supervisor_version,
         "state": instance.state if instance.is_looked_after else "not looked after",
         "since": instance.since,
         "address": instance.address,
@@ -101,6 +102,16 @@ def _print(instance: "Instance") -> None:
     )
     for name, why in instance.missing.items():
         click.echo(f"not started: {name}: {why}")
+    if instance.lags:
+        note(lagging(instance))
+
+
+def lagging(instance: "Instance") -> str:
+    """What to do about a supervisor that is of an older version than what it looks after."""
+    return (
+        f"The processes are of version {instance.version}, their supervisor is of {instance.supervisor_version}. "
+        "It is renewed by: frontdesk down, then `up` of the other version as it was begun"
+    )
 
 
 def ago(moment: str) -> str:

@@ -292,6 +292,9 @@ def _version_of(program: Path) -> str:
 def _roll_here(
     releases: "Releases", instance: "Instance", made: "Release", act: "Act", why: str, watch: float, worst: float
 ) -> None:
+    from msgspec import structs
+
+    from frontdesk.cli.ps import lagging
     from frontdesk.operate.errors import OrderFailed
     from frontdesk.operate.running.control import order
 
@@ -309,6 +312,9 @@ def _roll_here(
         raise
     releases.note(act, made, former, why=why)
     click.echo(f"Release {made.number} runs, version {made.content.version}. Back: frontdesk release undo")
+    now = structs.replace(instance, version=made.content.version)
+    if now.lags:
+        note(lagging(now))
 
 
 def _tell_change(before: "Release | None", made: "Release") -> None:

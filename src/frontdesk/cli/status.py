@@ -7,7 +7,7 @@ import click
 
 from frontdesk.cli.output import json_option, note, print_json, print_table
 from frontdesk.cli.place import Place, placed
-from frontdesk.cli.ps import ago
+from frontdesk.cli.ps import ago, lagging
 from frontdesk.cli.shape import Verb
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def _facts(instance: "Instance") -> dict[str, object]:
         "desk": instance.desk,
         "state": instance.state if instance.is_looked_after else "not looked after",
         "version": instance.version,
+        "supervisor_version": instance.supervisor_version,
         "release": instance.release,
         "address": instance.address,
         "environment": instance.environment,
@@ -86,6 +87,7 @@ def _print(instance: "Instance", found: "list[Health]") -> None:
     facts = {
         "Open": instance.address,
         "Version": f"{instance.version}, release {instance.release}",
+        "Supervisor": f"version {instance.supervisor_version}" if instance.lags else "",
         "Since": ago(instance.since),
         "Environment": instance.environment,
         **{name.capitalize(): words for name, words in instance.stores.items()},
@@ -99,6 +101,8 @@ def _print(instance: "Instance", found: "list[Health]") -> None:
     )
     for name, why in instance.missing.items():
         click.echo(f"not started: {name}: {why}")
+    if instance.lags:
+        note(lagging(instance))
 
 
 def _print_alone(found: "Health") -> None:

@@ -50,7 +50,10 @@ class Control(msgspec.Struct, frozen=True):
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
-    """A running system, or a part of one: what `frontdesk up --processes` has started."""
+    """A running system, or a part of one: what `frontdesk up --processes` has started.
+
+    `version` is that of its release, `supervisor_version` that of whoever began it and looks after it since.
+    """
 
     name: str
     desk: str
@@ -63,6 +66,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
     supervisor: Identity
     control: Control
+    supervisor_version: str = ""
     release: int | None = None
     address: str = ""
     stores: dict[str, str] = {}  # what each store is, without passwords
@@ -74,6 +78,11 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     def is_looked_after(self) -> bool:
         """Whether its supervisor lives."""
         return is_alive(self.supervisor)
+
+    @property
+    def lags(self) -> bool:
+        """Whether its supervisor is of another version than the processes, which a release has replaced meanwhile."""
+        return self.supervisor_version not in ("", self.version)
 
     def alive(self) -> tuple[Process, ...]:
         """Its processes that still run, those that take over or leave included."""
