@@ -63,7 +63,8 @@ class Desk:
         made = decision(decision_id, self.clock.now(), arm, **values)
 
         async def work(connection: Connection) -> None:
-            await decisions.add(connection, [(made, None if made.state == "shadow" else made.at + WINDOW)])
+            settles_at = (made.send_at or made.at) + WINDOW
+            await decisions.add(connection, [(made, None if made.state == "shadow" else settles_at)])
             if made.channel is not None:
                 await outreach.propose(connection, self.ids, made.at, [_message(made)])
 

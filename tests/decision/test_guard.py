@@ -1,6 +1,6 @@
 """The guard takes back what does worse, by the numbers in the database, and lets what does better take over."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -55,11 +55,13 @@ class Trial:
         old = first("old", Genes(), self.clock.now())
         return born("new", Genes(), self.clock.now(), origin="evolved", parent=old)
 
-    async def brings(self, role: PolicyRole, count: int, successes: int, **harms: int) -> None:
+    async def brings(
+        self, role: PolicyRole, count: int, successes: int, *, unsubscribed: int = 0, segment: str = "default"
+    ) -> None:
         """So many settled decisions of a role, each about another customer, and what came of them."""
-        made = [self._decision(role=role, policy_id="old") for _ in range(count)]
+        made = [self._decision(role=role, policy_id="old", segment=segment) for _ in range(count)]
         now = self.clock.now()
-        kinds = ["click"] * successes + ["unsubscribe"] * harms.get("unsubscribed", 0)
+        kinds = ["click"] * successes + ["unsubscribe"] * unsubscribed
 
         async def work(connection: Connection) -> None:
             await decisions.add(connection, [(each, each.at) for each in made])
@@ -162,8 +164,8 @@ async def test_evidence_that_takes_long_to_read_is_believed_for_a_while(
     rows = EvidenceRows(trial.database)
     brought = rows.brought
 
-    async def slow(since: datetime) -> dict[PolicyRole, Brought]:
-        found = await brought(since)
+    async def slow(since: datetime, but: Collection[str]) -> dict[PolicyRole, Brought]:
+        found = await brought(since, but=but)
         trial.clock.advance(3)
         return found
 
@@ -180,6 +182,20 @@ async def test_evidence_that_takes_long_to_read_is_believed_for_a_while(
     assert await outcomes_seen() == 0
     trial.clock.advance(60)
     assert await outcomes_seen() == 5
+
+
+async def test_a_segment_that_bears_fewer_new_strategies_makes_neither_side_look_worse(trial: Trial) -> None:
+    """Half of all are asked by the challenger, of cautious people a tenth: they do badly, whoever decides."""
+    cautious = {"default": {}, "enterprise": {"innovation_level": 0.1}}
+    trial.options = EngagementOptions.model_validate(ENABLED.model_dump() | {"segments": cautious})
+    await trial.begin("challenger_id")
+    await trial.brings("champion", 300, 120)
+    await trial.brings("challenger", 300, 120)
+    await trial.brings("champion", 900, 9, segment="enterprise")
+    await trial.brings("challenger", 100, 1, segment="enterprise")
+    verdict = await trial.guard.look()
+    assert verdict is not None
+    assert (verdict.act, verdict.champion.success.trials) == ("wait", 300)
 
 
 async def test_a_strategy_that_does_better_takes_over(trial: Trial) -> None:

@@ -67,6 +67,42 @@ async def test_successes_are_counted_by_role_and_person_once_they_are_settled(
     assert (await evidence.brought(start))["champion"].trials == 5
 
 
+async def test_whoever_writes_later_is_not_held_against_who_does_nothing_at_once(
+    desk: Desk, evidence: EvidenceRows
+) -> None:
+    for name in ("ann", "bob", "cleo"):
+        await desk.customer(name)
+    since = desk.clock.now()
+    await desk.decide("first", NOTHING)
+    desk.clock.advance(3600)
+    await desk.decide("late", customer_id="bob", role="challenger", send_at=desk.clock.now() + timedelta(hours=20))
+    await desk.decide("soon", NOTHING, customer_id="cleo", role="challenger")
+    desk.clock.advance(3600)
+    await desk.decide("later", NOTHING)
+    await settle(desk)
+    assert {role: each.trials for role, each in (await evidence.brought(since)).items()} == {
+        "champion": 1,
+        "challenger": 0,
+    }
+    await settle(desk)
+    assert {role: each.trials for role, each in (await evidence.brought(since)).items()} == {
+        "champion": 2,
+        "challenger": 2,
+    }
+
+
+async def test_segments_in_which_both_do_not_have_the_same_share_are_not_compared(
+    desk: Desk, evidence: EvidenceRows
+) -> None:
+    await desk.customer("ann")
+    since = desk.clock.now()
+    await desk.decide("d1")
+    await desk.decide("d2", segment="enterprise")
+    await settle(desk)
+    assert (await evidence.brought(since, but=["enterprise"]))["champion"].trials == 1
+    assert (await evidence.brought(since, but=["enterprise"]))["champion"].messaged == 1
+
+
 async def test_people_who_were_driven_away_count_at_once(desk: Desk, evidence: EvidenceRows) -> None:
     await desk.customer("ann")
     since = desk.clock.now()

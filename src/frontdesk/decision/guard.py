@@ -5,12 +5,13 @@ when it is surely better. To take one back is a swap of the pointer to a snapsho
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import msgspec
 import structlog
 
+from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.rollback import Evidence, Verdict, judge
 from frontdesk.decision.sequential import Tally
 from frontdesk.decision.settings import Settings
@@ -103,7 +104,8 @@ class Guard:
         if since != self._counted_since:
             self._counts.clear()
             self._counted_since, self._rests_until = since, 0.0
-        brought, options = await self._brought_since(since), self._settings()
+        options = self._settings()
+        brought = await self._brought_since(since, _not_compared(options, pointer.share))
         champion, challenger = (
             self._evidence_of(role, brought.get(role, Brought())) for role in ("champion", "challenger")
         )
@@ -126,12 +128,12 @@ class Guard:
             after = msgspec.structs.replace(pointer, champion_id=champion, challenger_id=None, share=0.0)
         return await self._move("rolled_back", pointer, after, gone, "person", reason, {}, actor)
 
-    async def _brought_since(self, since: datetime) -> Mapping[PolicyRole, Brought]:
+    async def _brought_since(self, since: datetime, but: Collection[str]) -> Mapping[PolicyRole, Brought]:
         if self._clock is None:
-            return await self._evidence.brought(since)
+            return await self._evidence.brought(since, but=but)
         began = self._clock.monotonic()
         if began >= self._rests_until:
-            self._brought = await self._evidence.brought(since)
+            self._brought = await self._evidence.brought(since, but=but)
             self._rests_until = began + REST * (self._clock.monotonic() - began)
         return self._brought
 
@@ -221,6 +223,14 @@ class Guard:
             failed=self._counts[role, "failed"],
             slow=self._counts[role, "slow"],
         )
+
+
+def _not_compared(options: EngagementOptions, share: float) -> list[str]:
+    """The segments in which a challenger may have fewer of the people than elsewhere: how well they do would count for
+    the champion more often, whoever decides."""
+    shares = {name: min(share, segment.innovation_level) for name, segment in options.segments.items()}
+    most = max(shares.values())
+    return [name for name, own in shares.items() if own < most]
 
 
 def figures_of(verdict: Verdict) -> dict[str, float]:

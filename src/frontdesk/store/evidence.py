@@ -1,5 +1,11 @@
-"""What the decisions of champion and challenger have brought, summed up in the database."""
+"""What the decisions of champion and challenger have brought, summed up in the database.
 
+Decisions settle out of order: those to do nothing first, those to write tomorrow later. Were each counted as it
+settles, whoever writes later would look worse while the trial is young. So only those count that are older than all
+that still wait.
+"""
+
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
@@ -50,13 +56,16 @@ class EvidenceRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def brought(self, since: datetime) -> dict[PolicyRole, Brought]:
-        """By role, of the decisions that were made since."""
+    async def brought(self, since: datetime, *, but: Collection[str] = ()) -> dict[PolicyRole, Brought]:
+        """By role, of the decisions that were made since. Successes are not counted in the segments `but`."""
         asked = [decisions.c.at >= since, decisions.c.human.is_(False), decisions.c.state != "shadow"]
         settled = decisions.c.settled_at >= since
         waiting = sa.and_(decisions.c.settled_at.is_(None), decisions.c.outcome_due_at >= since)
+        open_from = sa.select(sa.func.min(decisions.c.at)).where(*asked, waiting).scalar_subquery()
+        complete = sa.or_(open_from.is_(None), decisions.c.at < open_from)
+        compared = decisions.c.segment.not_in(but)
         parts = (
-            _successes(since, [*asked, settled]),
+            _successes(since, [*asked, settled, complete, compared]),
             _messaged([*asked, sa.or_(settled, waiting)]),
             _harmed(since, asked),
         )
