@@ -4,6 +4,7 @@ A *customer* is somebody whom the desk may write to of its own accord, known by 
 choice: a message by a channel at a time of day, or nothing. A *policy* is an immutable snapshot of how arms are chosen.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -306,8 +307,25 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     of: Literal["model", "template", "person"]
 
 
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """How a customer stops letters like this one: the link, and the words that stand below its text. Either may be
+    empty."""
+
+    url: str = ""
+    footer: str = ""
+
+    def below(self, body: str) -> str:
+        """The text as it leaves."""
+        return f"{body}\n\n-- \n{self.footer}" if self.footer else body
+
+
+Exits = Callable[[Channel, str], Exit]  # of a letter by this channel, of the decision of this id
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a letter to a customer: `to` is their address on the channel."""
+    """The body of a letter to a customer, exactly as it leaves: `to` is their address on the channel, `body` has the
+    footer. Whoever opens `unsubscribe_url` can stop the channel; it is empty where the desk does not know its address.
+    """
 
     to: str
     subject: str
@@ -315,3 +333,4 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str
     decision_id: str
     message: str
+    unsubscribe_url: str = ""

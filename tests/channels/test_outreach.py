@@ -15,7 +15,6 @@ from frontdesk.delivery.in_app import InAppMessages
 from frontdesk.delivery.local import CustomerLetters
 from frontdesk.delivery.options import DeliveryOptions
 from frontdesk.delivery.senders import customer_senders
-from frontdesk.delivery.unsubscribe import StopLinks
 from frontdesk.gate.caller import CALLER
 from frontdesk.messages import Caller
 from frontdesk.store.database import Database
@@ -62,7 +61,7 @@ async def deliver(room: Room) -> None:
     """Send all that is due, by channels without adapters of their own."""
     some = DeliveryOptions()
     async with httpx2.AsyncClient() as client:
-        delivery = Delivery(room.outbox, customer_senders(some, client, StopLinks("", b"key"), room.clock, {}), some)
+        delivery = Delivery(room.outbox, customer_senders(some, client, room.clock, {}), some)
         for letter_id in await room.outbox.due():
             await delivery.deliver(letter_id)
 

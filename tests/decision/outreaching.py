@@ -10,7 +10,9 @@ from frontdesk.decision.content.writer import Writer
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.outreach import Outreach
 from frontdesk.decision.release import Release
-from frontdesk.engagement import CHANNELS, Contact, Customer
+from frontdesk.delivery.options import DeliveryOptions
+from frontdesk.delivery.unsubscribe import StopLinks, exits
+from frontdesk.engagement import CHANNELS, Channel, Contact, Customer, Exit
 from frontdesk.messages import Found, Passage, Person, Role
 from frontdesk.models.member import Member
 from frontdesk.models.router import Retry, Router
@@ -95,6 +97,8 @@ class Room:
     models: Sequence[ScriptedModel]
     knowledge: Knowledge = field(default_factory=Knowledge)
     bells: Bells = field(default_factory=Bells)
+    public_url: str = ""
+    delivery: DeliveryOptions = field(default_factory=DeliveryOptions)
 
     def __post_init__(self) -> None:
         database, clock = self.database, self.clock
@@ -104,18 +108,22 @@ class Room:
         self.customers = Customers(database, clock)
         self.outbox = Outbox(database, clock)
         self.audit = Audit(database, clock, b"key")
-        self.approvals = Approvals(database, self.rows, self.customers, lambda: self.options, clock)
+        self.approvals = Approvals(database, self.rows, self.customers, lambda: self.options, self.exits, clock)
         self.outreach = Outreach(
             self.rows,
             self.customers,
             Writer(router, self.knowledge, lambda: self.options),
             self.approvals,
-            Release(database, lambda: self.options, clock, self.ids, {}),
+            Release(database, lambda: self.options, self.exits, clock, self.ids, {}),
             self.audit,
             lambda: self.options,
             clock,
             self.bells,
         )
+
+    def exits(self, channel: Channel, decision_id: str) -> Exit:
+        """How letters are stopped, as the room is set up at this moment."""
+        return exits(self.delivery, StopLinks(self.public_url, b"key"))(channel, decision_id)
 
     async def customer(self, customer_id: str = "c1", **values: Any) -> Customer:
         """Somebody who agreed to everything and has an address everywhere."""

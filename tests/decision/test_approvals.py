@@ -10,12 +10,14 @@ from msgspec.structs import replace
 
 from frontdesk.decision.approvals import digest_of, needed
 from frontdesk.decision.content.templates import Draft
-from frontdesk.engagement import Customer
+from frontdesk.engagement import Customer, Exit
 from frontdesk.errors import Conflict, FrontdeskError, NotFound, TextRefused
 from frontdesk.store.database import Database
+from frontdesk.store.decisions import Decisions, add
 from frontdesk.store.outreach import OutreachRow
 from frontdesk.store.outreach_votes import votes_of
 from frontdesk.testing.clock import CountingIds, FakeClock
+from tests.decision.logged import decision
 from tests.decision.outreaching import ANN, BEN, Room, options, writing
 
 GOOD = "Subject: Welcome, Cleo\n\nHi Cleo,\n\nhere is how to begin."
@@ -65,6 +67,22 @@ async def test_an_edited_text_is_what_leaves(room: Room) -> None:
     assert (await room.run(row.id)).state == "released"
     [letter] = await room.letters()
     assert "do begin" in letter.body
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "is_human"),
+    [("approve", {}, False), ("edit", {"draft": Draft(subject="Hi", body="Hi Cleo.")}, True), ("reject", {}, True)],
+)
+async def test_what_a_person_changed_is_kept_out_of_what_policies_are_judged_by(
+    room: Room, kind: str, more: dict[str, Any], is_human: bool
+) -> None:
+    row = await waiting(room)
+    asked, other = (decision(name, room.clock.now()) for name in (row.decision_id, "dec_other"))
+    await room.database.act(lambda connection: add(connection, [(asked, None), (other, None)]))
+    await room.say(row, kind=kind, **more)
+    log = Decisions(room.database)
+    assert (await log.get(asked.id)).human == is_human
+    assert not (await log.get(other.id)).human
 
 
 async def test_an_edit_takes_the_votes_on_the_text_before(room: Room) -> None:
@@ -121,16 +139,19 @@ def test_a_digest_covers_all_that_leaves() -> None:
     row = _row()
     draft = Draft(subject="a", body="b")
     other = Customer(id="c1", segment="default", addresses={"email": "d@example.com"})
+    none = Exit()
     digests = {
-        digest_of(row, cleo, draft),
-        digest_of(row, other, draft),
-        digest_of(row, cleo, Draft(subject="ab", body="")),
-        digest_of(row, cleo, Draft(subject="a", body="b ")),
-        digest_of(_row(channel="sms"), cleo, draft),
-        digest_of(_row(arm="hello/email/morning"), cleo, draft),
+        digest_of(row, cleo, draft, none),
+        digest_of(row, other, draft, none),
+        digest_of(row, cleo, Draft(subject="ab", body=""), none),
+        digest_of(row, cleo, Draft(subject="a", body="b "), none),
+        digest_of(_row(channel="sms"), cleo, draft, none),
+        digest_of(_row(arm="hello/email/morning"), cleo, draft, none),
+        digest_of(row, cleo, draft, Exit(footer="Stop")),
+        digest_of(row, cleo, draft, Exit(url="https://desk.test/unsubscribe/1")),
     }
-    assert len(digests) == 6
-    assert digest_of(_row(send_at=row.due_at.replace(hour=20)), cleo, draft) in digests
+    assert len(digests) == 8
+    assert digest_of(_row(send_at=row.due_at.replace(hour=20)), cleo, draft, none) in digests
 
 
 # --- races ----------------------------------------------------------------------------------

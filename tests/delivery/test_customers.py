@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from frontdesk.delivery.delivery import WEBHOOK, Delivery, Sender, Webhook
 from frontdesk.delivery.options import Adapter, DeliveryOptions, SmtpOptions
 from frontdesk.delivery.senders import customer_senders
-from frontdesk.delivery.unsubscribe import StopLinks
 from frontdesk.engagement import Channel, Customer, Envelope
 from frontdesk.store.customers import Customers
 from frontdesk.store.database import Database
@@ -26,7 +25,7 @@ from frontdesk.testing.clock import CountingIds, FakeClock
 from tests.delivery.smtp_server import MailServer, Step, mail_server
 
 HOOK = "http://owner.test/messages"
-DESK = "https://engagement.staging.shop.test"
+LINK = f"https://engagement.staging.shop.test/unsubscribe/dec_{'0' * 40}.{'f' * 32}"
 
 
 class Owner(httpx2.AsyncBaseTransport):
@@ -59,30 +58,17 @@ class Post:
     owner: Owner
     outbox: Outbox
     letters: list[str] = field(default_factory=list[str])
-    public_url: str = ""
-    footer: str = "Stop these messages: {unsubscribe}"
-
-    @property
-    def links(self) -> StopLinks:
-        """How customers of this desk stop its messages."""
-        return StopLinks(self.public_url, b"key")
 
     def options(self) -> DeliveryOptions:
         """Mail by the server, short messages by the owner's address."""
-        smtp = SmtpOptions(
-            host="127.0.0.1",
-            port=self.mail.port,
-            security="none",
-            sender="Desk <desk@shop.test>",
-            footer=self.footer,
-        )
+        smtp = SmtpOptions(host="127.0.0.1", port=self.mail.port, security="none", sender="Desk <desk@shop.test>")
         ways: dict[Channel, Adapter] = {"email": "smtp", "sms": "webhook"}
         return DeliveryOptions(channels=ways, messages_url=HOOK, smtp=smtp, tries=3, seconds=5)
 
     def senders(self) -> dict[str, Sender]:
         """What brings letters out of the house."""
         options = self.options()
-        return customer_senders(options, self.http, self.links, self.clock, {WEBHOOK: Webhook(self.http, options)})
+        return customer_senders(options, self.http, self.clock, {WEBHOOK: Webhook(self.http, options)})
 
     def delivery(self) -> Delivery:
         """A process that delivers."""
@@ -142,33 +128,30 @@ async def test_a_mail_arrives_as_it_was_written(post: Post) -> None:
 
 
 async def test_a_mail_tells_the_mailbox_and_its_reader_how_it_is_stopped(post: Post) -> None:
-    post.public_url = DESK
-    await post.write()
+    await post.write(body=f"Hi\n\n-- \nStop these messages: {LINK}", unsubscribe_url=LINK)
     await post.deliver_all()
     [(_, text)] = post.mail.taken
-    link = post.links.of("dec_1")
     head, _, _ = text.partition("\r\n\r\n")
-    assert f"List-Unsubscribe: <{link}>" in head.split("\r\n"), "in one line, and not as an encoded word"
+    assert f"List-Unsubscribe: <{LINK}>" in head.split("\r\n"), "in one line, and not as an encoded word"
     assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in head.split("\r\n")
     body = email.message_from_string(text.replace("\r\n..", "\r\n."), policy=default).get_body()
     assert body is not None
-    assert body.get_content().splitlines() == ["Hi", ".", "there", "", "-- ", f"Stop these messages: {link}"]
+    assert body.get_content().splitlines() == ["Hi", "", "-- ", f"Stop these messages: {LINK}"]
 
 
-async def test_a_footer_that_the_owner_empties_leaves_the_text_alone(post: Post) -> None:
-    post.public_url, post.footer = DESK, ""
-    await post.write(body="Hi there")
-    await post.deliver_all()
-    [(_, text)] = post.mail.taken
-    assert text.split("\r\n\r\n")[1:] == ["Hi there\r\n"]
-    assert "List-Unsubscribe: <" in text
-
-
-async def test_a_desk_that_does_not_know_its_address_promises_no_link(post: Post) -> None:
+async def test_a_letter_without_a_link_promises_none(post: Post) -> None:
     await post.write()
     await post.deliver_all()
     [(_, text)] = post.mail.taken
     assert "unsubscribe" not in text.casefold()
+
+
+async def test_a_gateway_gets_the_link_that_stops_its_messages(post: Post) -> None:
+    await post.write("sms", unsubscribe_url=LINK)
+    await post.deliver_all()
+    [body] = post.owner.bodies
+    told = msgspec.json.decode(body)
+    assert (told["to"], told["body"], told["unsubscribe_url"]) == ("ann@example.com", "Hi\n.\nthere", LINK)
 
 
 @pytest.mark.parametrize("address", ["ann@example.com\nBcc: bob@example.com", "", "nobody"])

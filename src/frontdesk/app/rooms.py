@@ -12,7 +12,7 @@ from frontdesk.app.backups import open_backups
 from frontdesk.app.door import Door, open_door
 from frontdesk.app.inbox import Team, open_team
 from frontdesk.app.keeping import add_retention
-from frontdesk.app.mail import stop_links
+from frontdesk.app.mail import exits_of
 from frontdesk.app.metrics import open_exposition
 from frontdesk.app.nerves import Nerves, open_nerves
 from frontdesk.app.outward import outward_client
@@ -163,9 +163,18 @@ async def open_desk(
             from frontdesk.app.engagement import open_engagement
 
             engagement = open_engagement(
-                system, store.database, store.audit, models, library, outlets, chores, clock, ids
+                system,
+                store.database,
+                store.audit,
+                models,
+                library,
+                outlets,
+                exits_of(system, secrets.desk),
+                chores,
+                clock,
+                ids,
             )
-        kinds = [_letters(system, secrets.desk, store, senders, clock, stack), *(channel.kind for channel in channels)]
+        kinds = [_letters(system, store, senders, clock, stack), *(channel.kind for channel in channels)]
         if engagement is not None:
             kinds += engagement.kinds
         converse, work = await _work(system, role, parts, outlets, kinds, chores, nerves, store, clock, stack)
@@ -233,20 +242,12 @@ async def _read_file(name: str, media_type: str, data: bytes) -> str:
     return "\n\n".join(block.text for block in reading.blocks)
 
 
-def _letters(
-    system: System,
-    desk_secret: bytes,
-    store: Store,
-    senders: Mapping[str, Sender],
-    clock: Clock,
-    stack: AsyncExitStack,
-) -> Kind:
+def _letters(system: System, store: Store, senders: Mapping[str, Sender], clock: Clock, stack: AsyncExitStack) -> Kind:
     options = system.section(DeliveryOptions)
     http = outward_client()
     stack.push_async_callback(http.aclose)
     own = {WEBHOOK: Webhook(http, options), **senders}
-    links = stop_links(system, desk_secret)
-    delivery = Delivery(store.outbox, customer_senders(options, http, links, clock, own), options)
+    delivery = Delivery(store.outbox, customer_senders(options, http, clock, own), options)
     return Kind(name="letter", queue="general", run=delivery.deliver, sweep=store.outbox.due, parallel=32, every=1)
 
 

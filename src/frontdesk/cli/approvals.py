@@ -10,6 +10,7 @@ from frontdesk.cli.local import Local, open_local
 from frontdesk.cli.output import json_option, note, print_json, print_table
 from frontdesk.cli.place import Place, placed
 from frontdesk.cli.shape import Group
+from frontdesk.engagement import Exit
 
 if TYPE_CHECKING:
     from frontdesk.decision.approvals import Approvals
@@ -56,14 +57,16 @@ def list_waiting(place: Place, as_json: bool) -> None:
 def show(place: Place, outreach_id: str, as_json: bool) -> None:
     """Print the message ID as it would be sent, what the checks found, and its digest."""
 
-    async def work(_: Local, rows: "OutreachRows", __: "Approvals") -> None:
+    async def work(_: Local, rows: "OutreachRows", approvals: "Approvals") -> None:
         row = await rows.get(outreach_id)
+        footer = approvals.footer(row)
         if as_json:
-            print_json(_told(row))
+            print_json(_told(row) | {"footer": footer})
             return
         heading = f"{row.state}: to {row.customer_id} by {row.channel}, confidence {row.confidence:.2f}"
         click.echo(f"{heading}, risk {row.risk:.2f}\ndigest: {row.digest or '–'}\n")
-        click.echo(f"{row.subject}\n\n{row.body}" if row.subject else row.body or "")
+        text = Exit(footer=footer).below(row.body or "")
+        click.echo(f"{row.subject}\n\n{text}" if row.subject else text)
         for found in row.checks or ():
             note(f"{found.weight}: {found.words} ({found.of})")
 
@@ -121,6 +124,8 @@ def _settle(
 
 
 def _with_rows(place: Place, work: "Callable[[Local, OutreachRows, Approvals], Awaitable[None]]") -> None:
+    from frontdesk.app.mail import exits_of
+    from frontdesk.app.rooms import secrets_of
     from frontdesk.clock import SystemClock
     from frontdesk.decision.approvals import Approvals
     from frontdesk.decision.options import EngagementOptions
@@ -133,7 +138,8 @@ def _with_rows(place: Place, work: "Callable[[Local, OutreachRows, Approvals], A
     async def with_desk(desk: Local) -> None:
         database, clock = desk.store.database, SystemClock()
         rows = OutreachRows(database, clock)
-        await work(desk, rows, Approvals(database, rows, Customers(database, clock), lambda: options, clock))
+        exits = exits_of(system, secrets_of(system).desk)
+        await work(desk, rows, Approvals(database, rows, Customers(database, clock), lambda: options, exits, clock))
 
     asyncio.run(open_local(system, with_desk))
 

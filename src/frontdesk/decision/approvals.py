@@ -1,8 +1,8 @@
 """People's word on messages: bound to exactly what will be sent, counted once, acting at most once.
 
-A digest covers what leaves the house: the channel, the address there, both parts of the text, and the time of day for
-which it was decided. (The moment itself may move with opening hours; that needs no new word.) A text that somebody
-edits has another digest, so what others approved before counts no longer.
+A digest covers what leaves the house: the channel, the address there, both parts of the text, the footer and the link
+that stops such letters, and the time of day for which it was decided. (The moment itself may move with opening hours;
+that needs no new word.) A text that somebody edits has another digest, so what others approved before counts no longer.
 """
 
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from frontdesk.decision.content.templates import Draft
 from frontdesk.decision.content.writer import known_of
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.settings import Settings
-from frontdesk.engagement import Channel, Customer, DecisionState
+from frontdesk.engagement import Channel, Customer, DecisionState, Exit, Exits
 from frontdesk.errors import Conflict, TextRefused
 from frontdesk.messages import Person
 from frontdesk.ports import Clock
@@ -45,9 +45,10 @@ def needed(state: DecisionState, risk: float, options: EngagementOptions) -> int
     return 2 if risk >= options.four_eyes_risk else 1
 
 
-def digest_of(row: OutreachRow, customer: Customer, draft: Draft) -> str:
+def digest_of(row: OutreachRow, customer: Customer, draft: Draft, way_out: Exit) -> str:
     """SHA-256 over what will be sent."""
-    parts = (row.customer_id, row.channel, address_of(customer, row.channel), draft.subject, draft.body, row.slot)
+    address, body = address_of(customer, row.channel), way_out.below(draft.body)
+    parts = (row.customer_id, row.channel, address, draft.subject, body, way_out.url, row.slot)
     return sha256(msgspec.json.encode(parts)).hexdigest()
 
 
@@ -60,13 +61,28 @@ class Approvals:
     """Takes verdicts, and ends what nobody decides in time."""
 
     def __init__(
-        self, database: Database, rows: OutreachRows, customers: Customers, settings: Settings, clock: Clock
+        self,
+        database: Database,
+        rows: OutreachRows,
+        customers: Customers,
+        settings: Settings,
+        exits: Exits,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._rows = rows
         self._customers = customers
         self._settings = settings
+        self._exits = exits
         self._clock = clock
+
+    def digest(self, row: OutreachRow, customer: Customer, draft: Draft) -> str:
+        """SHA-256 over what will be sent, as things are now."""
+        return digest_of(row, customer, draft, self._exits(row.channel, row.decision_id))
+
+    def footer(self, row: OutreachRow) -> str:
+        """What stands below the text of a message that has not left yet, and is no part of the text."""
+        return self._exits(row.channel, row.decision_id).footer if row.state in ("approval", "scheduled") else ""
 
     async def settle(self, outreach_id: str, person: Person, verdict: Verdict) -> OutreachRow:
         """Take somebody's word and return the message as it is then.
@@ -80,7 +96,7 @@ class Approvals:
             row, customer = await of_locked(connection, outreach_id)
             now = self._clock.now()
             _may_be_settled(row, verdict, now)
-            digest = verdict.digest if verdict.draft is None else digest_of(row, customer, verdict.draft)
+            digest = verdict.digest if verdict.draft is None else self.digest(row, customer, verdict.draft)
             vote = Vote(
                 outreach_id=row.id,
                 person_id=person.id,

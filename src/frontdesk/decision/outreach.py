@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 
-from frontdesk.decision.approvals import Approvals, digest_of
+from frontdesk.decision.approvals import Approvals
 from frontdesk.decision.content.checks import blocks
 from frontdesk.decision.content.writer import Content, Writer
 from frontdesk.decision.profiles import signals
@@ -103,7 +103,7 @@ class Outreach:
         text = Written(
             subject=content.draft.subject,
             body=content.draft.body,
-            digest=digest_of(row, customer, content.draft),
+            digest=self._approvals.digest(row, customer, content.draft),
             checks=content.checks,
             model=content.model,
             needs=max(row.needs, int(content.needs_person)),

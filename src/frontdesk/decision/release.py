@@ -17,7 +17,7 @@ from frontdesk.decision.intake import note
 from frontdesk.decision.options import EngagementOptions, SegmentOptions
 from frontdesk.decision.profiles import MESSAGE
 from frontdesk.decision.settings import Settings
-from frontdesk.engagement import Customer, CustomerEvent, Envelope, OutreachState
+from frontdesk.engagement import Customer, CustomerEvent, Envelope, Exit, Exits, OutreachState
 from frontdesk.outgoing import Reply
 from frontdesk.ports import Clock, Ids, Outlet
 from frontdesk.store import outreach_votes as votes
@@ -32,13 +32,21 @@ LONGEST_TRY = timedelta(hours=4)  # for which a letter may be tried again, if th
 
 
 class Release:
-    """Releases messages. `outlets` are the channels that write letters in a form of their own."""
+    """Releases messages. `exits` tell how letters are stopped; `outlets` are the channels that write letters in a form
+    of their own."""
 
     def __init__(
-        self, database: Database, settings: Settings, clock: Clock, ids: Ids, outlets: Mapping[str, Outlet]
+        self,
+        database: Database,
+        settings: Settings,
+        exits: Exits,
+        clock: Clock,
+        ids: Ids,
+        outlets: Mapping[str, Outlet],
     ) -> None:
         self._database = database
         self._settings = settings
+        self._exits = exits
         self._clock = clock
         self._ids = ids
         self._outlets = outlets
@@ -52,7 +60,8 @@ class Release:
             if row.state != "scheduled" or row.due_at > now:
                 return row.state, ()
             draft = Draft(subject=row.subject or "", body=row.body or "")
-            digest = digest_of(row, customer, draft)
+            way_out = self._exits(row.channel, row.decision_id)
+            digest = digest_of(row, customer, draft, way_out)
             if (needs := await _missing(connection, row, digest, options)) > 0:
                 until = now + timedelta(hours=options.approval_hours)
                 await votes.ask(
@@ -62,7 +71,7 @@ class Release:
             if (why := _over(row, now, options)) is not None:
                 await end(connection, row, customer, "withdrawn", why, now)
                 return "withdrawn", ()
-            for segment in _segments(row, customer, options):
+            for segment in segments_of(row.segment, customer, options):
                 if (forbidden := masks.recheck(customer, row.channel, now, segment, besides=row.id)) is not None:
                     later = masks.opening(customer, now, segment) if forbidden.rule == "hours" else None
                     if later is None:
@@ -71,7 +80,7 @@ class Release:
                     await defer(connection, row, customer, later, forbidden.rule, now)
                     return "scheduled", ()
             try:
-                bodies = self._bodies(row, customer, draft)
+                bodies = self._bodies(row, customer, draft, way_out)
             except ValueError:  # the channel can make nothing of the address
                 await end(connection, row, customer, "withdrawn", "address", now)
                 return "withdrawn", ()
@@ -88,7 +97,7 @@ class Release:
         digest: str,
         now: datetime,
     ) -> tuple[str, ...]:
-        not_after = _closing(customer, now, _segments(row, customer, self._settings()))
+        not_after = _closing(customer, now, segments_of(row.segment, customer, self._settings()))
         letters = [
             await put(
                 connection,
@@ -112,17 +121,18 @@ class Release:
         await note(connection, [sent], now)
         return tuple(letters)
 
-    def _bodies(self, row: OutreachRow, customer: Customer, draft: Draft) -> Sequence[str]:
+    def _bodies(self, row: OutreachRow, customer: Customer, draft: Draft, way_out: Exit) -> Sequence[str]:
         address = address_of(customer, row.channel)
         if (outlet := self._outlets.get(row.channel)) is not None:
             return outlet.letters(Reply(place=address, text=draft.whole))
         envelope = Envelope(
             to=address,
             subject=draft.subject,
-            body=draft.body,
+            body=way_out.below(draft.body),
             customer_id=row.customer_id,
             decision_id=row.decision_id,
             message=row.message,
+            unsubscribe_url=way_out.url,
         )
         return [msgspec.json.encode(envelope).decode()]
 
@@ -130,7 +140,7 @@ class Release:
 async def _missing(connection: Connection, row: OutreachRow, digest: str, options: EngagementOptions) -> int:
     """How many people must approve, where not so many have approved exactly this yet; else 0.
 
-    Rules may have become stricter since the decision, and the address may be another one.
+    Rules may have become stricter since the decision, and the address or the footer may be another one.
     """
     strict = options.mode == "supervised" or options.segment(row.segment).engagement_rules.approval_required
     needs = max(row.needs, needed("approval", row.risk, options) if strict else 0)
@@ -148,9 +158,9 @@ def _over(row: OutreachRow, now: datetime, options: EngagementOptions) -> str | 
     return None
 
 
-def _segments(row: OutreachRow, customer: Customer, options: EngagementOptions) -> Sequence[SegmentOptions]:
+def segments_of(decided_in: str, customer: Customer, options: EngagementOptions) -> Sequence[SegmentOptions]:
     """The segment of the decision, and the customer's own where that is another one by now: both hold."""
-    return [options.segment(name) for name in dict.fromkeys((row.segment, customer.segment))]
+    return [options.segment(name) for name in dict.fromkeys((decided_in, customer.segment))]
 
 
 def _closing(customer: Customer, now: datetime, segments: Sequence[SegmentOptions]) -> datetime:

@@ -20,12 +20,14 @@ class InApp:
 
 
 class InAppMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message in the app. `decision_id` is what its opens and clicks are reported under."""
+    """A message in the app. `decision_id` is what its opens and clicks are reported under; `unsubscribe_url` is where
+    its customer stops such messages, or empty."""
 
     id: str
     decision_id: str
     subject: str
     body: str
+    unsubscribe_url: str
     at: datetime
 
 
@@ -51,5 +53,10 @@ class InAppMessages:
 def _message(letter_id: str, body: str, at: datetime) -> InAppMessage:
     envelope = msgspec.json.decode(body, type=Envelope)
     return InAppMessage(
-        id=letter_id, decision_id=envelope.decision_id, subject=envelope.subject, body=envelope.body, at=at
+        id=letter_id,
+        decision_id=envelope.decision_id,
+        subject=envelope.subject,
+        body=envelope.body,
+        unsubscribe_url=envelope.unsubscribe_url,
+        at=at,
     )

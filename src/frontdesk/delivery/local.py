@@ -1,10 +1,13 @@
 """Channels that reach nobody outside: the letter is kept, and the console shows it with all others to customers."""
 
+import contextlib
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from frontdesk.engagement import Envelope
 from frontdesk.store.cursors import cursor, seen
 from frontdesk.store.database import Database
 from frontdesk.store.outbox import Letter, LetterState, outbox
@@ -19,7 +22,8 @@ class Local:
 
 
 class CustomerLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A letter to a customer, and what it says. `unknown`: perhaps it arrived, and nobody sends it again."""
+    """A letter to a customer, and what it says, to its last line. `unknown`: perhaps it arrived, and nobody sends it
+    again."""
 
     id: str
     customer_id: str
@@ -55,6 +59,7 @@ class CustomerLetters:
                 *(outbox.c[name] for name in ("id", "customer_id", "channel", "state", "problem", "created_at")),
                 *(outreach.c[name] for name in ("decision_id", "message", "subject", "body")),
                 outbox.c.settled_at,
+                outbox.c.body.label("letter"),
             )
             .join(outreach, outreach.c.letter_id == outbox.c.id)
             .where(outbox.c.customer_id.is_not(None))
@@ -66,5 +71,12 @@ class CustomerLetters:
         query = query if before is None else query.where(place < seen(before))
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).mappings().all()
-        found = [CustomerLetter(**row) for row in rows[:limit]]
+        found = [_letter(**row) for row in rows[:limit]]
         return found, cursor(found[-1].created_at, found[-1].id) if len(rows) > limit else None
+
+
+def _letter(letter: str, body: str, **more: Any) -> CustomerLetter:
+    """With the text of the letter itself; one in a form of its channel's own says what was written."""
+    with contextlib.suppress(msgspec.ValidationError):
+        body = msgspec.json.decode(letter, type=Envelope).body
+    return CustomerLetter(body=body, **more)

@@ -9,7 +9,6 @@ from frontdesk.delivery.in_app import InApp
 from frontdesk.delivery.local import Local
 from frontdesk.delivery.options import Adapter, DeliveryOptions
 from frontdesk.delivery.smtp import Smtp
-from frontdesk.delivery.unsubscribe import StopLinks
 from frontdesk.engagement import CHANNELS
 from frontdesk.ports import Clock
 from frontdesk.store.outbox import Letter
@@ -40,7 +39,7 @@ class Parted:
 
 
 def customer_senders(
-    options: DeliveryOptions, http: httpx2.AsyncClient, links: StopLinks, clock: Clock, others: Mapping[str, Sender]
+    options: DeliveryOptions, http: httpx2.AsyncClient, clock: Clock, others: Mapping[str, Sender]
 ) -> dict[str, Sender]:
     """A sender for each channel by which customers are reached, and for those of `others`.
 
@@ -51,7 +50,7 @@ def customer_senders(
         "local": Local(),
         "in_app": InApp(),
         "webhook": Webhook(http, options),
-        "smtp": Smtp(options.smtp, links, clock, seconds=options.seconds),
+        "smtp": Smtp(options.smtp, clock, seconds=options.seconds),
     }
     if (telegram := others.get("telegram")) is not None:
         adapters["telegram"] = telegram

@@ -3,7 +3,7 @@
 The server takes a message when it answers the end of its data. Where it says no before, it has not taken it; where its
 answer to the data never comes, it may have: such a letter is never sent again of its own accord.
 
-Where the desk knows its public address, each letter tells the mailbox how it is stopped: `List-Unsubscribe` (RFC 2369)
+Where a letter bears the link that stops it, its head tells the mailbox how it is stopped: `List-Unsubscribe` (RFC 2369)
 and one click of the mailbox's own (RFC 8058). Mailboxes believe that of signed mail alone: to sign (DKIM) is the mail
 server's part.
 """
@@ -22,7 +22,6 @@ import msgspec
 
 from frontdesk.delivery.delivery import NotSent
 from frontdesk.delivery.options import SmtpOptions
-from frontdesk.delivery.unsubscribe import StopLinks
 from frontdesk.engagement import Envelope
 from frontdesk.ports import Clock
 from frontdesk.store.outbox import Letter
@@ -30,7 +29,6 @@ from frontdesk.store.outbox import Letter
 TAKEN = 250
 GO_ON = 354
 STOP = "List-Unsubscribe"
-SLOT = "{unsubscribe}"  # where the link stands in the footer
 
 
 class _Unbroken(UnstructuredHeader, BaseHeader):
@@ -48,9 +46,8 @@ MAIL = SMTP.clone(header_factory=_HEADERS)
 class Smtp:
     """Delivery's `Sender` for letters to customers whose body is an `Envelope`."""
 
-    def __init__(self, options: SmtpOptions, links: StopLinks, clock: Clock, *, seconds: float) -> None:
+    def __init__(self, options: SmtpOptions, clock: Clock, *, seconds: float) -> None:
         self._options = options
-        self._links = links
         self._clock = clock
         self._seconds = seconds
 
@@ -61,7 +58,7 @@ class Smtp:
         return str(message["Message-ID"])
 
     def _message(self, letter: Letter, envelope: Envelope) -> EmailMessage:
-        sender, link = self._options.sender, self._links.of(envelope.decision_id)
+        sender, link = self._options.sender, envelope.unsubscribe_url
         message = EmailMessage(policy=MAIL)
         try:
             message["From"], message["To"] = sender, envelope.to
@@ -71,7 +68,7 @@ class Smtp:
             message["Auto-Submitted"] = "auto-generated"
             if link:
                 message[STOP], message[f"{STOP}-Post"] = f"<{link}>", f"{STOP}=One-Click"
-            message.set_content(_with_footer(envelope.body, self._options.footer, link))
+            message.set_content(envelope.body)
         except (ValueError, MessageError) as error:
             raise NotSent("not_an_address", final=True) from error
         return message
@@ -129,11 +126,6 @@ def _must_be(code: int, *expected: int) -> None:
     """RFC 5321, 4.2.1: 5xx is for ever, 4xx for now."""
     if code not in expected:
         raise NotSent(f"smtp_{code}", final=code >= 500)
-
-
-def _with_footer(body: str, footer: str, link: str) -> str:
-    """Its words for people: a header is for mailboxes, and not all of them show a button."""
-    return f"{body}\n\n-- \n{footer.replace(SLOT, link)}" if link and footer else body
 
 
 def _bare(sender: str) -> str:

@@ -7,8 +7,12 @@ desk can make. It has no end: a letter of years ago is still a promise that one 
 import hmac
 from hashlib import sha256
 
+from frontdesk.delivery.options import DeliveryOptions
+from frontdesk.engagement import Channel, Exit, Exits
+
 PATH = "/unsubscribe"
 SEAL = 32  # hexadecimal digits: 128 bits of the HMAC
+SLOT = "{unsubscribe}"  # where the link stands in the footer
 
 
 class StopLinks:
@@ -34,3 +38,17 @@ class StopLinks:
 
     def _seal(self, decision_id: str) -> str:
         return hmac.new(self._key, decision_id.encode(errors="replace"), sha256).hexdigest()[:SEAL]
+
+
+def exits(options: DeliveryOptions, links: StopLinks) -> Exits:
+    """How letters of each channel are stopped. A mail says it below its text as well: a header is for mailboxes, and
+    not all of them show a button. A gateway gets the link alone, for it knows how much room there is."""
+
+    def of(channel: Channel, decision_id: str) -> Exit:
+        adapter = options.adapter(channel)
+        url = links.of(decision_id)
+        if adapter == "telegram" or not url:  # a chat has its own way to stop a bot
+            return Exit()
+        return Exit(url=url, footer=options.smtp.footer.replace(SLOT, url) if adapter == "smtp" else "")
+
+    return of

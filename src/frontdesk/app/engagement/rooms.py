@@ -31,6 +31,7 @@ from frontdesk.decision.release import Release
 from frontdesk.decision.settings import Effective, Settings
 from frontdesk.decision.simulation.demo import Demo
 from frontdesk.delivery.options import DeliveryOptions
+from frontdesk.engagement import Exits
 from frontdesk.ports import Clock, Dispatcher, Ids, Job, Models, Outlet, Search
 from frontdesk.store.audit import Audit
 from frontdesk.store.database import Database
@@ -67,6 +68,7 @@ class Engagement:
         models: Models,
         search: Search,
         outlets: Mapping[str, Outlet],
+        exits: Exits,
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -76,7 +78,7 @@ class Engagement:
         self.effective = Effective(options, rows.tunings, clock, audit)
         self.source = PolicySource(rows.policies, clock, cached=lambda: self.effective.options.cache_enabled)
         self.feedback = Feedback(database, clock)
-        self.approvals = Approvals(database, rows.outreach, rows.customers, self.settings, clock)
+        self.approvals = Approvals(database, rows.outreach, rows.customers, self.settings, exits, clock)
         self.learner = Learner(
             rows.policies,
             learners=rows.learners,
@@ -90,7 +92,7 @@ class Engagement:
         self.guard = Guard(rows.evidence, rows.policies, rows.evolutions, self.settings, audit, clock)
         self.fairness = Fairness(rows.gaps, self.settings, clock, audit)
         self._pacing = Pacing(rows.customers, clock)
-        self._release = Release(database, self.settings, clock, ids, _written(system, outlets))
+        self._release = Release(database, self.settings, exits, clock, ids, _written(system, outlets))
         self._writer = Writer(models, search, self.settings)
         self._reload = Reload(system, self.effective.replace, audit)
         self._shows = options.demo and system.environment == "development"
@@ -223,12 +225,13 @@ def open_engagement(
     models: Models,
     search: Search,
     outlets: Mapping[str, Outlet],
+    exits: Exits,
     chores: Chores,
     clock: Clock,
     ids: Ids,
 ) -> Engagement:
     """Engagement as the system file describes it."""
-    engagement = Engagement(system, database, audit, models, search, outlets, clock, ids)
+    engagement = Engagement(system, database, audit, models, search, outlets, exits, clock, ids)
     engagement.add_chores(chores)
     return engagement
 

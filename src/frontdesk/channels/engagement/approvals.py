@@ -17,7 +17,7 @@ from frontdesk.errors import Unprocessable
 from frontdesk.ports import Dispatcher
 from frontdesk.store.database import Database
 from frontdesk.store.outreach import OutreachRow, OutreachRows
-from frontdesk.store.outreach_votes import VerdictKind, Vote, votes_of
+from frontdesk.store.outreach_votes import VerdictKind, votes_of
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="`digest` of what was seen.")]
 
@@ -41,6 +41,7 @@ class OutreachView(View):
     escalated: bool = Field(description="Nobody decided in time, so it goes to another person.")
     subject: str | None
     body: str | None
+    footer: str = Field(description="Stands below the text of what has not left yet, and is the owner's: the way out.")
     digest: str | None = Field(description="SHA-256 over exactly what will be sent; a verdict names it.")
     checks: list[CheckView]
     model: str | None = Field(description="Who wrote it: a model, `template` or `person`.")
@@ -93,6 +94,13 @@ def router(approvals: Approvals, rows: OutreachRows, database: Database, work: D
     """The routes of messages. `work` is told of those that may go on."""
     routes = APIRouter(prefix="/api/v1/outreach", tags=["engagement"], responses=COMMON)
 
+    def fields(row: OutreachRow) -> Mapping[str, object]:
+        computed = {"checks": row.checks or (), "footer": approvals.footer(row)}
+        return {name: getattr(row, name) for name in OutreachView.model_fields if name not in computed} | computed
+
+    async def with_votes(row: OutreachRow) -> OutreachWithVotes:
+        return OutreachWithVotes.model_validate({**fields(row), "votes": await votes_of(database, row.id)})
+
     @routes.get("")
     async def page(
         state: OutreachState | None = None,
@@ -101,12 +109,12 @@ def router(approvals: Approvals, rows: OutreachRows, database: Database, work: D
     ) -> OutreachList:
         """Messages on their way, and those that ended."""
         found = await rows.page(state=state, customer_id=customer, limit=limit)
-        return OutreachList(items=[_view(row) for row in found])
+        return OutreachList(items=[OutreachView.model_validate(fields(row)) for row in found])
 
     @routes.get("/{id}", responses=described(404))
     async def one(id: PathId) -> OutreachWithVotes:
         """The message, and what people said of it."""
-        return _with_votes(await rows.get(id), await votes_of(database, id))
+        return await with_votes(await rows.get(id))
 
     @routes.post("/{id}/verdict", responses=described(404, 409))
     async def settle(id: PathId, body: VerdictBody, caller: Who) -> OutreachWithVotes:
@@ -114,18 +122,6 @@ def router(approvals: Approvals, rows: OutreachRows, database: Database, work: D
         row = await approvals.settle(id, caller.person, body.meant())
         if row.state == "scheduled":
             await work.ready("outreach", row.id)
-        return _with_votes(row, await votes_of(database, id))
+        return await with_votes(row)
 
     return routes
-
-
-def _view(row: OutreachRow) -> OutreachView:
-    return OutreachView.model_validate(_fields(row))
-
-
-def _with_votes(row: OutreachRow, votes: list[Vote]) -> OutreachWithVotes:
-    return OutreachWithVotes.model_validate({**_fields(row), "votes": votes})
-
-
-def _fields(row: OutreachRow) -> Mapping[str, object]:
-    return {name: getattr(row, name) for name in OutreachView.model_fields} | {"checks": row.checks or ()}

@@ -17,6 +17,7 @@ class InAppView(View):
     decision_id: str
     subject: str
     body: str = Field(description="Plain text.")
+    unsubscribe_url: str = Field(description="Where its customer stops such messages; empty without PUBLIC_URL.")
     at: datetime
 
 
