@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -84,6 +85,36 @@ def test_verifying_ends_with_1_and_names_the_damaged_piece(frontdesk: Command, h
     assert "damaged" in frontdesk("backup", "list").out
     assert frontdesk("backup", "verify", "--all").code == 1
     assert frontdesk("backup", "verify", "no_such_backup").code == 1
+
+
+def test_what_all_of_them_were_found_to_be_is_recorded_for_the_alert_where_it_is_asked_for(
+    frontdesk: Command, home: Path, made: str
+) -> None:
+    def acts() -> list[tuple[str, int]]:
+        with closing(sqlite3.connect(home / "desk.db")) as database:
+            return database.execute(
+                "SELECT subject, outcome FROM audit WHERE act = 'backup.verify' ORDER BY seq"
+            ).fetchall()
+
+    assert frontdesk("backup", "verify", "--all").code == 0
+    assert acts() == []
+    assert frontdesk("backup", "verify", "--record").code == 2
+    assert frontdesk("backup", "verify", "--all", "--record").code == 0
+    assert acts() == [("", 200)]
+    whole = (home / "backups" / made / "keys.sealed").read_bytes()
+    spoil(home / "backups" / made / "keys.sealed")
+    told = frontdesk("backup", "verify", "--all", "--record", "--json")
+    assert (told.code, json.loads(told.out)["ok"]) == (1, False)
+    assert acts() == [("", 200), (made, 500)]
+    (home / "backups" / made / "keys.sealed").write_bytes(whole)
+    assert frontdesk("backup", "verify", "--all", "--record").code == 0
+    assert acts()[2:] == [("", 200)]
+    shutil.rmtree(home / "backups" / made)
+    assert frontdesk("backup", "verify", "--all", "--record").code == 1
+    assert len(acts()) == 3  # nothing was read
+    (home / "desk.db").unlink()
+    lost = frontdesk("backup", "verify", "--all", "--record")
+    assert (lost.code, (home / "desk.db").exists()) == (1, False)
 
 
 def test_a_second_place_holds_the_same_and_loses_the_outdated_too(

@@ -243,4 +243,9 @@ def expected_edges(plan: Plan) -> set[tuple[str, str, int]]:
         if key in ("postgres", "redis") and not store.managed
         for name in (store.name, *([store.replica_name] if key == "postgres" and store.replicas else []))
     }
+    found |= {  # where it tells what it found
+        (f"{plan.name}-verify", store.name.removesuffix("-service"), store.port)
+        for key, store in plan.stores.items()
+        if key == "postgres" and not store.managed
+    }
     return found

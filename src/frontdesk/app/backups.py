@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -233,13 +233,19 @@ async def noted(backups: Backups, store: Store, clock: Clock, watch: Watch = unw
 
 async def looked_again(backups: Backups, store: Store) -> list[str]:
     """Read backups again, and write into the audit log how that went: the names of those that are damaged."""
-    damaged = await backups.damaged()
-    for name, _ in damaged:
+    damaged = [name for name, _ in await backups.damaged()]
+    await recorded(damaged, store)
+    metrics.backup_damaged.set(len(damaged) > 0)
+    return damaged
+
+
+async def recorded(damaged: Sequence[str], store: Store) -> None:
+    """Write into the audit log that all backups were read again, and which of them are damaged: every process shows it
+    from there."""
+    for name in damaged:
         await store.audit.append(Act(act=VERIFIED, credential="desk", subject=name, outcome=FAILED))
     if not damaged:
         await store.audit.append(Act(act=VERIFIED, credential="desk", outcome=DONE))
-    metrics.backup_damaged.set(len(damaged) > 0)
-    return [name for name, _ in damaged]
 
 
 async def _show(system: System, store: Store) -> None:

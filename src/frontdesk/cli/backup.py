@@ -87,18 +87,34 @@ def list_(place: Place, as_json: bool) -> None:
 @placed
 @click.argument("names", nargs=-1, metavar="[NAME]…")
 @click.option("--all", "every", is_flag=True, help="Every backup; else the newest one.")
+@click.option("--record", is_flag=True, help="With --all: write what was found into the desk's audit log.")
 @json_option
-def verify(place: Place, names: tuple[str, ...], every: bool, as_json: bool) -> int:
+def verify(place: Place, names: tuple[str, ...], every: bool, record: bool, as_json: bool) -> int:
     """Read backups to their last byte in both places: digests, seals, rows. Ends with 1 when one is damaged.
 
     With --all, one that is sealed with a former key is named and counts as unread; one of another desk does not count.
+    With --record the desk shows it as `frontdesk_backup_damaged`, as it does after its own look every week.
     """
+    if record and not every:
+        raise click.UsageError("`--record` is about all backups: say `--all` too.")
+    if not record:
+        return _verify(place.load(), names, every=every, as_json=as_json)[0]
+    with _with_its_database(place) as system:
+        code, results = _verify(system, names, every=True, as_json=as_json)
+        _record(system, results)
+    return code
+
+
+Found = list[dict[str, object]]
+
+
+def _verify(system: "System", names: tuple[str, ...], *, every: bool, as_json: bool) -> tuple[int, Found]:
+    """The exit code, and how each backup was found."""
     from frontdesk.app.backups import key_to_open, listed, newest, shelves_of
     from frontdesk.errors import NotFound
 
-    system = place.load()
     key = key_to_open(system)
-    results: list[dict[str, object]] = []
+    results: Found = []
     for shelf in filter(None, shelves_of(system)):
         present = listed(shelf)
         wanted = names or (tuple(present) if every else newest(present, key))
@@ -118,7 +134,20 @@ def verify(place: Place, names: tuple[str, ...], every: bool, as_json: bool) -> 
         note(
             "What is sealed with a former key is verified with that one: BACKUP_KEY_FILE=… frontdesk backup verify NAME"
         )
-    return 0 if ok else 1
+    return (0 if ok else 1), results
+
+
+def _record(system: "System", results: Found) -> None:
+    """As the desk writes down its own look; nothing where nothing of this desk could be read."""
+    from frontdesk.app.backups import recorded
+
+    damaged = list(dict.fromkeys(str(each["name"]) for each in results if each["state"] == "damaged"))
+    if damaged or any(each["state"] == "ok" for each in results):
+
+        async def write(desk: Local) -> None:
+            await recorded(damaged, desk.store)
+
+        asyncio.run(open_local(system, write))
 
 
 @backup.command(examples="frontdesk backup prune --dry-run")

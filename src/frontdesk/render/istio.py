@@ -240,8 +240,9 @@ def _callers(plan: Plan, mesh: Mesh) -> dict[str, list[tuple[Source, int]]]:
         for name in within:
             found.setdefault(set_name(store.name), []).append((_principal(plan, name), store.port))
     if backup.wanted(plan):
-        for name, port in backup.reached(plan).values():
-            found.setdefault(name, []).append((_principal(plan, backup.name(plan)), port))
+        for job, places in ((backup.name(plan), backup.reached(plan)), (backup.verifier(plan), backup.told(plan))):
+            for name, port in places.values():
+                found.setdefault(name, []).append((_principal(plan, job), port))
     return found
 
 

@@ -36,7 +36,7 @@ def name(plan: Plan) -> str:
 
 
 def verifier(plan: Plan) -> str:
-    """What reads them again is called so. It needs no database."""
+    """What reads them again is called so. It tells the database what it found, as every process shows it from there."""
     return f"{plan.name}-verify"
 
 
@@ -67,7 +67,7 @@ def objects(plan: Plan) -> list[Object]:
         *(account(plan, each) for each in (name(plan), verifier(plan))),
         *claims,
         _job(plan, name(plan), daily, ("create",)),
-        _job(plan, verifier(plan), weekly, ("verify", "--all")),
+        _job(plan, verifier(plan), weekly, ("verify", "--all", *(["--record"] if "postgres" in plan.stores else []))),
     ]
 
 
@@ -121,6 +121,11 @@ def reached(plan: Plan) -> dict[str, tuple[str, int]]:
     if (store := stores.get("postgres")) and store.replicas:
         found["copies"] = (set_name(store.replica_name), store.port)
     return found
+
+
+def told(plan: Plan) -> dict[str, tuple[str, int]]:
+    """Of those, what the job that reads backups again needs: where the audit log is written."""
+    return {key: place for key, place in reached(plan).items() if key == "postgres"}
 
 
 def _database(plan: Plan) -> dict[str, str]:

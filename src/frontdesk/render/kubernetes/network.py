@@ -108,19 +108,24 @@ def _stores(plan: Plan, groups: dict[str, Group]) -> None:
 
 
 def _jobs(plan: Plan, groups: dict[str, Group]) -> None:
-    """The backup reads the database as the services do; what verifies it needs none; snapshots ask the API server."""
+    """The backup reads the stores as the services do; what verifies it tells the database what it found; snapshots ask
+    the API server."""
     if backup.wanted(plan):
-        group = groups.setdefault(backup.name(plan), Group())
-        for name, port in backup.reached(plan).values():
-            group.out.append(Way([_pods(plan, name)], [port]))
-            groups[name].into.append(Way([_pods(plan, backup.name(plan))], [port]))
         managed = {key for key, store in plan.stores.items() if store.managed}
-        for edge in plan.edges:
-            if edge.target in managed and edge.source == backup.model(plan).key:
-                group.out.append(Way([], [edge.port]))
-        verifying = groups.setdefault(backup.verifier(plan), Group())
-        for each in (group, verifying) if backup.to_bucket(plan) else ():
-            each.out.append(Way(_public(), [443]))
+        reached, told = backup.reached(plan), backup.told(plan)
+        for job, places, others in (
+            (backup.name(plan), reached, managed),
+            (backup.verifier(plan), told, managed & {"postgres"}),
+        ):
+            group = groups.setdefault(job, Group())
+            for name, port in places.values():
+                group.out.append(Way([_pods(plan, name)], [port]))
+                groups[name].into.append(Way([_pods(plan, job)], [port]))
+            for edge in plan.edges:
+                if edge.target in others and edge.source == backup.model(plan).key:
+                    group.out.append(Way([], [edge.port]))
+            if backup.to_bucket(plan):
+                group.out.append(Way(_public(), [443]))
     if snapshots.claims(plan):
         groups.setdefault(snapshots.name(plan), Group()).out.append(Way([], list(snapshots.API_PORTS)))
 
