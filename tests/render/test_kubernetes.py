@@ -356,6 +356,24 @@ def test_a_card_is_asked_for_and_its_share_is_told() -> None:
     )
 
 
+def test_who_goes_first_on_a_card_goes_first_on_its_node_and_nobody_else() -> None:
+    objects, plan = objects_of("agents", "production"), plan_of("agents", "production")
+    classes = {name_of(each): each for each in of_kind(objects, "PriorityClass")}
+    assert {name: (each["value"], each["preemptionPolicy"]) for name, each in classes.items()} == {
+        "gpu-high-ai-system": (1000, "PreemptLowerPriority"),
+        "gpu-low-ai-system": (-10, "Never"),
+    }
+    assert not any("namespace" in each["metadata"] or each["globalDefault"] for each in classes.values())
+    shared = {running.name: running.service.gpu for running in plan.services}
+    for name, template in templates(objects):
+        share = shared.get(name)
+        wanted = f"gpu-{share.priority}-ai-system" if share and share.priority != "normal" else None
+        assert template["spec"].get("priorityClassName") == wanted, name
+    staging = {name_of(each) for each in of_kind(objects_of("agents", "staging"), "PriorityClass")}
+    assert not staging & set(classes)  # in one cluster, one does not take the other's away
+    assert not of_kind(objects_of("conversation", "production"), "PriorityClass")
+
+
 def test_a_card_with_mig_gives_parts_and_a_host_without_a_card_none() -> None:
     hosts = plan_of("agents", "production").system.sections["hosts"].model_dump(mode="json", by_alias=True)
     hosts["mainpc"]["gpu"] |= {"model": "H100", "memory": "80G", "spare": 0, "count": 2}

@@ -52,6 +52,8 @@ def _fixed(objects: tuple[Any, ...]) -> dict[tuple[str, str], Any]:
             found[identity] = spec
         elif each["kind"] == "RoleBinding":
             found[identity] = each["roleRef"]
+        elif each["kind"] == "PriorityClass":
+            found[identity] = (each["value"], each["preemptionPolicy"])
     return found
 
 

@@ -21,6 +21,7 @@ NAMES["CronJob"] = NAMES["StatefulSet"]  # the names of what they make are longe
 KEY = re.compile(rf"({SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?")
 VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 PORT_NAME = re.compile(r"(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
+OF_THE_CLUSTER = {"Namespace", "PriorityClass"}
 CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 QUOTA = {
     *("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "requests.nvidia.com/gpu"),
@@ -48,7 +49,7 @@ def _metadata(each: Object) -> Iterator[str]:
     head = each["metadata"]
     if not re.fullmatch(NAMES.get(each["kind"], SUBDOMAIN), head["name"]) or len(head["name"]) > 253:
         yield "metadata.name"
-    if ("namespace" in head) == (each["kind"] == "Namespace"):
+    if ("namespace" in head) == (each["kind"] in OF_THE_CLUSTER):
         yield "metadata.namespace"
     yield from labels(head.get("labels", {}), "metadata.labels")
     annotations = head.get("annotations", {})
@@ -213,6 +214,14 @@ def _ingress(each: Object) -> Iterator[str]:
             yield f"paths of {rule['host']}"
 
 
+def _priority(each: Object) -> Iterator[str]:
+    """Above a milliard, and by names that begin so, classes are the cluster's own."""
+    if each["metadata"]["name"].startswith("system-") or not -(2**31) <= each["value"] <= 10**9:
+        yield f"value {each['value']}"
+    if each.get("preemptionPolicy", "Never") not in ("Never", "PreemptLowerPriority") or each.get("globalDefault"):
+        yield "it is not ours to say for others"
+
+
 def _binding(each: Object) -> Iterator[str]:
     if not each["subjects"] or any(not subject.get("namespace") for subject in each["subjects"]):
         yield "subjects"
@@ -228,6 +237,7 @@ KINDS: dict[str, Callable[[Object], Iterator[str]]] = {
     "NetworkPolicy": _policy,
     "PersistentVolumeClaim": _claim,
     "PodDisruptionBudget": _budget,
+    "PriorityClass": _priority,
     "ResourceQuota": _quota,
     "RoleBinding": _binding,
     "Service": _service,
@@ -271,6 +281,8 @@ def _needed(each: Object) -> Iterator[tuple[str, str]]:
     if spec is None:
         return
     yield "ServiceAccount", spec["serviceAccountName"]
+    if "priorityClassName" in spec:
+        yield "PriorityClass", spec["priorityClassName"]
     for volume in spec["volumes"]:
         if "configMap" in volume:
             yield "ConfigMap", volume["configMap"]["name"]

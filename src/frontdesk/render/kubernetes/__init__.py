@@ -11,6 +11,7 @@ from frontdesk.render.kubernetes import (
     namespace,
     network,
     postgres,
+    priorities,
     redis,
     scaling,
     secrets,
@@ -29,6 +30,7 @@ SAID = {
     "00-namespace.yaml": "The namespace with its Pod Security labels, quota, and what containers get that say nothing.",
     "10-config.yaml": "Variables of all services, and the system file.",
     "12-accounts.yaml": "An identity for each service, without a token: none of them asks the API server.",
+    "13-priorities.yaml": "Who goes first where a node is full. These are the cluster's, not the namespace's.",
     "40-edge.yaml": "The way in from the internet.",
     "50-scaling.yaml": "Autoscalers, and how many replicas stay during upkeep of nodes.",
     "51-recommendations.yaml": "Recommends requests; changes none.",
@@ -45,6 +47,7 @@ def documents(plan: Plan) -> dict[str, list[Object]]:
         "10-config.yaml": config.objects(plan),
         secrets.FILE: secrets.objects(plan),
         "12-accounts.yaml": accounts.objects(plan),
+        "13-priorities.yaml": priorities.objects(plan),
     }
     for number, (key, store) in enumerate(running_stores(plan).items()):
         made = postgres.objects(plan, store) if isinstance(store, Postgres) else redis.objects(plan, key, store)

@@ -45,6 +45,7 @@ def pod(
     annotations: Mapping[str, object] | None = None,
     more_labels: Mapping[str, str] | None = None,
     placed: Object | None = None,
+    priority: Value | None = None,
     account: str = "",
     grace: int = 30,
     restart: str = "",
@@ -67,6 +68,7 @@ def pod(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationGracePeriodSeconds": grace,
+        **({"priorityClassName": priority} if priority else {}),
         **(placed or {}),
     }
     if restart:

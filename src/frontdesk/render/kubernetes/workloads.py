@@ -8,6 +8,7 @@ from frontdesk.render.kubernetes.cards import Cards, cards_of
 from frontdesk.render.kubernetes.namespace import amount
 from frontdesk.render.kubernetes.naming import config_name, head, secret_name, selector
 from frontdesk.render.kubernetes.pods import Identity, container_security, full_name, image, places, pod, scratch
+from frontdesk.render.kubernetes.priorities import class_of
 from frontdesk.render.kubernetes.values import Object, Value, reference, value
 from frontdesk.system.home import CONTAINER_HOME
 from frontdesk.system.layout.plan import USER, Plan, Running
@@ -116,6 +117,7 @@ def _deployment(plan: Plan, running: Running) -> Object:
             annotations={"checksum/config": config.checksum(plan), **_scraped(service)},
             more_labels=service.labels,
             placed=places(plan, running.name, service.host, service.placement, gpu=bool(cards_of(plan, running).count)),
+            priority=class_of(plan, running),
             grace=service.stopping.grace,
         ),
     }
