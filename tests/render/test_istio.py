@@ -117,6 +117,18 @@ def test_outside_hosts_are_named_and_those_of_the_cluster_are_not(environment: s
         assert each["spec"]["resolution"] == ("NONE" if wild else "DNS")
 
 
+def test_an_address_outside_is_an_entry_by_its_address() -> None:
+    outside = {"hosts": ["10.0.0.7", "[fd00::7]", "models.example.com"], "port": 8443}
+    edge = plan_of("answering", "production").edge.model_dump(mode="json", by_alias=True)
+    objects = objects_of(changed("answering", "production", {"edge": edge, "outside": {"model": outside}}))
+    assert read_objects(objects) == []
+    told = {name_of(each): each["spec"] for each in of_kind(objects, "ServiceEntry")}
+    assert told["model"]["hosts"] == ["models.example.com"]
+    assert told["model-addresses"]["addresses"] == ["10.0.0.7", "fd00::7"]
+    assert told["model-addresses"]["resolution"] == "NONE"
+    assert "10.0.0.7" not in told["model-addresses"]["hosts"]  # Istio takes names alone there
+
+
 @every
 @pytest.mark.parametrize("mode", MODES)
 def test_identities_are_strict_and_let_the_edges_of_the_plan_pass_and_nothing_else(environment: str, mode: str) -> None:

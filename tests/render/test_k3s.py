@@ -9,7 +9,9 @@ import yaml
 
 from frontdesk.render import k3s, kubernetes
 from frontdesk.render.k3s.guide import BRINGS
+from frontdesk.render.k3s.today import SOMEWHERE
 from tests.render.blueprints import ALL, plan_of, write
+from tests.render.cluster import changed
 from tests.render.reading.hosts import read_scripts
 from tests.render.reading.objects import read_objects
 
@@ -77,9 +79,9 @@ def test_cards_are_shared_by_what_they_can_and_the_reason_is_told() -> None:
 
 def test_what_a_cluster_does_not_know_by_itself_is_installed_before_it_is_asked_for() -> None:
     own = {"v1", "apps", "autoscaling", "batch", "networking.k8s.io", "policy", "rbac.authorization.k8s.io"}
+    own.add("scheduling.k8s.io")
     for blueprint, environment in ALL:
         plan = plan_of(blueprint, environment)
-    own.add("scheduling.k8s.io")
         groups = {str(each["apiVersion"]).partition("/")[0] for each in kubernetes.objects(plan)} - own
         one = k3s.files(plan)["README.md"].split("\n## ")[1]
         begins, _, rest = one.partition("--dry-run=server")
@@ -94,6 +96,33 @@ def test_names_of_stores_lead_to_todays_stores_and_their_pooler_too() -> None:
     assert {each["metadata"]["name"] for each in said} == {
         *("postgres-primary-service", "postgres-master-service", "pgbouncer", "redis-service"),
     }
+
+
+@pytest.mark.parametrize(("address", "family"), [("192.168.7.4", "IPv4"), ("fd00::4", "IPv6"), ("[fd00::4]", "IPv6")])
+def test_a_store_at_an_address_is_led_to_by_an_endpoint(address: str, family: str) -> None:
+    hosts = plan_of("agents", "production").system.sections["hosts"].model_dump(mode="json", by_alias=True)
+    plan = changed("agents", "production", {"hosts": {"mainpc": hosts["mainpc"] | {"address": address}}})
+    said = list(yaml.safe_load_all(k3s.files(plan)["today.yaml"]))
+    assert read_objects(said) == []
+    assert "ExternalName" not in str(said)  # to the cluster's names an address there is one more name, which nobody has
+    services = {each["metadata"]["name"]: each["spec"] for each in said if each["kind"] == "Service"}
+    slices = {each["metadata"]["labels"]["kubernetes.io/service-name"]: each for each in said if "endpoints" in each}
+    assert services.keys() == slices.keys() == {"postgres-service", "redis-service"}
+    for name, port in (("postgres-service", 5432), ("redis-service", 6379)):
+        assert (services[name]["clusterIP"], "selector" in services[name]) == ("None", False)
+        assert services[name]["ports"] == slices[name]["ports"]
+        assert (slices[name]["ports"][0]["port"], slices[name]["addressType"]) == (port, family)
+        assert slices[name]["endpoints"][0]["addresses"] == [address.strip("[]")]
+
+
+@pytest.mark.parametrize(("address", "led_to"), [("pc.lan", "pc.lan"), ("127.0.0.1", SOMEWHERE), ("", SOMEWHERE)])
+def test_a_store_at_a_name_is_led_to_by_it_and_one_on_a_loopback_by_a_name_to_be_filled_in(
+    address: str, led_to: str
+) -> None:
+    hosts = plan_of("agents", "production").system.sections["hosts"].model_dump(mode="json", by_alias=True)
+    plan = changed("agents", "production", {"hosts": {"mainpc": hosts["mainpc"] | {"address": address}}})
+    said = list(yaml.safe_load_all(k3s.files(plan)["today.yaml"]))
+    assert {each["spec"]["externalName"] for each in said} == {led_to}
 
 
 def test_a_taint_is_written_whole() -> None:

@@ -4,15 +4,18 @@ import itertools
 
 import pytest
 
+from frontdesk.render import kubernetes
 from tests.render.cluster import (
     EVERY,
     Network,
     Pod,
+    changed,
     expected_edges,
     objects_of,
     plan_of,
     pods_of,
 )
+from tests.render.reading.admission import refused
 
 every = pytest.mark.parametrize(("blueprint", "environment"), EVERY)
 PUBLIC, PRIVATE = "93.184.216.34", "10.1.2.3"
@@ -48,6 +51,20 @@ def test_only_who_says_so_reaches_the_internet_and_nobody_private_networks(bluep
         for port in (25, 80, 443, 587, 5432, 6379, 8080):
             assert network.allows(pods[running.name], Pod("", address=PUBLIC), port) == (port in outside | anywhere)
             assert network.allows(pods[running.name], Pod("", address=PRIVATE), port) == (port in anywhere)
+
+
+@pytest.mark.parametrize(("address", "neighbour"), [("10.0.0.7", "10.0.0.8"), ("fd00::7", "fd00::8")])
+def test_an_address_outside_is_reached_on_its_own_and_nothing_beside_it(address: str, neighbour: str) -> None:
+    plan = changed("engagement", "production", {"outside": {"model": {"hosts": [address], "port": 8443}}})
+    objects = tuple(kubernetes.objects(plan))
+    assert refused(objects) == []
+    network, pods = Network.of(objects), pods_of(objects)
+    callers = [each.name for each in plan.services if "model" in each.service.calls]
+    assert callers
+    for name in callers:
+        assert network.allows(pods[name], Pod("", address=address), 8443)
+        assert not network.allows(pods[name], Pod("", address=neighbour), 8443)
+        assert not network.allows(pods[name], Pod("", address=PUBLIC), 8443)
 
 
 @every

@@ -15,6 +15,7 @@ from frontdesk.render.kubernetes.values import Object, plain
 from frontdesk.render.kubernetes.workloads import WAYPOINT
 from frontdesk.render.target import Target, yaml_text
 from frontdesk.system.layout.edge import Mesh, Outside
+from frontdesk.system.layout.names import address_in
 from frontdesk.system.layout.plan import EDGE, MONITORING, Edge, Plan, Running
 from frontdesk.system.layout.stores import Postgres
 
@@ -183,10 +184,26 @@ def _entries(plan: Plan) -> list[Object]:
     """What is within the cluster is known to the mesh already."""
     found: list[Object] = []
     for key, outside in plan.outside.items():
-        hosts = [host for host in outside.hosts if not cluster_namespace(plan, host)]
+        name, addresses = key.replace("_", "-"), [host for host in outside.hosts if address_in(host)]
+        hosts = [host for host in outside.hosts if host not in addresses and not cluster_namespace(plan, host)]
         if hosts:
-            found.append(_entry(plan, key.replace("_", "-"), hosts, outside))
+            found.append(_entry(plan, name, hosts, outside))
+        if addresses:
+            found.append(_at_addresses(plan, name, addresses, outside))
     return found
+
+
+def _at_addresses(plan: Plan, name: str, addresses: list[str], outside: Outside) -> Object:
+    """A host of the mesh is always a name; of an address it stands for nothing that anybody asks for."""
+    spec: Object = {
+        "hosts": [f"{name}.outside.internal"],
+        "addresses": [str(address_in(each)) for each in addresses],
+        "exportTo": ["."],
+        "location": "MESH_EXTERNAL",
+        "ports": [{"number": outside.port, "name": f"tcp-{outside.port}", "protocol": "TCP"}],
+        "resolution": "NONE",
+    }
+    return head(plan, NETWORKING, "ServiceEntry", f"{name}-addresses", plan.name) | {"spec": spec}
 
 
 def _entry(plan: Plan, name: str, hosts: list[str], outside: Outside) -> Object:

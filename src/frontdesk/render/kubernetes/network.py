@@ -9,6 +9,7 @@ from frontdesk.render.kubernetes.stateful import set_name
 from frontdesk.render.kubernetes.traffic import signed_by_others
 from frontdesk.render.kubernetes.values import Object
 from frontdesk.render.kubernetes.workloads import WAYPOINT
+from frontdesk.system.layout.names import address_in
 from frontdesk.system.layout.plan import EDGE, MONITORING, Edge, Plan, Running
 from frontdesk.system.layout.stores import Postgres, Redis
 
@@ -131,18 +132,24 @@ def _jobs(plan: Plan, groups: dict[str, Group]) -> None:
 
 
 def _beyond(plan: Plan, edge: Edge) -> Way:
-    """Out of the system: a store that others run may be on any network; an outside address is on the internet, unless
-    its name is the cluster's own."""
+    """Out of the system: a store that others run may be on any network; an outside name is on the internet, unless it
+    is the cluster's own; an address is itself, on whichever network."""
     outside = plan.outside.get(edge.target)
     if outside is None:
         return Way([], [edge.port])
+    addresses = [address for host in outside.hosts if (address := address_in(host))]
     own = [namespace for host in outside.hosts if (namespace := cluster_namespace(plan, host))]
     peers = [_namespace(namespace) for namespace in dict.fromkeys(own)]
-    return Way([*peers, *(_public() if len(own) < len(outside.hosts) else [])], [edge.port])
+    blocks: list[Object] = [{"ipBlock": {"cidr": f"{each}/{each.max_prefixlen}"}} for each in addresses]
+    anywhere = _public() if len(own) + len(addresses) < len(outside.hosts) else []
+    return Way([*peers, *blocks, *anywhere], [edge.port])
 
 
 def cluster_namespace(plan: Plan, host: str) -> str:
-    """The namespace of a name within the cluster, like `otel-collector.monitoring`; empty for one of the internet."""
+    """The namespace of a name within the cluster, like `otel-collector.monitoring`; empty for one of the internet, and
+    for an address."""
+    if address_in(host):
+        return ""
     _, _, rest = host.partition(".")
     space, _, more = rest.partition(".")
     if not rest:

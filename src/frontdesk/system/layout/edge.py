@@ -63,7 +63,10 @@ class EdgeOptions(Section):
 class Outside(Section):
     """Somebody else's address."""
 
-    hosts: tuple[str, ...] = Field(min_length=1, description="Names, like `api.openai.com`; `*.` at the start for all.")
+    hosts: tuple[str, ...] = Field(
+        min_length=1,
+        description="Names, like `api.openai.com`; `*.` at the start for all; or addresses, like `10.0.0.7`.",
+    )
     port: Port = Field(default=443, description="Where they are reached.")
     description: str = Field(default="", description="What it is for.")
 

@@ -1,6 +1,7 @@
 """Names, labels and taints as a cluster takes them (kubernetes.io/docs/concepts/overview/working-with-objects)."""
 
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
@@ -13,6 +14,14 @@ _LABEL = r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
 _LABEL_KEY = r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 _TAINT = rf"({_LABEL_KEY}(={_LABEL})?(:(NoSchedule|PreferNoSchedule|NoExecute))?)?"
 _CHOOSING = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
+
+
+def address_in(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that `host` is; None where it is a name."""
+    try:
+        return ip_address(host.strip("[]"))  # as addresses of version 6 stand in URLs
+    except ValueError:
+        return None
 
 
 def _like(pattern: str, wanted: str) -> AfterValidator:
