@@ -61,7 +61,7 @@ async def deliver(room: Room) -> None:
     """Send all that is due, by channels without adapters of their own."""
     some = DeliveryOptions()
     async with httpx2.AsyncClient() as client:
-        delivery = Delivery(room.outbox, customer_senders(some, client, room.clock, {}), some)
+        delivery = Delivery(room.outbox, customer_senders(some, client, room.clock, {}), some, room.clock)
         for letter_id in await room.outbox.due():
             await delivery.deliver(letter_id)
 

@@ -72,7 +72,7 @@ class Post:
 
     def delivery(self) -> Delivery:
         """A process that delivers."""
-        return Delivery(self.outbox, self.senders(), self.options())
+        return Delivery(self.outbox, self.senders(), self.options(), self.clock)
 
     async def write(self, channel: Channel = "email", *, not_after: datetime | None = None, **values: str) -> str:
         """A letter to a customer."""

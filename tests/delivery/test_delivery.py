@@ -61,7 +61,7 @@ async def post(database: Database, clock: FakeClock, ids: CountingIds) -> AsyncG
     accepted = await Inbox(database, clock, ids).accept(inbound)
     outbox = Outbox(database, clock)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=site)) as http:
-        delivery = Delivery(outbox, {WEBHOOK: Webhook(http, options)}, options)
+        delivery = Delivery(outbox, {WEBHOOK: Webhook(http, options)}, options, clock)
         handoffs = Handoffs(database, clock, ids, notice=WEBHOOK)
         yield Post(receiver, outbox, delivery, handoffs, ada, accepted.conversation_id)
 
@@ -145,7 +145,7 @@ async def test_a_letter_whose_sender_is_gone_is_looked_at_again_when_its_lease_i
     await post.handoffs.leave(post.ada.id, post.conversation_id, "Hello", "")
     (letter_id,) = await post.outbox.due()
     with pytest.raises(asyncio.CancelledError):
-        await Delivery(post.outbox, {WEBHOOK: Dying()}, DeliveryOptions(lease_seconds=20)).deliver(letter_id)
+        await Delivery(post.outbox, {WEBHOOK: Dying()}, DeliveryOptions(lease_seconds=20), clock).deliver(letter_id)
     clock.advance(19)
     assert await post.outbox.due() == []
     clock.advance(1)

@@ -142,7 +142,7 @@ async def house(database: Database, races: dict[str, Race], chance: random.Rando
         outbox=letters,
         conversations=Conversations(database, clock),
         takeover=Takeover(database, clock, ids, {CHANNEL: Paper()}, pages=()),
-        delivery=Delivery(letters, {CHANNEL: sender}, DeliveryOptions()),
+        delivery=Delivery(letters, {CHANNEL: sender}, DeliveryOptions(), clock),
         ada=(await people.add(name="Ada", role=Role.MEMBER)).person,
         olga=(await people.add(name="Olga", role=Role.OPERATOR)).person,
     )

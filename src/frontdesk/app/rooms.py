@@ -247,7 +247,7 @@ def _letters(system: System, store: Store, senders: Mapping[str, Sender], clock:
     http = outward_client()
     stack.push_async_callback(http.aclose)
     own = {WEBHOOK: Webhook(http, options), **senders}
-    delivery = Delivery(store.outbox, customer_senders(options, http, clock, own), options)
+    delivery = Delivery(store.outbox, customer_senders(options, http, clock, own), options, clock)
     return Kind(name="letter", queue="general", run=delivery.deliver, sweep=store.outbox.due, parallel=32, every=1)
 
 

@@ -9,11 +9,13 @@ import httpx2
 import structlog
 
 from frontdesk.delivery.options import DeliveryOptions
+from frontdesk.ports import Clock
 from frontdesk.store.outbox import Letter, LostLetter, Outbox
 
 log = structlog.get_logger("frontdesk.delivery")
 
 WEBHOOK = "webhook"
+PATIENCE = 1.5  # seconds; a letter that is put off for no longer is waited for here, and others are left to the sweeps
 
 
 class NotSent(Exception):  # a sender's report, not an error that anyone sees
@@ -44,10 +46,11 @@ class Sender(Protocol):
 class Delivery:
     """Sends letters of every channel that has a sender. `deliver` bears a letter that is done or taken."""
 
-    def __init__(self, outbox: Outbox, senders: Mapping[str, Sender], options: DeliveryOptions) -> None:
+    def __init__(self, outbox: Outbox, senders: Mapping[str, Sender], options: DeliveryOptions, clock: Clock) -> None:
         self._outbox = outbox
         self._senders = senders
         self._options = options
+        self._clock = clock
 
     async def deliver(self, letter_id: str) -> None:
         """Try to send the letter if it is due, and then those that wait behind it at the same place."""
@@ -63,14 +66,18 @@ class Delivery:
                 raise NotSent("no_sender", final=True)
             external_id = await sender.send(letter)
         except NotSent as error:
-            log.warning("letter_not_sent", channel=letter.channel, reason_code=error.reason)
+            tell = log.debug if _soon(error) else log.warning
+            tell("letter_not_sent", channel=letter.channel, reason_code=error.reason)
             return await self._not_sent(letter, error)
         return await self._settle(letter, "sent", external_id=external_id)
 
     async def _not_sent(self, letter: Letter, error: NotSent) -> str | None:
         if error.retry_after is not None:
             await self._outbox.again(letter, error.retry_after, counted=False, problem=error.reason)
-            return None
+            if not _soon(error):
+                return None
+            await self._clock.sleep(error.retry_after)  # it waits as all can see: whoever dies now was not sending it
+            return letter.id
         if error.ambiguous:
             return await self._settle(letter, "unknown", problem=error.reason)
         if error.final or letter.attempts >= self._options.tries:
@@ -91,6 +98,10 @@ class Delivery:
             return await self._outbox.settle(letter, state, external_id=external_id or None, problem=problem)
         except LostLetter:
             return None
+
+
+def _soon(error: NotSent) -> bool:
+    return error.retry_after is not None and error.retry_after <= PATIENCE
 
 
 NOT_TAKEN = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)  # before anything was said

@@ -119,7 +119,7 @@ async def office(
         ids,
         store,
         TelegramOutlet(client, TelegramOptions(), clock),
-        Delivery(store, {"telegram": sender}, DeliveryOptions(tries=3)),
+        Delivery(store, {"telegram": sender}, DeliveryOptions(tries=3), clock),
         person.id,
     )
     await client.close()
@@ -303,6 +303,37 @@ async def test_a_sender_that_dies_anywhere_never_sends_twice(
     states = await office.states()
     assert set(states) <= {"sent", "unknown"}
     assert len(texts) >= states.count("sent"), "what counts as sent has arrived"
+
+
+@pytest.mark.proves("conversation-8")
+async def test_a_sender_that_dies_while_a_letter_waits_for_its_pace_loses_no_part_of_the_reply(office: Office) -> None:
+    text = " ".join(str(number) for number in range(2000))[:9000]
+    first, *_ = await office.write(ANN, text)
+    dying = asyncio.create_task(office.delivery.deliver(first))
+    async with asyncio.timeout(20):
+        while not office.clock.sleeping:  # noqa: ASYNC110 a sleeper tells nobody
+            await asyncio.sleep(0.002)
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+    assert await office.states() == ["sent", "waiting", "waiting"]
+    office.clock.advance(LEASE + 1)
+    await office.sweep()
+    assert await office.states() == ["sent"] * 3
+    assert " ".join(office.telegram.texts(ANN)) == text
+
+
+async def test_a_place_in_a_groups_minute_is_taken_once_by_each_letter(office: Office) -> None:
+    """Those that wait for the bot's own rate meanwhile take no second one."""
+    for number in range(30):
+        await office.write(100 + number, "Hello")
+    for number in range(3):
+        await office.write(TEAM, str(number))
+    await office.sweep()
+    for _ in range(17):
+        await office.write(TEAM, "more")
+    await office.sweep()
+    assert office.clock.monotonic() < 40, "twenty fit into the first minute"
+    assert len(office.telegram.texts(TEAM)) == 20
 
 
 async def _let_run(task: asyncio.Task[None], steps: int) -> None:

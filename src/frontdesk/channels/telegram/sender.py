@@ -5,6 +5,8 @@ Telegram's rates are a message a second in a chat, 30 a second in all and 20 a m
 so a message that may have arrived is not sent again.
 """
 
+from collections import OrderedDict
+
 import msgspec
 import structlog
 
@@ -19,7 +21,7 @@ from frontdesk.telemetry import metrics
 
 log = structlog.get_logger("frontdesk.telegram")
 
-PATIENCE = 1.5  # seconds that a letter waits here for room in a limit; beyond it, it is put off
+MOST_LETTERS = 1000  # of which it is remembered that they have room already, and wait for more
 UNREACHABLE_SECONDS = 5.0
 WRONG_TOKEN_SECONDS = 60.0
 FORBIDDEN = 403  # blocked by the person, thrown out of the group, or the account is gone
@@ -36,13 +38,14 @@ class TelegramSender:
         self._groups = groups
         self._everyone = everyone
         self._clock = clock
+        self._has_room: OrderedDict[str, int] = OrderedDict()  # letter → in how many limits it has taken its place
         self._quiet: dict[int, float] = {}  # chat → until when Telegram wants no message there
         self._decoder = msgspec.json.Decoder(Body)
 
     async def send(self, letter: Letter) -> str:
         body = self._decoder.decode(letter.body)
         try:
-            await self._room(body.message.chat_id)
+            await self._room(letter.id, body.message.chat_id)
             sent = await self._send(body.message)
         except NotSent as error:
             if error.final and body.is_last:
@@ -75,28 +78,23 @@ class TelegramSender:
         except TelegramTokenRefused as error:
             raise NotSent(error.code, retry_after=WRONG_TOKEN_SECONDS) from error
 
-    async def _room(self, chat_id: int) -> None:
-        """Return when Telegram's rates have room for a message to this chat. Raises `NotSent` when that takes long."""
+    async def _room(self, letter_id: str, chat_id: int) -> None:
+        """Take the letter's place in each of Telegram's rates, once. Raises `NotSent` until one has room: so a letter
+        never counts as being sent while it waits."""
         if (seconds := self._quiet_seconds(chat_id)) > 0:
             raise NotSent("rate_limited", retry_after=seconds)
+        limits = [(self._chats, str(chat_id)), (self._everyone, "all")]
         if chat_id < 0:
-            await self._taken(self._groups, str(chat_id))
-        await self._taken(self._chats, str(chat_id))
-        await self._taken(self._everyone, "all")
-
-    async def _taken(self, limiter: Limiter, key: str) -> None:
-        patience = PATIENCE
-        while True:
+            limits.insert(0, (self._groups, str(chat_id)))
+        taken = self._has_room.pop(letter_id, 0)
+        for number, (limiter, key) in enumerate(limits[taken:], start=taken):
             try:
                 await limiter.hit(key)
             except RateLimited as error:
-                wait = error.retry_after or 1.0
-                if wait > patience:
-                    raise NotSent("pace", retry_after=wait) from error
-                patience -= wait
-                await self._clock.sleep(wait)
-            else:
-                return
+                self._has_room[letter_id] = number
+                if len(self._has_room) > MOST_LETTERS:
+                    self._has_room.popitem(last=False)
+                raise NotSent("pace", retry_after=error.retry_after or 1.0) from error
 
     # --- what Telegram asked for ------------------------------------------------
 
