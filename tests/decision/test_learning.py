@@ -96,6 +96,18 @@ async def test_a_settled_decision_bears_its_reward_and_teaches_once(room: Room) 
     assert (await room.champion()).id == learned.id, "nothing new, so no new snapshot"
 
 
+async def test_nothing_goes_unlearned_where_the_clock_is_put_back(room: Room) -> None:
+    too_far = 10 * 86_400
+    await room.decide("click")
+    room.clock.advance(SECONDS + too_far)
+    await room.learner.round()
+    room.clock.advance(-too_far)
+    await room.decide("click")
+    room.clock.advance(SECONDS)
+    await room.learner.round()
+    assert (await room.champion()).reward.n == pytest.approx(2.0, abs=0.01)
+
+
 async def test_what_drives_people_away_is_learned_as_harm(room: Room) -> None:
     for _ in range(5):
         await room.decide("unsubscribe")
@@ -130,7 +142,7 @@ async def test_the_holdout_and_what_people_chose_teach_nothing(room: Room) -> No
     assert (await room.champion()).reward.n == 0
     room.learn_by(holdout_share=0.0)
     name = await room.decide("conversion")
-    await room.database.act(lambda connection: mark_human(connection, [name]))
+    await room.database.act(lambda connection: mark_human(connection, name))
     room.clock.advance(SECONDS)
     await room.learner.round()
     assert (await room.champion()).reward.n == 0

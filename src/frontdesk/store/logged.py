@@ -15,6 +15,7 @@ from frontdesk.store.outreach import outreach
 from frontdesk.store.prepared import Connection, Prepared, Row, among
 
 TOGETHER = 500  # decisions that one transaction settles
+STEP = timedelta(microseconds=1)  # which both databases keep
 
 
 class Happened(msgspec.Struct, frozen=True):
@@ -67,10 +68,16 @@ _DUE = Prepared(
     .order_by(decisions.c.outcome_due_at, decisions.c.id)
     .limit(_MOST)
 )
+_LAST = Prepared(
+    sa.select(decisions.c.settled_at)
+    .where(decisions.c.settled_at.is_not(None))
+    .order_by(decisions.c.settled_at.desc())
+    .limit(1)
+)
 _CLOSE = Prepared(
     decisions.update()
     .where(among(decisions.c.id, "which"), decisions.c.settled_at.is_(None))
-    .values(settled_at=_NOW)
+    .values(settled_at=sa.bindparam("moment", type_=UtcDateTime))
     .returning(decisions.c.id)
 )
 _THESE = Prepared(_ROWS.where(among(decisions.c.id, "which")).order_by(decisions.c.id))
@@ -114,13 +121,17 @@ class DecisionLog:
         """Close some of the decisions whose window has ended, with the reward that `judge` gives each; how many.
 
         An outcome is either in the reward or, because it comes afterwards, known to be late: never both, never neither.
+        Each time is later than all before, even where the clock was put back: who reads on from the last moment that it
+        knows misses none.
         """
         due = [row["id"] for row in await self._database.run(_DUE, {"now": now, "most": TOGETHER})]
         if not due:
             return 0
 
         async def work(connection: Connection) -> int:
-            closed = [row["id"] for row in await _CLOSE(connection, {"which": sorted(due), "now": now})]
+            last = await _LAST.one(connection, {})
+            moment = now if last is None else max(now, last["settled_at"] + STEP)
+            closed = [row["id"] for row in await _CLOSE(connection, {"which": sorted(due), "moment": moment})]
             which = {"which": closed}
             rows = _logged(await _THESE(connection, which), await _OUTCOMES(connection, which))
             earned = zip(rows, judge(rows), strict=True)
