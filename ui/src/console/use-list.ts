@@ -29,11 +29,10 @@ export type List<T, P extends Page<T> = Page<T>> = {
   reload: () => void;
 };
 
-/** A list of the desk, page after page. `nextName` is the parameter that `next` of a page goes into. */
+/** A list of the desk, page after page. */
 export function useList<T, P extends Page<T> = Page<T>>(
   path: string,
   params: Record<string, string | number | undefined>,
-  nextName = "cursor",
 ): List<T, P> {
   const [items, setItems] = useState<T[] | null>(null);
   const [page, setPage] = useState<P | null>(null);
@@ -73,7 +72,7 @@ export function useList<T, P extends Page<T> = Page<T>>(
     hasMore: next !== null,
     trouble,
     loading,
-    more: () => next !== null && load(path + query({ ...params, [nextName]: next }), items ?? []),
+    more: () => next !== null && load(path + query({ ...params, cursor: next }), items ?? []),
     reload,
   };
 }

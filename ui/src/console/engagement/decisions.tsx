@@ -78,7 +78,7 @@ function DecisionList({ route }: { route: Route }) {
     limit: size,
     state: state || undefined,
     objective: objective || undefined,
-  }, "before");
+  });
   const { items, reload } = list;
   const isFirstPage = (items?.length ?? 0) <= size;
   useEffect(() => {
