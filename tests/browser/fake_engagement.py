@@ -67,6 +67,7 @@ def outreach(number: int, **more: Any) -> dict[str, Any]:
         "escalated": False,
         "subject": f"Subject {number}",
         "body": f"Hello,\n\nthis is text {number}.",
+        "footer": f"Stop these messages: https://desk.test/unsubscribe/dec_{number}",
         "digest": DIGEST,
         "checks": [],
         "model": "template",
@@ -81,7 +82,8 @@ DECISIONS = [
     decision(2, state="approval", segment="enterprise", arm="check_in/email/morning", confidence=0.8),
     decision(3, state="nothing", arm="nothing", channel=None, contributions=[], role="challenger"),
 ]
-STORY = {
+HELD = decision(4, state="hold", confidence=0.6, reasons=["Held back: the confidence is below 0.75."])
+STORY: dict[str, Any] = {
     "decision": DECISIONS[0],
     "strategy": {
         "id": "pol_champion",
@@ -339,11 +341,12 @@ class FakeEngagement:
     evolutions: list[dict[str, Any]] = field(default_factory=lambda: [EVOLUTION])
     told: list[tuple[str, str, Any]] = field(default_factory=list)
     conflicts: bool = False
+    overruled: bool = False
+    lines_a_page: int = 100
 
     def routes(self) -> list[Route]:
         """Every route of the pages."""
         answers: dict[str, Any] = {
-            "/api/v1/decisions/{id}": STORY,
             "/api/v1/customers": page([CUSTOMER]),
             "/api/v1/customers/{id}": CUSTOMER,
             "/api/v1/customers/{id}/timeline": page(TIMELINE),
@@ -371,6 +374,8 @@ class FakeEngagement:
         }
         return [
             Route("/api/v1/decisions", self.decisions),
+            Route("/api/v1/decisions/{id}", self.story),
+            Route("/api/v1/decisions/{id}/overrule", self.overrule, methods=["POST"]),
             Route("/api/v1/outreach", self.outreach),
             Route("/api/v1/outreach/{id}/verdict", self.settle, methods=["POST"]),
             Route("/api/v1/evolutions", self.steps),
@@ -396,7 +401,27 @@ class FakeEngagement:
 
     async def decisions(self, request: Request) -> Response:
         wanted = request.query_params
-        return JSONResponse(page([one for one in DECISIONS if wanted.get("state") in (None, one["state"])]))
+        found = [one for one in DECISIONS if wanted.get("state") in (None, one["state"])]
+        ids = [one["id"] for one in found]
+        begin = ids.index(wanted["cursor"]) + 1 if "cursor" in wanted else 0
+        shown = found[begin : begin + self.lines_a_page]
+        more = begin + self.lines_a_page < len(found)
+        return JSONResponse({"items": shown, "next": shown[-1]["id"] if more else None})
+
+    async def story(self, request: Request) -> Response:
+        if request.path_params["id"] != HELD["id"]:
+            return JSONResponse(STORY)
+        message = STORY["message"] | {"state": "approval"} if self.overruled else None
+        return JSONResponse(
+            STORY | {"decision": HELD | {"human": self.overruled}, "message": message, "delivery": None}
+        )
+
+    async def overrule(self, request: Request) -> Response:
+        if self.conflicts:
+            return problem(409, "conflict", "What this was decided on is out of date")
+        self.told.append((request.method, request.url.path, None))
+        self.overruled = True
+        return await self.story(request)
 
     async def outreach(self, _: Request) -> Response:
         return JSONResponse(page(self.waiting))

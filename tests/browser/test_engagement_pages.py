@@ -39,9 +39,38 @@ async def test_decisions_are_listed_filtered_and_explained(visit: Visit) -> None
     assert visit.complaints == []
 
 
+async def test_more_decisions_come_below_those_that_are_shown(visit: Visit) -> None:
+    visit.desk.engagement.lines_a_page = 2
+    page = await opened(visit, "decisions", "Of the last 2 decisions 1 acts and 1 asks a person.")
+    await page.get_by_role("button", name="More").click()
+    await expect(page.locator("tbody tr")).to_have_count(3)
+    await expect(page.locator("tbody tr").last).to_contain_text("Does nothing")
+
+
+@pytest.mark.proves("engagement-3")
+async def test_a_held_decision_is_overruled_after_a_question(visit: Visit) -> None:
+    page = await opened(visit, "decisions/dec_4", "Holds back: tip · email · now for ann.")
+    await expect(page.get_by_text("Held back: the confidence is below 0.75.")).to_be_visible()
+    await page.get_by_role("button", name="Write it after all").click()
+    assert visit.desk.engagement.told == []
+    await page.get_by_role("alertdialog").get_by_role("button", name="Write it after all").click()
+    await expect(page.get_by_role("link", name="It waits under Approvals")).to_be_visible()
+    await expect(page.get_by_role("button", name="Write it after all")).to_have_count(0)
+    assert visit.desk.engagement.told == [("POST", "/api/v1/decisions/dec_4/overrule", None)]
+
+
+async def test_why_a_held_decision_cannot_be_overruled_is_told(visit: Visit) -> None:
+    visit.desk.engagement.conflicts = True
+    page = await opened(visit, "decisions/dec_4", "Holds back: tip · email · now for ann.")
+    await page.get_by_role("button", name="Write it after all").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Write it after all").click()
+    await expect(page.get_by_role("alertdialog").get_by_text("What this was decided on is out of date")).to_be_visible()
+
+
 async def test_a_message_is_approved_exactly_as_it_was_seen(visit: Visit) -> None:
     page = await opened(visit, "approvals", "2 messages wait for a person.")
     await expect(page.get_by_text("2 people must approve it")).to_be_visible()
+    await expect(page.get_by_text("Stop these messages: https://desk.test/unsubscribe/dec_1")).to_be_visible()
     await page.get_by_role("button", name="Approve", exact=True).first.click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("One message waits for a person.")
     assert visit.desk.engagement.told == [("POST", "out_1", {"verdict": "approve", "digest": DIGEST})]

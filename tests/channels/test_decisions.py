@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from frontdesk.api import errors
 from frontdesk.channels.engagement.deciding import MOST_ASKS, Deciding
 from frontdesk.channels.engagement.decisions import hot, router
+from frontdesk.decision.overruling import Overruling
 from frontdesk.engagement import Outcome
 from frontdesk.store.database import Database
 from frontdesk.store.outcomes import put
@@ -46,7 +47,10 @@ async def desk(database: Database, clock: FakeClock, ids: CountingIds) -> Desk:
 async def http(request: pytest.FixtureRequest, desk: Desk) -> AsyncGenerator[httpx2.AsyncClient]:
     app, settings = FastAPI(), lambda: desk.options
     deciding = Deciding(desk.engine, settings)
-    app.include_router(router(deciding, desk.decisions, Stories(desk.database), desk.policies, settings))
+    overruling = Overruling(desk.database, desk.decisions, desk.policies, settings, desk.clock, CountingIds())
+    app.include_router(
+        router(deciding, desk.decisions, Stories(desk.database), desk.policies, overruling, settings, desk.bell)
+    )
     errors.install(app)
     face = Past(app, hot(deciding) if request.param == "past the framework" else {})
     transport = httpx2.ASGITransport(face, raise_app_exceptions=False)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from frontdesk.cli.local import Local, open_local
 from frontdesk.clock import RandomIds, SystemClock
-from frontdesk.engagement import Ask, Decision
+from frontdesk.engagement import Ask, Calibration, Decision, Policy
 from frontdesk.store.decisions import decisions
 from frontdesk.store.policies import Policies
 from frontdesk.system.load import load
@@ -18,14 +18,13 @@ from tests.cli.conftest import LEAN, Command
 from tests.decision.deciding import Desk, customer, options, policy, served
 
 
-@pytest.fixture
-def made(home: Path) -> list[Decision]:
-    """Three decisions in the database of this home."""
+def decided(home: Path, one: Policy) -> list[Decision]:
+    """Three decisions of this policy in the database of this home."""
     (home / "system.yaml").write_text(LEAN + "engagement: " + options().model_dump_json(exclude_defaults=True))
     results: list[Decision] = []
 
     async def work(desk: Local) -> None:
-        clock, database, one = SystemClock(), desk.store.database, policy(sure=False)
+        clock, database = SystemClock(), desk.store.database
         engine = Desk(database, clock, RandomIds())  # type: ignore[arg-type]  # it only tells the time
         engine.policies.now = served(one)
         await engine.customers.put_many([customer("ann"), customer("ben")])
@@ -35,6 +34,12 @@ def made(home: Path) -> list[Decision]:
 
     asyncio.run(open_local(load(home=home), work))
     return results
+
+
+@pytest.fixture
+def made(home: Path) -> list[Decision]:
+    """Three decisions of a policy that knows nothing."""
+    return decided(home, policy(sure=False))
 
 
 def test_before_anything_was_decided_the_next_command_is_named(frontdesk: Command, home: Path) -> None:
@@ -80,3 +85,14 @@ def test_a_decision_that_was_forged_is_noticed(frontdesk: Command, home: Path, m
     asyncio.run(open_local(load(home=home), forge))
     again = frontdesk("decisions", "replay", made[0].id, "--json")
     assert (again.code, json.loads(again.out)[0]["same"]) == (1, False)
+
+
+def test_a_held_decision_is_overruled_once(frontdesk: Command, home: Path) -> None:
+    made = decided(home, policy(calibration=Calibration(x=(0.0, 1.0), y=(0.6, 0.6))))
+    held = next(each for each in made if each.state == "hold")
+    assert "Held back: the confidence is below 0.75." in frontdesk("decisions", "explain", held.id).out
+    done = frontdesk("decisions", "overrule", held.id)
+    assert (done.code, "frontdesk approvals show reach_" in done.err) == (0, True)
+    again = frontdesk("decisions", "overrule", held.id)
+    assert (again.code, "overruled this decision already" in again.err) == (1, True)
+    assert json.loads(frontdesk("decisions", "show", held.id, "--json").out)["decision"]["human"] is True

@@ -160,6 +160,41 @@ async def test_below_the_threshold_a_person_decides_and_below_the_floor_nobody(t
         assert again.status_code == 409
 
 
+@pytest.mark.proves("engagement-3")
+async def test_what_is_held_reaches_nobody_until_a_person_overrules_and_approves_it(tmp_path: Path) -> None:
+    holding = SETTINGS | {"engagement.confidence_threshold": 1.0, "engagement.minimum_confidence": 1.0}
+    async with served_desk(tmp_path, settings=holding) as served:
+        client = await served.client(Role.OPERATOR)
+        await post_events(client, await with_customers(client))
+
+        async def held() -> list[dict[str, Any]]:
+            return await items(client, "/api/v1/decisions", state="hold")
+
+        decision = (await until(held))[0]
+        assert decision["reasons"][0] == "Held back: the confidence is below 1."
+        assert not await items(client, "/api/v1/outreach")
+        story = (await client.post(f"/api/v1/decisions/{decision['id']}/overrule")).raise_for_status().json()
+        assert (story["decision"]["state"], story["decision"]["human"]) == ("hold", True)
+        assert (await client.post(f"/api/v1/decisions/{decision['id']}/overrule")).status_code == 409
+
+        async def waiting() -> list[dict[str, Any]]:
+            return await items(client, "/api/v1/outreach", state="approval")
+
+        (message,) = await until(waiting)
+        assert not await items(client, "/api/v1/console/outbox")
+        verdict = {"verdict": "approve", "digest": message["digest"]}
+        (await client.post(f"/api/v1/outreach/{message['id']}/verdict", json=verdict)).raise_for_status()
+
+        async def sent() -> list[dict[str, Any]]:
+            return await items(client, "/api/v1/console/outbox", state="sent")
+
+        (letter,) = await until(sent)
+        assert letter["decision_id"] == decision["id"]
+        owner = await served.client(Role.OWNER)
+        acts = [each["act"] for each in await items(owner, "/api/v1/audit")]
+        assert acts.count("decision.overrule") == 2, "the one that was refused stands there too"
+
+
 @pytest.mark.proves("engagement-11")
 async def test_every_metric_has_its_name_its_labels_and_its_buckets(served: ServedDesk) -> None:
     client = await served.client(Role.OPERATOR)

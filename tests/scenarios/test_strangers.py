@@ -43,6 +43,7 @@ BODIES: dict[str, dict[str, object]] = {
     "PUT /api/v1/console/inbox/{id}/status": {"status": "closed"},
     "PUT /api/v1/console/canned/{id}": {"shortcut": "a", "title": "b", "text": "c"},
     "PUT /api/v1/customers/{id}": {"name": "Not theirs"},
+    "POST /api/v1/decisions/{id}/overrule": {},
     "POST /api/v1/outreach/{id}/verdict": {"verdict": "approve", "digest": "0" * 64},
     "POST /api/v1/bias/findings/{id}": {"note": "Not theirs"},
     "POST /api/v1/rollbacks": {"to": "policy_none", "reason": "Not theirs"},

@@ -21,12 +21,13 @@ frontdesk decisions list --customer cus_42
 frontdesk decisions show dec_0193…            everything about it: message, approver, delivery, outcome
 frontdesk decisions explain dec_0193…         why it came out so
 frontdesk decisions replay dec_0193…          make it again and compare
-frontdesk decisions replay --newest 1000      the same for many; exit code 1 if one differs"""
+frontdesk decisions replay --newest 1000      the same for many; exit code 1 if one differs
+frontdesk decisions overrule dec_0193…        have a held one's message written after all"""
 
 
 @click.group(cls=Group, examples=EXAMPLES)
 def decisions() -> None:
-    """See what was decided about customers, why, and make it again."""
+    """See what was decided about customers, why, and make it again; overrule what was held."""
 
 
 @decisions.command("list", examples="frontdesk decisions list --state hold --json")
@@ -82,7 +83,7 @@ def show(place: Place, decision_id: str, as_json: bool) -> None:
             told = msgspec.to_builtins(story)
             print_json(told | {"decision": _plain(story.decision, system.section(_options()))})
             return
-        _explain(story.decision)
+        _explain(story.decision, system.section(_options()))
         for line in _followed(story):
             click.echo(line)
 
@@ -96,16 +97,18 @@ def explain(place: Place, decision_id: str) -> None:
     """Say why the decision ID came out as it did, with the exact shares of its features."""
     from frontdesk.store.decisions import Decisions
 
+    system = place.load()
+
     async def work(desk: Local) -> None:
         decision = await Decisions(desk.store.database).get(decision_id)
-        _explain(decision)
+        _explain(decision, system.section(_options()))
         rows = [
             (each.feature, f"{each.against_runner_up:+.5f}", f"{each.against_nothing:+.5f}")
             for each in decision.contributions
         ]
         print_table(rows, ("feature", f"against {decision.runner_up or '–'}", "against nothing"))
 
-    asyncio.run(open_local(place.load(), work))
+    asyncio.run(open_local(system, work))
 
 
 @decisions.command(examples="frontdesk decisions replay dec_0193…")
@@ -150,6 +153,31 @@ def replay(place: Place, decision_id: str | None, newest: int | None, as_json: b
     asyncio.run(open_local(system, work))
 
 
+@decisions.command(examples="frontdesk decisions overrule dec_0193…")
+@placed
+@click.argument("decision_id", metavar="ID")
+def overrule(place: Place, decision_id: str) -> None:
+    """Have the held decision ID's message written after all. A running desk writes it; then it waits for approval."""
+    from frontdesk.clock import RandomIds, SystemClock
+    from frontdesk.decision.overruling import Overruling
+    from frontdesk.decision.policies import PolicySource
+    from frontdesk.store.decisions import Decisions
+    from frontdesk.store.policies import Policies
+
+    system = place.load()
+    options = system.section(_options())
+
+    async def work(desk: Local) -> None:
+        database, clock, ids = desk.store.database, SystemClock(), RandomIds()
+        source = PolicySource(Policies(database, clock, ids), clock)
+        overruling = Overruling(database, Decisions(database), source, lambda: options, clock, ids)
+        outreach_id = await overruling.overrule(decision_id)
+        await desk.note_act("decision.overrule", decision_id)
+        note(f"{outreach_id} is to be written. Next: frontdesk approvals show {outreach_id}")
+
+    asyncio.run(open_local(system, work))
+
+
 def _options() -> "type[EngagementOptions]":
     from frontdesk.decision.options import EngagementOptions
 
@@ -163,11 +191,11 @@ def _plain(decision: Decision, options: "EngagementOptions") -> dict[str, object
     return msgspec.to_builtins(shown(decision, options))
 
 
-def _explain(decision: Decision) -> None:
-    from frontdesk.decision.explain import reasons
+def _explain(decision: Decision, options: "EngagementOptions") -> None:
+    from frontdesk.decision.explain import reasons, why_held
 
     click.echo(f"{decision.state}: {decision.arm} for {decision.customer_id}, to {decision.objective}")
-    for reason in reasons(decision):
+    for reason in (*why_held(decision, options), *reasons(decision)):
         click.echo(f"  {reason}")
 
 

@@ -7,6 +7,7 @@ approximated, and the contributions of a decision add up to the difference of th
 import numpy as np
 
 from frontdesk.decision.features import FEATURE_NAMES, Floats, rows
+from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.scoring import Chosen, Places, Scorer
 from frontdesk.engagement import NOTHING, Contribution, Decision
 
@@ -76,6 +77,19 @@ def reasons(decision: Decision, most: int = 3) -> tuple[str, ...]:
     """A decision in sentences: what was chosen, how sure, what spoke for and against it, what the rules took away."""
     against = decision.runner_up if decision.arm == NOTHING else NOTHING
     return (*_verdict(decision), *_why(decision, against, most), *(mask.words for mask in decision.masks))
+
+
+def why_held(decision: Decision, options: EngagementOptions) -> tuple[str, ...]:
+    """Why a decision was held back, in a sentence, by the limits that are in effect now; nothing where it was not, or
+    where these would let it pass."""
+    if decision.state != "hold":
+        return ()
+    tolerance = min(options.risk_tolerance, options.segment(decision.segment).risk_tolerance)
+    if decision.risk > tolerance:
+        return (f"Held back: the predicted harm is above {tolerance:g}, whatever else speaks for it.",)
+    if decision.confidence < options.minimum_confidence:
+        return (f"Held back: the confidence is below {options.minimum_confidence:g}.",)
+    return ()
 
 
 def _verdict(decision: Decision) -> tuple[str, ...]:

@@ -137,6 +137,7 @@ GET,POST       /api/v1/decisions                      operator engagement -     
 POST           /api/v1/decisions/batch                operator engagement -      -      -
 GET            /api/v1/decisions/{id}                 operator engagement -      -      -
 POST           /api/v1/decisions/{id}/replay          operator engagement calls  -      -
+POST           /api/v1/decisions/{id}/overrule        operator session   -       -      decision.overrule
 POST           /api/v1/feedback                       operator engagement -      -      -
 GET            /api/v1/policies                       operator engagement -      -      -
 GET            /api/v1/policies/serving               operator engagement -      -      -

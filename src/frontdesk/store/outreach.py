@@ -148,6 +148,7 @@ _PROPOSE = Prepared(
     outreach.insert(), (*NewOutreach.__struct_fields__, "id", "state", "due_at", "created_at", "updated_at")
 )
 _GET = Prepared(sa.select(*_ROW).where(_THIS))
+_OF_DECISION = Prepared(sa.select(outreach.c.id).where(outreach.c.decision_id == sa.bindparam("decision")))
 _DUE = Prepared(
     sa.select(outreach.c.id).where(_OPEN, outreach.c.due_at <= _NOW).order_by(outreach.c.due_at).limit(SWEPT)
 )
@@ -270,6 +271,12 @@ async def propose(connection: Connection, ids: Ids, now: datetime, new: Sequence
     rows = [msgspec.structs.asdict(each) | begun | {"id": name} for each, name in zip(new, named, strict=True)]
     await _PROPOSE.many(connection, rows)
     return named
+
+
+async def of_decision(connection: Connection, decision_id: str) -> str | None:
+    """The message of a decision, or None where there is none."""
+    row = await _OF_DECISION.one(connection, {"decision": decision_id})
+    return None if row is None else row["id"]
 
 
 async def withdraw(connection: Connection, customer_id: str, channel: str | None, why: str, now: datetime) -> None:

@@ -25,6 +25,7 @@ from frontdesk.decision.intake import Intake
 from frontdesk.decision.learning import Learner
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.outreach import Outreach
+from frontdesk.decision.overruling import Overruling
 from frontdesk.decision.pacing import Pacing
 from frontdesk.decision.policies import PolicySource
 from frontdesk.decision.release import Release
@@ -79,6 +80,7 @@ class Engagement:
         self.source = PolicySource(rows.policies, clock, cached=lambda: self.effective.options.cache_enabled)
         self.feedback = Feedback(database, clock)
         self.approvals = Approvals(database, rows.outreach, rows.customers, self.settings, exits, clock)
+        self.overruling = Overruling(database, rows.decisions, self.source, self.settings, clock, ids)
         self.learner = Learner(
             rows.policies,
             learners=rows.learners,

@@ -46,7 +46,15 @@ def routers(engagement: Engagement, clock: Clock) -> Sequence[APIRouter]:
     return (
         events.router(rooms.intake, clock),
         customers.router(rows.customers, rows.timeline, clock, in_effect),
-        decisions.router(rooms.deciding, rows.decisions, rows.stories, engagement.source, in_effect),
+        decisions.router(
+            rooms.deciding,
+            rows.decisions,
+            rows.stories,
+            engagement.source,
+            engagement.overruling,
+            in_effect,
+            rooms.work,
+        ),
         approvals.router(engagement.approvals, rows.outreach, rows.database, rooms.work),
         in_app.router(InAppMessages(rows.database)),
         outbox.router(CustomerLetters(rows.database)),

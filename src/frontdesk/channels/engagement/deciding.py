@@ -7,7 +7,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from frontdesk.api.errors import answer as error_answer
-from frontdesk.decision.explain import reasons
+from frontdesk.decision.explain import reasons, why_held
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.engagement import Ask, Decision, Objective
 from frontdesk.errors import BadRequest, FrontdeskError, TooLarge, Unprocessable

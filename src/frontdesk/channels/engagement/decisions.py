@@ -17,8 +17,10 @@ from frontdesk.channels.engagement.decision_views import (
     ReplayView,
     StoryView,
 )
+from frontdesk.decision.overruling import Overruling
 from frontdesk.decision.replay import replay
 from frontdesk.engagement import DecisionState, Objective, Policy
+from frontdesk.ports import Dispatcher
 from frontdesk.store.decisions import Decisions, Wanted
 from frontdesk.store.stories import Stories
 
@@ -49,9 +51,15 @@ def hot(deciding: Deciding) -> dict[str, ASGIApp]:
 
 
 def router(
-    deciding: Deciding, decisions: Decisions, stories: Stories, snapshots: Snapshots, settings: Settings
+    deciding: Deciding,
+    decisions: Decisions,
+    stories: Stories,
+    snapshots: Snapshots,
+    overruling: Overruling,
+    settings: Settings,
+    work: Dispatcher,
 ) -> APIRouter:
-    """The routes of decisions. `settings` gives the options in effect."""
+    """The routes of decisions. `settings` gives the options in effect; `work` is told of messages to be written."""
     routes = APIRouter(prefix=ONE, tags=["engagement"], responses=COMMON)
 
     @routes.post("", response_model=DecisionView, responses=described(404, 409), openapi_extra=_body(_ASK))
@@ -83,17 +91,26 @@ def router(
         items = [DecisionView.model_validate(shown(each, settings())) for each in found[:limit]]
         return DecisionsPage(items=items, next=found[limit - 1].id if len(found) > limit else None)
 
+    async def told(id: str) -> StoryView:
+        story = await stories.of(id)
+        return StoryView.model_validate(msgspec.structs.replace(story, decision=shown(story.decision, settings())))
+
     @routes.get("/{id}", responses=described(404))
     async def one(id: PathId) -> StoryView:
         """A decision with its reasons, its strategy, the message, who approved it, its delivery and what came of it."""
-        story = await stories.of(id)
-        return StoryView.model_validate(msgspec.structs.replace(story, decision=shown(story.decision, settings())))
+        return await told(id)
 
     @routes.post("/{id}/replay", responses=described(404))
     async def again(id: PathId) -> ReplayView:
         """Make a decision again from what was logged, and tell whether it comes out the same. Nothing is changed."""
         decision = await decisions.get(id)
         return ReplayView.model_validate(replay(decision, await snapshots.policy(decision.policy_id), settings()))
+
+    @routes.post("/{id}/overrule", responses=described(404, 409))
+    async def overrule(id: PathId) -> StoryView:
+        """Have the message of a held decision written after all. It then waits for approval, as any other."""
+        await work.ready("outreach", await overruling.overrule(id))
+        return await told(id)
 
     return routes
 

@@ -61,11 +61,16 @@ export default function ApprovalsScreen(_: { route: Route }) {
         reload();
       }}
       acts={
-        items && items.length > 1 ? (
-          <button type="button" className="button" onClick={() => approveAll(items)}>
-            {text.approveAll(items.length)}
-          </button>
-        ) : undefined
+        <>
+          <Link href={`${hrefOf("decisions")}?state=hold`} className="button">
+            {text.held}
+          </Link>
+          {items && items.length > 1 && (
+            <button type="button" className="button" onClick={() => approveAll(items)}>
+              {text.approveAll(items.length)}
+            </button>
+          )}
+        </>
       }
     >
       {items?.length === 0 && <p className="empty">{text.none}</p>}
@@ -127,6 +132,11 @@ const Waiting = ({ row, onApprove, onOpen }: WaitingProps) => (
       <p className="as-written" dir="auto">
         {row.body}
       </p>
+      {row.footer && (
+        <p className="as-written small muted foot" dir="auto">
+          {row.footer}
+        </p>
+      )}
     </article>
     <div className="row">
       <button type="button" className="button main" onClick={onApprove}>
@@ -155,7 +165,7 @@ function VerdictForm({ row, verdict, onDone }: { row: Outreach; verdict: "edit" 
   };
   return (
     <form className="stack" onSubmit={(event) => void submit(event)}>
-      <p className="muted">{verdict === "edit" ? text.editNote : text.rejectNote}</p>
+      <p className="muted">{verdict === "edit" ? text.editNote(row.footer !== "") : text.rejectNote}</p>
       {verdict === "edit" && (
         <>
           <label className="field">

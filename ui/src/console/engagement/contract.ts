@@ -90,6 +90,8 @@ export type Outreach = {
   escalated: boolean;
   subject: string | null;
   body: string | null;
+  /** The way out that stands below the text, in the owner's words. */
+  footer: string;
   /** Of exactly what will be sent; a verdict names it. */
   digest: string | null;
   checks: Check[];

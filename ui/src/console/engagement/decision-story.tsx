@@ -1,10 +1,11 @@
 import { ArrowLeft } from "lucide-react";
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
+import { call } from "../../shared/api";
 import { When } from "../../shared/parts";
 import { useAnswer } from "../../shared/use-answer";
 import { ChartOrTable } from "../chart-or-table";
 import { DataTable, type Column } from "../data-table";
-import { Link, Screen } from "../parts";
+import { Confirm, Link, Screen, type Question } from "../parts";
 import { hrefOf } from "../route";
 import { Checks } from "./checks";
 import type { Contribution, Decision, Story } from "./contract";
@@ -60,7 +61,7 @@ export function DecisionStory({ id }: { id: string }) {
               empty={text.noMasks}
             />
           </Part>
-          <Followed story={value} />
+          <Followed story={value} onOverruled={reload} />
           <Facts story={value} />
         </div>
       )}
@@ -168,7 +169,27 @@ function Chances({ decision }: { decision: Decision }) {
   );
 }
 
-const Followed = ({ story }: { story: Story }) => (
+/** A person's word that what was held is to be written after all. */
+function Overrule({ decision, onDone }: { decision: Decision; onDone: () => void }) {
+  const [question, setQuestion] = useState<Question | null>(null);
+  const ask = (): void =>
+    setQuestion({
+      title: text.overruleAsk(decision.customer_id),
+      note: text.overruleNote,
+      act: text.overrule,
+      work: () => call(`/api/v1/decisions/${encodeURIComponent(decision.id)}/overrule`, { method: "POST" }).then(onDone),
+    });
+  return (
+    <>
+      <button type="button" className="button" onClick={ask}>
+        {text.overrule}
+      </button>
+      <Confirm question={question} onClose={() => setQuestion(null)} />
+    </>
+  );
+}
+
+const Followed = ({ story, onOverruled }: { story: Story; onOverruled: () => void }) => (
   <>
     <Part title={text.message}>
       {story.message ? (
@@ -185,9 +206,13 @@ const Followed = ({ story }: { story: Story }) => (
             </p>
           )}
           <Checks checks={story.message.checks ?? []} model={story.message.model} />
+          {story.message.state === "approval" && <Link href={hrefOf("approvals")}>{text.toApprovals}</Link>}
         </div>
       ) : (
-        <p className="muted">{text.noMessage}</p>
+        <>
+          <p className="muted">{text.noMessage}</p>
+          {story.decision.state === "hold" && <Overrule decision={story.decision} onDone={onOverruled} />}
+        </>
       )}
     </Part>
     <Part title={text.people}>

@@ -95,6 +95,10 @@ export const words = {
     noMasks: "No rule took anything away.",
     message: "Message",
     noMessage: "No message came of it.",
+    overrule: "Write it after all",
+    overruleAsk: (customer: string) => `Write to ${customer} after all?`,
+    overruleNote: "The message is written and waits under Approvals; nothing is sent before that. What comes of it is your choice, so it teaches the policy nothing.",
+    toApprovals: "It waits under Approvals",
     by: (model: string) => `written by ${model}`,
     people: "People's words",
     noPeople: "Nobody was asked.",
@@ -118,6 +122,7 @@ export const words = {
     sentence: (count: number) =>
       count === 0 ? "Nothing waits for you." : count === 1 ? "One message waits for a person." : `${count} messages wait for a person.`,
     none: "What the desk is unsure of, or may not send by itself, waits here for your word.",
+    held: "What was held back",
     to: (customer: string, channel: string) => `To ${customer} by ${channel}`,
     sends: "would leave",
     until: "waits until",
@@ -131,7 +136,8 @@ export const words = {
     reject: "Reject",
     editTitle: "Change the text",
     rejectTitle: "Reject this message",
-    editNote: "Your text counts as approved by you. It is checked like every other.",
+    editNote: (hasFooter: boolean) =>
+      `Your text counts as approved by you. It is checked like every other.${hasFooter ? " The footer stays below it." : ""}`,
     rejectNote: "It will not be sent, and the customer's place under the limits is free again.",
     subject: "Subject",
     body: "Text",
