@@ -299,7 +299,7 @@ outreach_messages = Counter(
 )
 outreach_verdicts = Counter(
     "frontdesk_outreach_verdicts_total",
-    "What people said of messages that waited for them: approve, edit, reject; and expire, escalate where nobody did",
+    "What people said of messages: approve, edit, reject; overrule of held ones; expire, escalate where nobody did",
     ["verdict"],
     registry=registry,
 )

@@ -119,7 +119,8 @@ class Hot:
 def shown(decision: Decision, options: EngagementOptions) -> Decision:
     """The decision as it is shown: with its reasons in words, and with features where the audit is comprehensive."""
     features = decision.features if options.safety.audit_logging == "comprehensive" else ()
-    return msgspec.structs.replace(decision, reasons=reasons(decision), features=features)
+    said = (*why_held(decision, options), *reasons(decision))
+    return msgspec.structs.replace(decision, reasons=said, features=features)
 
 
 def _answers(results: Sequence[Decision | FrontdeskError], options: EngagementOptions) -> Answers:
