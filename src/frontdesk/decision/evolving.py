@@ -127,6 +127,7 @@ class Evolving:
             Arms.of(options, STANDARD),
             now - LOOK_BACK,
             holdout_share=options.learning.holdout_share,
+            until=now,  # from when on a winner learns by itself
             limit=MOST,
         )
         policy_id = self._ids.new("pol")

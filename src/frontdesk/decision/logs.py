@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
@@ -15,6 +15,8 @@ from frontdesk.decision.scoring import Bools, Floats, Places, Scorer
 from frontdesk.engagement import NOTHING, OUTCOMES, Genes
 from frontdesk.store.logged import DecisionLog, Logged
 
+EVER = datetime(9999, 1, 1, tzinfo=UTC)
+PAGE = 5000  # decisions that are read together
 CHUNK = 2048  # decisions that are scored together: bounds the memory for their features
 
 
@@ -120,17 +122,27 @@ def log_of(rows: Sequence[Logged], arms: Arms, holdout_share: float) -> Log:
 
 
 async def read_log(
-    decisions: DecisionLog, arms: Arms, since: datetime, *, holdout_share: float, limit: int = 50_000
+    decisions: DecisionLog,
+    arms: Arms,
+    since: datetime,
+    *,
+    holdout_share: float,
+    until: datetime = EVER,
+    limit: int = 50_000,
 ) -> Log:
-    """What was settled after `since`, at most the `limit` latest decisions. `arms` are those of standard weights."""
+    """What was settled from `since` on and before `until`, at most the `limit` latest decisions. `arms` are those of
+    standard weights."""
     rows: list[Logged] = []
-    after, after_id = since, ""
-    while page := await decisions.settled(after, after_id):
-        rows = (rows + page)[-limit:]
+    before, before_id = until, ""
+    while len(rows) < limit:
+        page = await decisions.newest(since, before, before_id, limit=min(PAGE, limit - len(rows)))
+        if not page:
+            break
+        rows += page
         last = page[-1]
         assert last.settled_at is not None
-        after, after_id = last.settled_at, last.id
-    return await asyncio.to_thread(log_of, rows, arms, holdout_share)
+        before, before_id = last.settled_at, last.id
+    return await asyncio.to_thread(log_of, rows[::-1], arms, holdout_share)
 
 
 def chances(scorer: Scorer, log: Log) -> Floats:

@@ -97,6 +97,13 @@ _SETTLED = Prepared(
     .order_by(decisions.c.settled_at, decisions.c.id)
     .limit(_MOST)
 )
+_BEFORE = sa.tuple_(sa.bindparam("before", type_=UtcDateTime), sa.bindparam("before_id", type_=sa.Text))
+_NEWEST = Prepared(
+    _ROWS.where(decisions.c.settled_at >= _SINCE, decisions.c.settled_at <= sa.bindparam("before", type_=UtcDateTime))
+    .where(sa.tuple_(decisions.c.settled_at, decisions.c.id) < _BEFORE)
+    .order_by(decisions.c.settled_at.desc(), decisions.c.id.desc())
+    .limit(_MOST)
+)
 _OPEN = Prepared(
     _ROWS.where(decisions.c.settled_at.is_(None), decisions.c.outcome_due_at > _NOW)
     .order_by(decisions.c.outcome_due_at.desc(), decisions.c.id)
@@ -143,6 +150,13 @@ class DecisionLog:
     async def settled(self, after: datetime, after_id: str = "", *, limit: int = 5000) -> list[Logged]:
         """Settled decisions in the order in which they were settled, from that one on."""
         return await self._read(_SETTLED, {"after": after, "after_id": after_id, "most": limit})
+
+    async def newest(
+        self, since: datetime, before: datetime, before_id: str = "", *, limit: int = 5000
+    ) -> list[Logged]:
+        """Decisions settled from `since` on and before that one, the last to be settled first."""
+        found = {"after": since, "before": before, "before_id": before_id, "most": limit}
+        return await self._read(_NEWEST, found)
 
     async def open(self, now: datetime, *, limit: int = 5000) -> list[Logged]:
         """Decisions whose window has not ended, the latest first."""
