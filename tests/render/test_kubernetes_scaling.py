@@ -12,6 +12,7 @@ from frontdesk.system.layout.quantities import amount_of_bytes, millicores
 from tests.render.autoscaler import Autoscaler
 from tests.render.cluster import (
     EVERY,
+    changed,
     containers,
     name_of,
     named,
@@ -19,6 +20,7 @@ from tests.render.cluster import (
     of_kind,
     plan_of,
 )
+from tests.render.reading.admission import refused
 
 every = pytest.mark.parametrize(("blueprint", "environment"), EVERY)
 
@@ -133,6 +135,27 @@ def test_a_growing_queue_adds_workers_and_cpu_adds_replicas_and_quiet_removes_th
     assert all(after - before <= 2 for (_, before), (_, after) in itertools.pairwise(full))
     assert full[-1][1] == 10
     assert app.run(lambda now, replicas: {"cpu": 0.1, "memory": 0.1, "requests_per_second": 0.1}, 600, 1800)[-1][1] == 3
+
+
+def test_of_several_ways_to_add_replicas_the_fastest_counts() -> None:
+    ways = {"up": {"window": 60, "percent": 50, "replicas": 1, "period": 60}, "down": {"percent": 100, "period": 15}}
+    own = {"metric": "queue_length", "average": 9, "up": {"window": 30, "percent": 50, "replicas": 4, "period": 60}}
+    slow = {"window": 90, "percent": 0, "replicas": 9, "period": 90}
+    slower = {"metric": "queue_oldest_seconds", "average": 9, "up": slow}
+    services = plan_of("conversation", "production").system.sections["services"].model_dump(mode="json", by_alias=True)
+    app = services["app"] | {"scaling": {"least": 1, "most": 9, "own": [own, slower], **ways}}
+    plan = changed("conversation", "production", {"services": {"app": app}})
+    objects = tuple(kubernetes.objects(plan))
+    assert refused(objects) == []
+    assert named(objects, "HorizontalPodAutoscaler", "app-hpa")["spec"]["behavior"]["scaleUp"] == {
+        "stabilizationWindowSeconds": 30,
+        "selectPolicy": "Max",
+        "policies": [
+            {"type": "Percent", "value": 50, "periodSeconds": 60},
+            {"type": "Pods", "value": 4, "periodSeconds": 60},
+            {"type": "Pods", "value": 9, "periodSeconds": 90},
+        ],
+    }
 
 
 def test_autoscalers_find_their_own_metrics() -> None:

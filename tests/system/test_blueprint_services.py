@@ -82,7 +82,7 @@ STEPS = {  # window, percent, replicas and period, of adding and of removing
     ("assistant", "orchestrator"): ((0, 100, 2, 15), (300, 50, 0, 60)),
     ("assistant", "frontend"): ((0, 100, 4, 15), (300, 100, 0, 15)),  # as Kubernetes does by itself
     ("engagement", "ai_orchestration"): ((60, 100, 0, 30), (300, 50, 0, 60)),
-    ("conversation", "app"): ((0, 0, 2, 60), (300, 0, 1, 60)),
+    ("conversation", "app"): ((0, 0, 1, 60), (300, 0, 1, 60)),
     ("conversation", "worker_general"): ((0, 0, 1, 30), (300, 0, 1, 60)),
 }
 
@@ -94,6 +94,8 @@ def test_replicas_come_and_go_by_the_listed_steps(blueprint: str, key: str) -> N
 
     found = scaling(blueprint, key)
     assert (said(found.up), said(found.down)) == STEPS[blueprint, key]
+    more = [said(target.up) for target in found.own if target.up]
+    assert more == ([(0, 0, 2, 60)] if (blueprint, key) == ("conversation", "app") else [])  # by requests a second
 
 
 OWN = {

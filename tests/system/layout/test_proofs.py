@@ -295,6 +295,16 @@ def test_what_only_the_most_replicas_exceed_is_a_warning(tmp_path: Path) -> None
     assert prove(planned(tmp_path, f"{text}\nhosts: {{node: {{most: 8}}}}"), names()) == ()
 
 
+def test_rules_of_one_service_that_add_replicas_otherwise_are_one_way_to_kubernetes(tmp_path: Path) -> None:
+    own = "{metric: queue_length, average: 9%s}"
+    text = "services: {web: {scaling: {least: 1, most: 2, up: {replicas: 1}, own: [%s]}}}"
+    (found,) = prove(planned(tmp_path, text % own % ", up: {replicas: 2}"), names())
+    assert found.severity == "warning"
+    assert "`web` adds replicas by `queue_length` otherwise than by its other rules" in found.problem.what
+    for alike in ("", ", up: {replicas: 1}"):
+        assert prove(planned(tmp_path, text % own % alike), names()) == ()
+
+
 def test_what_a_proof_says_of_a_list_stands_at_its_entry(tmp_path: Path) -> None:
     alert = "{name: %s, severity: info, expression: %s, summary: s, runbook: r}"
     rules = "\n".join(f"    - {alert % each}" for each in (("A", "up"), ("B", "nobody_publishes_this"), ("C", "up")))

@@ -1,7 +1,7 @@
 """The stores of today under the names that they will have in the cluster, while the services move before them.
 
-Where the machine has a name, theirs lead to that name (`ExternalName`). To an address they lead by a Service without pods
-and an EndpointSlice (kubernetes.io/docs/concepts/services-networking/service, "Services without selectors").
+Where the machine has a name, theirs lead to that name (`ExternalName`). To an address they lead by a Service without
+pods and an EndpointSlice (kubernetes.io/docs/concepts/services-networking/service, "Services without selectors").
 """
 
 from collections.abc import Iterator, Mapping

@@ -31,7 +31,7 @@ def _horizontal(plan: Plan, running: Running, scaling: Scaling) -> Object:
         "maxReplicas": value(scaling.most, "services", running.name, "autoscaling", "maxReplicas"),
         "metrics": value(metrics, "services", running.name, "autoscaling", "metrics"),
         "behavior": value(
-            {"scaleUp": _steps(scaling.up), "scaleDown": _steps(scaling.down)},
+            {"scaleUp": _steps(*scaling.ways_up), "scaleDown": _steps(scaling.down)},
             *("services", running.name, "autoscaling", "behavior"),
         ),
     }
@@ -58,13 +58,15 @@ def external_name(running: Running, target: OwnTarget) -> str:
     return f"{running.name.replace('-', '_')}_{target.metric}"
 
 
-def _steps(steps: Steps) -> Object:
-    found: Object = {"stabilizationWindowSeconds": steps.window}
-    policies = [
-        {"type": kind, "value": most, "periodSeconds": steps.period}
-        for kind, most in (("Percent", steps.percent), ("Pods", steps.replicas))
-        if most
-    ]
+def _steps(*ways: Steps) -> Object:
+    """Of several ways the fastest: an autoscaler has one behaviour, whichever of its metrics asks."""
+    found: Object = {"stabilizationWindowSeconds": min(steps.window for steps in ways)}
+    most: dict[tuple[str, int], int] = {}
+    for steps in ways:
+        for kind, count in (("Percent", steps.percent), ("Pods", steps.replicas)):
+            if count:
+                most[kind, steps.period] = max(count, most.get((kind, steps.period), 0))
+    policies = [{"type": kind, "value": count, "periodSeconds": period} for (kind, period), count in most.items()]
     return found | ({"selectPolicy": "Max", "policies": policies} if policies else {"selectPolicy": "Disabled"})
 
 

@@ -96,6 +96,11 @@ class OwnTarget(Section):
     per: Literal["replica", "service"] = Field(
         default="replica", description="Whether each replica shows its own, or the service has one figure to share out."
     )
+    up: Steps | None = Field(
+        default=None,
+        description="How fast it adds replicas, if not as the service's other rules do. An autoscaler of Kubernetes has"
+        " one way for all of them: there the fastest counts.",
+    )
 
 
 class Vertical(Section):
@@ -115,6 +120,11 @@ class Scaling(Section):
     own: tuple[OwnTarget, ...] = Field(default=(), description="The desk's own metrics to scale by.")
     up: Steps = Steps(window=0, percent=100, replicas=4, period=15)
     down: Steps = Steps(window=300, percent=100, period=15)
+
+    @property
+    def ways_up(self) -> tuple[Steps, ...]:
+        """The different ways in which its rules add replicas, the common one first."""
+        return tuple(dict.fromkeys((self.up, *(target.up for target in self.own if target.up))))
 
     @model_validator(mode="after")
     def _bounds(self) -> "Scaling":

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from frontdesk.system.layout.plan import Plan
-from frontdesk.system.layout.proofs.found import Found, mistake
+from frontdesk.system.layout.proofs.found import Found, mistake, warning
+from frontdesk.system.layout.services import Scaling
 from frontdesk.system.options import HttpOptions
 
 
@@ -14,6 +15,8 @@ def lifetimes(plan: Plan) -> Iterator[Found]:
         if service.scaling and service.replicas is not None:
             what = f"`{key}` has an autoscaler and `replicas` as well: each would undo the other"
             yield mistake(plan, f"{path}.replicas", what, "Leave `replicas` out; in an overlay: `replicas: null`.")
+        if service.scaling and len(service.scaling.ways_up) > 1:
+            yield _one_way(plan, key, service.scaling)
         if service.disruption is not None and service.disruption >= service.least:
             what = f"`{key}` keeps {service.disruption} of {service.least} replicas up: no node could ever be emptied"
             yield mistake(plan, f"{path}.disruption", what, "Keep at least one fewer up than there are replicas.")
@@ -34,6 +37,16 @@ def lifetimes(plan: Plan) -> Iterator[Found]:
                 what = f"The {name} probe of `{key}` may take {probe.timeout} s and is asked every {probe.every} s"
                 yield mistake(plan, f"{path}.probes.{name}", what, "Set `timeout` to `every` or less.")
     yield from _edge(plan)
+
+
+def _one_way(plan: Plan, key: str, scaling: Scaling) -> Found:
+    at = next(at for at, target in enumerate(scaling.own) if target.up)
+    what = (
+        f"`{key}` adds replicas by `{scaling.own[at].metric}` otherwise than by its other rules, and an autoscaler of "
+        "Kubernetes has one way for all of them: the fastest counts for each"
+    )
+    hint = "It adds no more than the rules ask for, some of it sooner. Leave `up` out there if all should be alike."
+    return warning(plan, f"services.{key}.scaling.own.{at}.up", what, hint)
 
 
 def _edge(plan: Plan) -> Iterator[Found]:
