@@ -214,12 +214,24 @@ async def test_in_a_group_the_bot_answers_when_it_is_meant(bot: Bot) -> None:
     assert (await bot.ask(-5, "/help@desk_bot", sender=8)).text == words.HELP_IN_GROUP
     bot.telegram.say(-5, "/help@other_bot", sender=8)
     assert (await bot.ask(-5, "/forget@desk_bot", sender=8)).text == words.ONLY_ALONE
+    bot.telegram.say(-5, "/ban", sender=8)
     await bot.idle()
-    assert len(bot.telegram.to(-5)) == 4
+    assert len(bot.telegram.to(-5)) == 4, "a command that the bot does not know is another bot's, unless it is named"
+    assert (await bot.ask(-5, "/ban@desk_bot", sender=8)).text == words.UNKNOWN_COMMAND
     assert [prompt.splitlines()[-1] for prompt in bot.prompts()] == ["Person 7: when do you open?", "Person 8: Thanks"]
     person = await bot.served.desk.store.people.by_identity("telegram", "-5")
     assert person is not None
     assert person.name == "Group 5"
+
+
+async def test_a_bot_that_answers_always_leaves_other_bots_their_commands(tmp_path: Path) -> None:
+    async with bot_desk(tmp_path, model=[Reply(text="Hi.")], settings={"telegram.groups": "always"}) as bot:
+        for text in ("/help@other_bot", "/ban"):
+            bot.telegram.say(-5, text, sender=8)
+        assert "Hi." in (await bot.ask(-5, "Hello", sender=8)).text
+        assert (await bot.ask(-5, "/help", sender=8)).text == words.HELP_IN_GROUP
+        await bot.idle()
+        assert len(bot.telegram.to(-5)) == 2
 
 
 @pytest.mark.proves("abuse-10")

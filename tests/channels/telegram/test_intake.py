@@ -13,7 +13,7 @@ from frontdesk.channels.telegram import words
 from frontdesk.channels.telegram.client import TelegramClient
 from frontdesk.channels.telegram.commands import Commands
 from frontdesk.channels.telegram.groups import Bot
-from frontdesk.channels.telegram.intake import IN_A_ROW, LEASE, TRIES, Intake
+from frontdesk.channels.telegram.intake import IN_A_ROW, LEASE, MOST_CLAIMS, TRIES, Intake
 from frontdesk.channels.telegram.media import Media
 from frontdesk.channels.telegram.options import TelegramOptions
 from frontdesk.channels.telegram.outlet import TelegramOutlet
@@ -226,6 +226,33 @@ async def test_while_the_desk_is_full_updates_wait(desk: Desk) -> None:
         desk.clock.advance(5)
     await work.run("update", "telegram:7")
     assert [inbound.text for inbound in desk.room.heard] == ["one", "two"]
+
+
+async def test_a_message_counts_once_in_its_writers_limit_however_often_the_desk_had_to_put_it_off(desk: Desk) -> None:
+    desk.per_minute = 2
+    desk.room.fails = [Overloaded("Full", retry_after=5) for _ in range(2 * TRIES)]
+    await desk.add(said(1, "one"))
+    work = desk.process()
+    for _ in range(2 * TRIES + 1):
+        await work.run("update", "telegram:7")
+        desk.clock.advance(5)
+    assert [inbound.text for inbound in desk.room.heard] == ["one"]
+    assert await desk.count(outbox) == 0, "nobody is told that they write too fast"
+    desk.clock.advance(60)
+    await desk.add(*(said(number, "more") for number in (2, 3, 4)))
+    await work.run("update", "telegram:7")
+    assert len(desk.room.heard) == 3
+    assert await desk.updates.count("refused") == 1
+
+
+async def test_an_update_that_ends_its_processes_is_laid_with_the_dead(desk: Desk) -> None:
+    await desk.add(said(1, "poison"), said(2, "after it"))
+    for _ in range(MOST_CLAIMS):
+        assert await desk.updates.claim("telegram:7", LEASE) is not None
+        desk.clock.advance(LEASE + 1)
+    await desk.process().run("update", "telegram:7")
+    assert await desk.updates.count("dead") == 1
+    assert [inbound.text for inbound in desk.room.heard] == ["after it"]
 
 
 async def test_what_fails_again_and_again_is_given_up_and_the_person_told(desk: Desk) -> None:

@@ -2,8 +2,11 @@
 
 import msgspec
 
+from frontdesk.channels.telegram import words
 from frontdesk.channels.telegram.client import TelegramClient
 from frontdesk.channels.telegram.updates import Entity, Message, User
+
+KNOWN = frozenset({"start", *(name for name, _ in words.COMMANDS)})
 
 
 class Bot:
@@ -29,24 +32,25 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 def command(message: Message, username: str = "") -> Command | None:
     """The command that the message begins with, unless it is another bot's (`/help@other_bot`)."""
-    text = message.text or ""
-    if not text.startswith("/") or not any(
-        mark.type == "bot_command" and mark.offset == 0 for mark in message.entities
-    ):
+    name, addressee, rest = _ordered(message)
+    if not name or (addressee and username and addressee != username.casefold()):
         return None
-    word, _, rest = text.partition(" ") if " " in text.split("\n")[0] else text.partition("\n")
-    name, _, addressee = word[1:].partition("@")
-    if addressee and username and addressee.casefold() != username.casefold():
-        return None
-    return Command(name=name.casefold(), rest=rest.strip())
+    return Command(name=name, rest=rest)
 
 
-def is_meant_for(message: Message, me: User) -> bool:
-    """Whether the message names the bot, answers it, or is a command of its own."""
+def is_meant_for(message: Message, me: User, *, always: bool = False) -> bool:
+    """Whether the message names the bot, answers it, or is a command for it; with `always`, or is no command at all.
+
+    In a group are other bots with commands of their own, so one that the bot does not know and that names nobody is
+    none for it.
+    """
     answered = message.reply_to_message
     if answered is not None and answered.from_ is not None and answered.from_.id == me.id:
         return True
-    return any(_names(message, mark, me) for mark in message.marks) or command(message, me.username) is not None
+    name, addressee, _ = _ordered(message)
+    if name:
+        return addressee == me.username.casefold() if addressee else name in KNOWN
+    return always or any(_names(message, mark, me) for mark in message.marks)
 
 
 def without_name(message: Message, me: User) -> str:
@@ -56,6 +60,18 @@ def without_name(message: Message, me: User) -> str:
         if mark.type == "mention" and _names(message, mark, me):
             source = source[: mark.offset * 2] + source[(mark.offset + mark.length) * 2 :]
     return " ".join(source.decode("utf-16-le", "ignore").split(" ")).strip(" ,:")
+
+
+def _ordered(message: Message) -> tuple[str, str, str]:
+    """The name of the command that the message begins with, the bot that it names, and what follows; or nothing."""
+    text = message.text or ""
+    if not text.startswith("/") or not any(
+        mark.type == "bot_command" and mark.offset == 0 for mark in message.entities
+    ):
+        return "", "", ""
+    word, _, rest = text.partition(" ") if " " in text.split("\n")[0] else text.partition("\n")
+    name, _, addressee = word[1:].partition("@")
+    return name.casefold(), addressee.casefold(), rest.strip()
 
 
 def _names(message: Message, mark: Entity, me: User) -> bool:

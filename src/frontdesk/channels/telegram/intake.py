@@ -27,6 +27,7 @@ LEASE = 15.0  # seconds, renewed while an update is worked on
 TOO_LONG = 180.0  # seconds after which a try is given up
 IN_A_ROW = 20  # updates of one chat, before others have their turn
 TRIES = 5
+MOST_CLAIMS = 8  # after so many takes without an end an update is given up: it may be what ends its processes
 FIRST_WAIT = 2.0  # seconds before the second try; each further one waits twice as long
 BREATHER = 5.0  # seconds while what is needed is away
 
@@ -68,6 +69,9 @@ class Intake:
 
     async def _one(self, update: Update) -> bool:
         """Work on it; whether its lane has more that can be worked on now."""
+        if update.attempts > MOST_CLAIMS:
+            log.error("update_given_up", row=update.external_id)
+            return await self._failed(update, "never_ended")
         try:
             async with self._kept(update):
                 answer = await self._handle(update)
@@ -88,12 +92,12 @@ class Intake:
 
     async def _handle(self, update: Update) -> Answer:
         told = [parse(body) for body in update.bodies]
-        first = told[0]
+        first, again = told[0], update.fence > 1
         if first.message is not None:
             messages = [each.message for each in told if each.message is not None]
-            return await self._talk.hear(messages, update.external_id)
+            return await self._talk.hear(messages, update.external_id, again=again)
         if first.edited_message is not None:
-            return await self._talk.hear([first.edited_message], update.external_id, edited=True)
+            return await self._talk.hear([first.edited_message], update.external_id, edited=True, again=again)
         if first.callback_query is not None:
             return await self._presses.press(first.callback_query)
         if first.my_chat_member is not None:

@@ -41,8 +41,13 @@ class Talk:
         self._bot = bot
         self._options = options
 
-    async def hear(self, messages: Sequence[Message], external_id: str, *, edited: bool = False) -> Answer:
-        """Take in a message, or all of an album. Raises `CallFailed` where Telegram is needed and away."""
+    async def hear(
+        self, messages: Sequence[Message], external_id: str, *, edited: bool = False, again: bool = False
+    ) -> Answer:
+        """Take in a message, or all of an album. Raises `CallFailed` where Telegram is needed and away.
+
+        With `again` it was tried before, and has been counted in its writer's limit.
+        """
         first = messages[0]
         if first.migrate_to_chat_id is not None:
             await self._places.move(CHANNEL, str(first.chat.id), str(first.migrate_to_chat_id))
@@ -58,7 +63,7 @@ class Talk:
         person = await self._visitors.person(writer.subject, writer.title)
         if person.state != "active":
             return Answer(state="refused", problem="blocked")
-        if not await self._visitors.may_write(writer.number):
+        if not again and not await self._visitors.may_write(writer.number):
             return await self._too_fast(first, writer, person)
         order = command(first, me.username)
         if order is not None:
@@ -66,9 +71,10 @@ class Talk:
         return await self._say(messages, external_id, writer, person, me, edited=edited)
 
     def _is_asked(self, messages: Sequence[Message], me: User) -> bool:
-        if self._options.groups != "mention":
-            return self._options.groups == "always"
-        return any(is_meant_for(message, me) for message in messages)
+        if self._options.groups == "never":
+            return False
+        always = self._options.groups == "always"
+        return any(is_meant_for(message, me, always=always) for message in messages)
 
     async def _too_fast(self, message: Message, writer: Writer, person: PersonRow) -> Answer:
         told = await self._visitors.may_be_told(writer.number)
