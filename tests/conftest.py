@@ -22,7 +22,7 @@ from frontdesk.testing.clock import CountingIds, FakeClock
 from frontdesk.testing.keys import key_ring
 from tests.render.reading.programs import schema_folder
 from tests.requirements import plugin
-from tests.servers import PostgresServer
+from tests.servers import PostgresServer, new_valkey
 
 # Where single tests take tens of seconds: they come first, so that none is left to one worker at the end.
 LONG = ("tests/scenarios/", "tests/test_build.py")
@@ -235,7 +235,7 @@ async def _create_tables(url: str) -> None:
 @pytest.fixture(scope="session")
 def valkey_server() -> Generator[ValkeyServer]:
     """Valkey (speaks Redis), one for each process of the test run."""
-    with ValkeyServer() as server:
+    with new_valkey() as server:
         yield server
 
 

