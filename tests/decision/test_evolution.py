@@ -70,6 +70,15 @@ def test_a_strategy_that_chases_the_wrong_thing_is_beaten_on_people_whom_nobody_
     assert (result.winner.origin, result.winner.generation) == ("evolved", 1)
 
 
+def test_a_winner_has_learned_from_all_but_the_holdout() -> None:
+    log = log_of(1500, 1, conversion=0.3)
+    out = log.customer % 10 == 0
+    winner = step(msgspec.structs.replace(log, held_out=out)).winner
+    assert winner is not None
+    age = (log.at[~out].max() - log.at[~out]) / 86_400
+    assert winner.reward.n == pytest.approx(np.sum(winner.genes.forgetting**age))
+
+
 def test_every_change_of_the_winner_is_named_and_earns_something(result: Result) -> None:
     assert result.winner is not None
     names = {change.gene for change in result.found.changes}

@@ -143,7 +143,11 @@ def evolve(
     )
     if not changes:
         return Result(found=found, words="No strategy did better than the one that serves")
-    return _tested(found, training, unseen, best, parent, options, policy_id, now)
+    result = _tested(found, training, unseen, best, parent, options, policy_id, now)
+    if result.winner is None:
+        return result
+    all_that_teaches = log.where(~log.held_out)  # now that the slice aside has had its say
+    return msgspec.structs.replace(result, winner=trained(all_that_teaches, best, options, result.winner))
 
 
 def prune(best: Genes, parent: Genes, fitness: Fitness) -> tuple[Genes, tuple[GeneChange, ...]]:
