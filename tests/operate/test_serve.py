@@ -11,8 +11,21 @@ from starlette.types import Receive, Scope, Send
 
 from frontdesk.operate.ports import address_of, listen
 from frontdesk.operate.serve import Face, serve
+from frontdesk.tools.example_server import example_app
 
 PATIENCE = 20  # seconds for anything here to happen
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+CLIENT = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+LISTENING = {"mcp-protocol-version": "2026-07-28", "mcp-method": "subscriptions/listen"}
+ABOUT = "io.modelcontextprotocol"
+META = {f"{ABOUT}/protocolVersion": "2026-07-28", f"{ABOUT}/clientCapabilities": {}}
+LISTEN = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "subscriptions/listen",
+    "params": {"notifications": {"toolsListChanged": True}, "_meta": META},
+}
+INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": CLIENT}
 
 
 class Streaming:
@@ -89,6 +102,32 @@ async def test_a_face_may_have_less_time_than_the_others() -> None:
             await anext(answer.aiter_text())
             os.kill(os.getpid(), signal.SIGTERM)
             await serving
+
+
+@pytest.mark.parametrize("era", ["GET", "POST"])
+async def test_a_stream_that_lasts_as_long_as_its_reader_ends_whole_and_in_silence(
+    era: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As those of the example tools: before 2026 clients listened by GET, since then by a call that is not answered."""
+    listener, ready = listen("127.0.0.1", 0), asyncio.Event()
+    faces = [Face(example_app(), [listener], longest_drain=0)]
+    serving = asyncio.create_task(serve(faces, drain_seconds=PATIENCE, ready=ready.set))
+    async with asyncio.timeout(PATIENCE), httpx2.AsyncClient(trust_env=False, headers=ACCEPT) as client:
+        await ready.wait()
+        url = f"{address_of(listener)}/mcp"
+        if era == "GET":
+            begun = await client.post(url, json=INITIALIZE)
+            session = {"mcp-session-id": begun.headers["mcp-session-id"], "mcp-protocol-version": "2025-06-18"}
+            asking = client.stream("GET", url, headers=session)
+        else:
+            asking = client.stream("POST", url, json=LISTEN, headers=LISTENING)
+        async with asking as answer:
+            assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/event-stream")
+            os.kill(os.getpid(), signal.SIGTERM)
+            async for _ in answer.aiter_bytes():  # raises where the answer is not whole
+                pass
+        await serving
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_serving_that_is_cancelled_ends_well(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 
+from frontdesk.operate.streams import Endable
+
 KEEP_ALIVE = 75  # seconds: longer than proxies keep a connection (60), so that they never send into a closing one
 
 LAST_REQUESTS = 1.0  # seconds that kept connections have for one more request, once the end has begun
+LAST_WORDS = 2  # seconds that a stream has for its end once it was told to
 LOOKS = 20  # within these seconds, at whether any connection is left
 
 # Seconds after which a busy thread lets another one run. The database works in threads of its own: with Python's 5 ms a
@@ -21,12 +24,12 @@ LOOKS = 20  # within these seconds, at whether any connection is left
 THREAD_TURN = 0.0005
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """An application and the sockets that it answers on.
 
     `longest_drain` bounds, in seconds, how long its running answers may take at the end: for applications whose callers
-    keep streams open as long as they live.
+    keep streams open as long as they live. What lasts longer then hears that its caller has left.
     """
 
     app: ASGIApp
@@ -70,7 +73,8 @@ async def serve(
     end then. A second signal ends without waiting.
     """
     sys.setswitchinterval(THREAD_TURN)
-    servers = [_Server(_config(face, drain_seconds)) for face in faces]
+    bounded = {face: Endable(face.app) for face in faces if face.longest_drain is not None}
+    servers = [_Server(_config(face, bounded.get(face, face.app), drain_seconds)) for face in faces]
 
     leaving: list[asyncio.Task[None]] = []
 
@@ -80,6 +84,9 @@ async def serve(
                 server.force_exit = server.should_exit = True
             return
         leaving.append(asyncio.create_task(_leave(servers), name="leave"))
+        for face, app in bounded.items():
+            patience = LAST_REQUESTS + _drain(face, drain_seconds)
+            leaving.append(asyncio.create_task(_end_later(app, patience), name="end streams"))
         ending()
 
     with _signals(stop):
@@ -99,6 +106,8 @@ async def serve(
                 server.should_exit = True
             for task in leaving:
                 task.cancel()
+            for app in bounded.values():
+                app.end()
             ending()
             await asyncio.gather(*running)  # whoever cancels this gets servers that end well, too
 
@@ -118,6 +127,11 @@ async def _leave(servers: Sequence[_Server]) -> None:
         server.should_exit = True
 
 
+async def _end_later(app: Endable, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    app.end()
+
+
 @contextlib.contextmanager
 def _signals(stop: Callable[[], None]) -> Generator[None]:
     loop = asyncio.get_running_loop()
@@ -135,16 +149,20 @@ def _signals(stop: Callable[[], None]) -> Generator[None]:
             loop.remove_signal_handler(number)
 
 
-def _config(face: Face, drain_seconds: int) -> uvicorn.Config:
+def _config(face: Face, app: ASGIApp, drain_seconds: int) -> uvicorn.Config:
+    patience = _drain(face, drain_seconds)
     return uvicorn.Config(
-        face.app,
+        app,
         access_log=False,  # telemetry writes one, by route
         log_config=None,
         proxy_headers=False,  # the gate alone decides whose X-Forwarded-For is believed
         server_header=False,
         ws="none",
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=drain_seconds
-        if face.longest_drain is None
-        else min(drain_seconds, face.longest_drain),
+        # What was told that its caller has left needs a moment to go before it is cancelled.
+        timeout_graceful_shutdown=patience if face.longest_drain is None else patience + LAST_WORDS,
     )
+
+
+def _drain(face: Face, drain_seconds: int) -> int:
+    return drain_seconds if face.longest_drain is None else min(drain_seconds, face.longest_drain)
