@@ -290,6 +290,19 @@ def test_images_with_a_card_are_pushed_beside_the_others(tmp_path: Path) -> None
     assert [call.split()[-1] for call in said(calls, "skopeo")] == [f"{name}:{COMMIT}", f"{name}:{COMMIT}-gpu"]
 
 
+def test_a_sealed_secret_goes_out_as_it_was_sealed_and_never_without_its_values(tmp_path: Path) -> None:
+    repository = repository_of("engagement", tmp_path)
+    with pytest.raises(AssertionError, match=r"sealed/production.yaml is missing.*kubeseal"):
+        play(Event("push", "main"), repository, "engagement")
+    assert not any("apply" in call for call in said((tmp_path / "calls").read_text().splitlines(), "kubectl"))
+    (repository / "sealed").mkdir()
+    (repository / "sealed/production.yaml").write_text("kind: SealedSecret\nspec: {encryptedData: {SECRET_KEY: Ag}}\n")
+    calls = play(Event("push", "main"), repository, "engagement")
+    assert any("apply" in call for call in said(calls, "kubectl"))
+    applied = (repository / "build/kubernetes/11-secrets.yaml").read_text()
+    assert applied == (repository / "sealed/production.yaml").read_text()
+
+
 @pytest.mark.proves("assistant-17")
 def test_production_does_not_go_out_where_nobody_is_asked(repository: Path) -> None:
     guarded = workflow()["jobs"]["guarded"]

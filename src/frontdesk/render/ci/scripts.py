@@ -113,8 +113,18 @@ cosign sign --yes --recursive "$${reference%:*}@$$(cat "build/$$IMAGE.digest")"
 """
 
 _DEPLOY = """\
-# Apply what was rendered with the commit's id, once, and wait until all of it runs.
+# Apply what was rendered with the commit's id, once, and wait until all of it runs. A sealed secret comes from this
+# repository, as kubeseal filled it in: the rendered one has no values, and would take the cluster's away.
 set -eu
+secret=build/kubernetes/11-secrets.yaml
+if grep -qs '^kind: SealedSecret' "$$secret"; then
+  sealed=sealed/$$STAGE.yaml
+  if [ ! -s "$$sealed" ]; then
+    echo "$$sealed is missing, a filled copy of 11-secrets.yaml. $$(head -n 1 "$$secret")" >&2
+    exit 1
+  fi
+  cp "$$sealed" "$$secret"
+fi
 kubectl apply --server-side --force-conflicts --field-manager=pipeline --kustomize build/kubernetes
 for kind in StatefulSet Deployment; do
   each='{range .items[?(@.kind=="'$$kind'")]}{.metadata.namespace}{" '$$kind'/"}{.metadata.name}{"\\n"}{end}'
