@@ -14,8 +14,8 @@ type Line = AuditLine & { id: string };
 const COLUMNS: Column<Line>[] = [
   { id: "at", title: text.at, value: (row) => row.at, show: (row) => <When at={row.at} /> },
   { id: "act", title: text.act, value: (row) => row.act },
-  { id: "actor", title: text.actor, value: (row) => row.actor || words.none, show: (row) => <code>{row.actor || words.none}</code> },
-  { id: "subject", title: text.subject, value: (row) => row.subject, show: (row) => <code>{row.subject || words.none}</code> },
+  { id: "actor", title: text.actor, value: (row) => row.actor || words.none, show: (row) => <code>{row.actor || words.none}</code>, isLong: true },
+  { id: "subject", title: text.subject, value: (row) => row.subject, show: (row) => <code>{row.subject || words.none}</code>, isLong: true },
   {
     id: "outcome",
     title: text.outcome,

@@ -13,7 +13,7 @@ const PATH = "/api/v1/console/canned";
 
 const COLUMNS: Column<Canned>[] = [
   { id: "shortcut", title: text.shortcut, value: (row) => row.shortcut, show: (row) => <code>/{row.shortcut}</code> },
-  { id: "title", title: text.title, value: (row) => row.title },
+  { id: "title", title: text.title, value: (row) => row.title, isLong: true },
   {
     id: "text",
     title: text.text,
@@ -23,6 +23,7 @@ const COLUMNS: Column<Canned>[] = [
         {row.text}
       </span>
     ),
+    isLong: true,
   },
 ];
 

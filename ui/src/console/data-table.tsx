@@ -26,6 +26,8 @@ export type Column<T> = {
   value: (row: T) => string | number;
   show?: (row: T) => ReactNode;
   isNumber?: boolean;
+  /** Words of any length, such as an address: broken anywhere, while other columns break between words alone. */
+  isLong?: boolean;
 };
 
 type Props<T> = {
@@ -113,7 +115,7 @@ export function DataTable<T extends { id: string }>({ label, columns, rows, name
                 {line.getAllCells().map((cell) => {
                   const column = byId.get(cell.column.id);
                   return (
-                    <td key={cell.id} data-align={column?.isNumber ? "end" : undefined}>
+                    <td key={cell.id} data-align={column?.isNumber ? "end" : undefined} data-long={column?.isLong}>
                       {column?.show ? column.show(line.original) : column?.value(line.original)}
                     </td>
                   );

@@ -15,7 +15,7 @@ const SCOPES = ["chat", "knowledge", "tools", "console", "people", "keys", "audi
 const moment = (at: string | null) => (at ? <When at={at} /> : words.never);
 
 const COLUMNS: Column<Key>[] = [
-  { id: "name", title: text.name, value: (row) => row.name },
+  { id: "name", title: text.name, value: (row) => row.name, isLong: true },
   { id: "prefix", title: text.prefix, value: (row) => row.prefix, show: (row) => <code>{row.prefix}…</code> },
   { id: "scopes", title: text.scopes, value: (row) => row.scopes.join(", ") },
   { id: "created", title: text.created, value: (row) => row.created_at, show: (row) => <When at={row.created_at} /> },

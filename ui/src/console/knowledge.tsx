@@ -1,4 +1,4 @@
-import { useMemo, useRef, useState, type FormEvent } from "react";
+import { Fragment, useMemo, useRef, useState, type FormEvent, type ReactNode } from "react";
 import { call, troubleOf, type Trouble } from "../shared/api";
 import { TroubleNote, When } from "../shared/parts";
 import { safeHref } from "../markdown/inline";
@@ -25,12 +25,13 @@ export function KnowledgeScreen({ route }: { route: Route }) {
 
   const columns = useMemo(
     (): Column<Document>[] => [
-      { id: "title", title: text.name, value: (row) => row.title },
+      { id: "title", title: text.name, value: (row) => row.title, isLong: true },
       {
         id: "source",
         title: text.source,
         value: (row) => row.source,
         show: (row) => <Source source={row.source} />,
+        isLong: true,
       },
       { id: "passages", title: text.passages, value: (row) => row.passages, isNumber: true },
       { id: "updated", title: text.updated, value: (row) => row.updated_at, show: (row) => <When at={row.updated_at} /> },
@@ -155,14 +156,23 @@ export function KnowledgeScreen({ route }: { route: Route }) {
   );
 }
 
+/** An address or a path that breaks after its slashes first. */
+const breakable = (source: string): ReactNode =>
+  source.split(/(?<=\/)/).map((part, place) => (
+    <Fragment key={place}>
+      {part}
+      <wbr />
+    </Fragment>
+  ));
+
 function Source({ source }: { source: string }) {
   const href = safeHref(source);
   return href ? (
     <a href={href} target="_blank" rel="noopener noreferrer">
-      {source}
+      {breakable(source)}
     </a>
   ) : (
-    <span className="muted">{source}</span>
+    <span className="muted">{breakable(source)}</span>
   );
 }
 

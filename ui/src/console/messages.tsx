@@ -25,8 +25,9 @@ const COLUMNS: Column<Handoff>[] = [
         </Link>
       </>
     ),
+    isLong: true,
   },
-  { id: "contact", title: text.contact, value: (row) => row.contact || words.none },
+  { id: "contact", title: text.contact, value: (row) => row.contact || words.none, isLong: true },
   { id: "state", title: text.state, value: (row) => text.states[row.state] },
   { id: "left", title: text.left, value: (row) => row.created_at, show: (row) => <When at={row.created_at} /> },
 ];

@@ -38,8 +38,9 @@ export function PeopleScreen({ route }: { route: Route }) {
             {row.name} {row.id === own && <span className="muted">({text.you})</span>}
           </>
         ),
+        isLong: true,
       },
-      { id: "email", title: text.email, value: (row) => row.email ?? words.none },
+      { id: "email", title: text.email, value: (row) => row.email ?? words.none, isLong: true },
       { id: "role", title: text.role, value: (row) => text.roles[row.role] },
       { id: "state", title: text.state, value: (row) => text.states[row.state] },
       {

@@ -59,8 +59,9 @@ const DEAD: Column<DeadLetter>[] = [
         </span>
       </>
     ),
+    isLong: true,
   },
-  { id: "reason", title: text.reason, value: (row) => row.reason },
+  { id: "reason", title: text.reason, value: (row) => row.reason, isLong: true },
   { id: "attempts", title: text.attempts, value: (row) => row.attempts, isNumber: true },
   { id: "at", title: text.at, value: (row) => row.at, show: (row) => moment(row.at) },
 ];
@@ -78,6 +79,7 @@ const UNKNOWN: Column<UnknownSend>[] = [
         {row.proactive && <span className="small muted">{text.proactive}</span>}
       </>
     ),
+    isLong: true,
   },
   { id: "channel", title: text.channel, value: (row) => row.channel },
   { id: "place", title: text.place, value: (row) => row.place, show: (row) => <code>{row.place}</code> },

@@ -19,8 +19,9 @@ const COLUMNS: Column<Customer>[] = [
     title: text.id,
     value: (row) => row.id,
     show: (row) => <Link href={hrefOf("customers", row.id)}>{row.id}</Link>,
+    isLong: true,
   },
-  { id: "name", title: text.name, value: (row) => row.name },
+  { id: "name", title: text.name, value: (row) => row.name, isLong: true },
   { id: "segment", title: text.segment, value: (row) => row.segment },
   { id: "stage", title: text.stage, value: (row) => text.stages[row.signals.stage] },
   {

@@ -30,7 +30,7 @@ const STEPS: Column<Evolution>[] = [
   },
   { id: "generation", title: text.generation, value: (row) => row.generation, isNumber: true },
   { id: "state", title: text.state, value: (row) => row.state.replaceAll("_", " ") },
-  { id: "note", title: text.note, value: (row) => row.note },
+  { id: "note", title: text.note, value: (row) => row.note, isLong: true },
 ];
 
 /** Steps of evolution: how the search went, and whether it holds where nobody had looked. */

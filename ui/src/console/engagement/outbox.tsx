@@ -36,6 +36,7 @@ const COLUMNS: Column<CustomerLetter>[] = [
         <Link href={hrefOf("decisions", row.decision_id)}>{words.approvals.why}</Link>
       </details>
     ),
+    isLong: true,
   },
   {
     id: "state",

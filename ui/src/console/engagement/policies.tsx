@@ -25,7 +25,7 @@ export const LINES: Column<PolicyLine>[] = [
     id: "policy",
     title: text.policy,
     value: (row) => row.id,
-    show: (row) => <Link href={hrefOf("policies", row.id)}>{`${text.origins[row.origin]} · ${row.id.slice(-6)}`}</Link>,
+    show: (row) => <Link className="whole" href={hrefOf("policies", row.id)}>{`${text.origins[row.origin]} · ${row.id.slice(-6)}`}</Link>,
   },
   { id: "generation", title: words.evolution.generation, value: (row) => row.generation, isNumber: true },
   { id: "outcomes", title: text.learnedFrom, value: (row) => row.outcomes, show: (row) => text.outcomes(row.outcomes), isNumber: true },
@@ -36,7 +36,7 @@ export const LINES: Column<PolicyLine>[] = [
     show: (row) => (row.calibration_error === null ? all.none : percent(row.calibration_error, 1)),
     isNumber: true,
   },
-  { id: "note", title: text.note, value: (row) => row.note },
+  { id: "note", title: text.note, value: (row) => row.note, isLong: true },
 ];
 
 const shown = (value: number): string => (Number.isInteger(value) ? value.toLocaleString("en") : value.toPrecision(3));
@@ -63,12 +63,13 @@ const MOVES: Column<Move>[] = [
     value: (row) => text.kinds[row.kind],
     show: (row) => <span className={row.kind === "rolled_back" ? "bad" : row.kind === "promoted" ? "ok" : ""}>{text.kinds[row.kind]}</span>,
   },
-  { id: "reason", title: text.reason, value: (row) => row.reason },
+  { id: "reason", title: text.reason, value: (row) => row.reason, isLong: true },
   {
     id: "figures",
     title: text.figures,
     value: (row) => Object.keys(row.figures).length,
     show: (row) => <Figures figures={row.figures} />,
+    isLong: true,
   },
   { id: "by", title: text.by, value: (row) => row.actor || text.desk },
 ];
