@@ -106,6 +106,7 @@ function Calibrated({ value }: { value: Calibrations }) {
                 x={[0, 1]}
                 y={[0, 1]}
                 ticks={(share) => percent(share)}
+                xName={text.said}
               />
             }
             table={

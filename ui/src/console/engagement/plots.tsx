@@ -2,13 +2,13 @@
 
 const WIDE = 400;
 const HIGH = 240;
-const EDGE = 32;
+const EDGE = 48;
 
 type Line = { name: string; points: [number, number][]; kind?: "main" | "quiet" };
-type PlotProps = { label: string; lines: Line[]; x: [number, number]; y: [number, number]; ticks: (value: number) => string; xTicks?: (value: number) => string };
+type PlotProps = { label: string; lines: Line[]; x: [number, number]; y: [number, number]; ticks: (value: number) => string; xTicks?: (value: number) => string; xName?: string };
 
-/** Lines over two axes with their ends named. */
-export function Plot({ label, lines, x, y, ticks, xTicks = ticks }: PlotProps) {
+/** Lines over two axes with their ends named; `xName` says what runs along the lower one. */
+export function Plot({ label, lines, x, y, ticks, xTicks = ticks, xName }: PlotProps) {
   const across = (value: number): number => EDGE + ((value - x[0]) / (x[1] - x[0] || 1)) * (WIDE - EDGE - 8);
   const up = (value: number): number => HIGH - EDGE - ((value - y[0]) / (y[1] - y[0] || 1)) * (HIGH - EDGE - 12);
   return (
@@ -21,10 +21,15 @@ export function Plot({ label, lines, x, y, ticks, xTicks = ticks }: PlotProps) {
           </text>
         ))}
         {[x[0], x[1]].map((value, place) => (
-          <text key={value} x={across(value)} y={HIGH - EDGE + 18} textAnchor={place ? "end" : "start"}>
+          <text key={value} x={across(value)} y={HIGH - EDGE + 20} textAnchor={place ? "end" : "start"}>
             {xTicks(value)}
           </text>
         ))}
+        {xName && (
+          <text x={across((x[0] + x[1]) / 2)} y={HIGH - EDGE + 20} textAnchor="middle">
+            {xName}
+          </text>
+        )}
         {lines.map((line) => (
           <polyline
             key={line.name}
