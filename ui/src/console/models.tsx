@@ -33,10 +33,10 @@ const COLUMNS: Column<Line>[] = [
     id: "p50",
     title: text.p50,
     value: (row) => row.p50_ms ?? -1,
-    show: (row) => (row.p50_ms === null ? words.none : `${Math.round(row.p50_ms)} ms`),
+    show: (row) => (row.p50_ms === null ? words.none : `${Math.round(row.p50_ms).toLocaleString(words.language)} ms`),
     isNumber: true,
   },
-  { id: "error", title: text.error, value: (row) => row.last_error ?? words.none },
+  { id: "error", title: text.error, value: (row) => row.last_error ?? words.none, isLong: true },
 ];
 
 export function ModelsScreen({ route }: { route: Route }) {

@@ -112,7 +112,7 @@ export const words = {
     viewsLabel: "Views",
     channel: "Channel",
     anyChannel: "Every channel",
-    channels: { web: "Web chat", widget: "Widget", telegram: "Telegram", openai: "API", mcp: "MCP" } as Record<string, string>,
+    channels: { web: "Web chat", widget: "Widget", telegram: "Telegram", openai: "API", mcp: "MCP", terminal: "Terminal" } as Record<string, string>,
     list: "Conversations",
     none: {
       open: "Conversations stand here while they go on, over every channel.",
@@ -294,7 +294,7 @@ export const words = {
         ? "The desk knows no document yet."
         : documents === 1
           ? "The desk knows one document."
-          : `The desk knows ${documents}${more ? " or more" : ""} documents.`,
+          : `The desk knows ${more ? "more than " : ""}${documents} documents.`,
     problems: "Could not be read",
     none: "Add a file or an address, and the desk answers from it.",
     name: "Document",
@@ -323,7 +323,7 @@ export const words = {
   },
   people: {
     sentence: (count: number, more: boolean) =>
-      count === 1 ? "One person may come in." : `${count}${more ? " or more" : ""} people may come in.`,
+      count === 1 ? "One person may come in." : `${more ? "More than " : ""}${count} people may come in.`,
     name: "Name",
     email: "E-mail",
     role: "Role",
@@ -370,8 +370,8 @@ export const words = {
         : tools === 0
           ? "The desk has no tools."
           : `${tools === 1 ? "One tool" : `${tools} tools`}, all looked at.`,
-    none: "Name MCP servers in the system file or in MCP_DISCOVERY_URLS, and their tools are listed here.",
-    servers: { up: "answers", down: "does not answer", refused: "refuses" },
+    none: "Tools of MCP servers stand here. Name the servers in MCP_DISCOVERY_URLS or in the system file.",
+    servers: { up: "Answers", down: "Cannot be used", refused: "Refuses" },
     states: { approved: "Approved", changed: "Changed since it was approved", disabled: "Disabled", new: "New" },
     approve: "Approve",
     disable: "Disable",
@@ -393,7 +393,7 @@ export const words = {
   },
   usage: {
     sentence: (tokens: string, days: number, busiest: string) =>
-      busiest ? `${tokens} tokens in ${days} days; the busiest day was ${busiest}.` : `Nothing was used in the last ${days} days.`,
+      busiest ? `${tokens} tokens in ${days} days, most of them on ${busiest}.` : `Nothing was used in the last ${days} days.`,
     tokens: "Tokens",
     day: "Day",
     model: "Model",

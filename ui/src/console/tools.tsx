@@ -33,17 +33,15 @@ export function ToolsScreen(_: { route: Route }) {
         reload();
       }}
     >
-      {value?.servers.length === 0 && <p className="empty">{text.none}</p>}
+      {tools.length === 0 && <p className="empty">{text.none}</p>}
       {value?.servers.map((server) => (
         <section key={server.url} className="server">
-          <h2>
-            {server.name}{" "}
-            <span className={server.state === "up" ? "small ok" : "small bad"}>
-              {text.servers[server.state]}
-              {server.problem && `: ${server.problem}`}
-            </span>
-          </h2>
-          <p className="small muted">{server.url}</p>
+          <h2>{server.name || server.url}</h2>
+          {server.name && <p className="small muted">{server.url}</p>}
+          <p className={server.state === "up" ? "small ok" : "small bad"}>
+            {text.servers[server.state]}
+            {server.problem && `: ${server.problem}`}
+          </p>
           <ul className="plain lines">
             {server.tools.map((tool) => (
               <ToolItem key={tool.name} tool={tool} onRule={(body) => void rule(tool, body)} />

@@ -12,6 +12,8 @@ const text = words.usage;
 type Line = UsageLine & { id: string };
 
 const number = (count: number): string => count.toLocaleString(words.language);
+const dayAndMonth = (day: string): string =>
+  new Date(day).toLocaleDateString(words.language, { day: "numeric", month: "long", timeZone: "UTC" });
 
 const COLUMNS: Column<Line>[] = [
   { id: "day", title: text.day, value: (row) => row.day },
@@ -33,7 +35,7 @@ export function UsageScreen({ route }: { route: Route }) {
   const perDay = useMemo(() => tokensPerDay(value?.items ?? [], days), [value, days]);
   const busiest = perDay.reduce((best, day) => (day.tokens > best.tokens ? day : best), { day: "", tokens: 0 });
   const total = perDay.reduce((sum, day) => sum + day.tokens, 0);
-  const sentence = value && text.sentence(number(total), days, busiest.day);
+  const sentence = value && text.sentence(number(total), days, busiest.day && dayAndMonth(busiest.day));
   const rows = value?.items.map((line) => ({ ...line, id: `${line.day} ${line.model}` })) ?? [];
   return (
     <Screen
