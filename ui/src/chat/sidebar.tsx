@@ -84,7 +84,7 @@ export function Sidebar({ desk, me, place, isOpen, round, onClose, onKeys }: Pro
                   {line.title || words.untitled}
                 </span>
                 <span className="small muted">
-                  <When at={line.updated_at} />
+                  <When at={line.updated_at} brief />
                 </span>
               </PlaceLink>
             </li>

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import type { Trouble } from "./api";
-import { ago, exactly } from "./time";
+import { ago, exactly, lasting, secondsSince } from "./time";
 
 /** The desk's bell. */
 export const Bell = ({ size = 24 }: { size?: number }) => (
@@ -19,9 +19,10 @@ export const Skeleton = ({ lines = 4, label }: { lines?: number; label: string }
   </div>
 );
 
-export const When = ({ at }: { at: string }) => (
+/** How long ago something was; `brief` says only the time, where a list has little room. */
+export const When = ({ at, brief = false }: { at: string; brief?: boolean }) => (
   <time dateTime={at} title={exactly(at)}>
-    {ago(at)}
+    {brief && secondsSince(at) >= 60 ? lasting(secondsSince(at)) : ago(at)}
   </time>
 );
 
