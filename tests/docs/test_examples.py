@@ -79,7 +79,8 @@ def commands() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("words", [pytest.param(words, id=place) for place, words in commands()])
 def test_a_command_of_the_pages_can_be_called(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in re.findall(r"\S+\.jsonl", words):
+    for name in re.findall(r"\S+\.(?:jsonl|whl)", words):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     parsed(shlex.split(words)[1:])
 
