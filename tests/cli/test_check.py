@@ -70,6 +70,7 @@ def test_a_file_that_says_nothing_is_named(frontdesk: Command, tmp_path: Path) -
     [
         ((), "frontdesk up\n"),
         (("assistant",), "frontdesk up assistant\n"),
+        (("agents",), "frontdesk render --blueprint agents\n"),
         (("--system", "f.yaml"), "--system f.yaml\n"),
     ],
 )

@@ -31,6 +31,7 @@ class Report:
     problems: tuple[FrontdeskError, ...]
     warnings: tuple[FrontdeskError, ...]
     unset: tuple[str, ...]
+    unbuilt: tuple[str, ...]  # services with a role that cannot be run yet
     cards: "tuple[CardPlan, ...]"
     environment: str
 
@@ -62,14 +63,17 @@ def check(place: Place, blueprint: str | None, as_json: bool) -> int:
     if report.problems:
         return 1
     click.echo(f"{click.style('ok', fg='green')}  {place.file or 'All defaults'}")
-    note(f"Next: {_next(place)}")
+    note(f"Next: {_next(place, report)}")
     return 0
 
 
-def _next(place: Place) -> str:
+def _next(place: Place, report: Report) -> str:
+    verb = "render" if report.unbuilt else "up"  # `up` refuses what is described and not built
     if place.system:
-        return f"frontdesk up --system {place.system}"
-    return f"frontdesk up {place.blueprint}" if place.blueprint else "frontdesk up"
+        return f"frontdesk {verb} --system {place.system}"
+    if place.blueprint:
+        return f"frontdesk {verb} {'--blueprint ' if report.unbuilt else ''}{place.blueprint}"
+    return f"frontdesk {verb}"
 
 
 def _examined(place: Place) -> Report:
@@ -89,6 +93,7 @@ def _examined(place: Place) -> Report:
         problems=tuple(sorted((*problems, *wrong), key=line_of)),
         warnings=tuple(sorted((*warnings, *doubtful), key=line_of)),
         unset=tuple(unset),
+        unbuilt=tuple(each.name for each in own.services if not each.service.built) if own else (),
         cards=card_plans(own) if own else (),
         environment=system.environment if system else "",
     )

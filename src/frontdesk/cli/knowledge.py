@@ -60,7 +60,8 @@ def add(place: Place, what: tuple[str, ...], as_json: bool) -> None:
         passages = sum(document.passages for document in added)
         if library.notice:
             note(library.notice)
-        note(f'{len(added)} documents, {passages} passages. Next: frontdesk chat "…"')
+        read = f"{_counted(len(added), 'document')}, {_counted(passages, 'passage')}"
+        note(f'{read}. Next: frontdesk chat "…"')
 
     _with_library(place, work)
 
@@ -145,6 +146,10 @@ def test(place: Place, file: Path, top: int, failures: bool, as_json: bool) -> N
                 note(f"{one.confidence:.2f}  {state:<18} {one.asked.question}")
 
     _with_library(place, work)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _tell(score: "Score", as_json: bool) -> None:
