@@ -141,24 +141,37 @@ messages = sa.Table(
     sa.Column("external_id", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Index("ix_messages_conversation_id_created_at", "conversation_id", "created_at"),
+    sa.Index(  # whoever of the team leaves is looked up in all messages, of which they wrote few
+        "ix_messages_author_id",
+        "author_id",
+        postgresql_where=sa.text("author_id IS NOT NULL"),
+        sqlite_where=sa.text("author_id IS NOT NULL"),
+    ),
 )
 
 
-def _path() -> sa.Select[tuple[object, ...]]:
-    """Walks a branch from its end, `head`, for at most `longest` messages."""
-    walk = (
-        sa.select(messages.c.id, messages.c.parent_id, sa.literal(1).label("step"))
-        .where(messages.c.id == sa.bindparam("head"))
-        .cte("walk", recursive=True)
-    )
-    before = messages.alias("before")
-    further = sa.select(before.c.id, before.c.parent_id, walk.c.step + 1)
-    longest = sa.bindparam("longest", type_=sa.Integer)
-    walk = walk.union_all(further.where(before.c.id == walk.c.parent_id, walk.c.step < longest))
-    return sa.select(messages).join(walk, walk.c.id == messages.c.id).order_by(walk.c.step.desc())
+def _path(*, by_key: bool) -> sa.Select[tuple[object, ...]]:
+    """Walks a branch from its end, `head`, for at most `longest` messages.
+
+    `by_key` has PostgreSQL look up each message by its key. It would plan a join for the table as it is, which in a
+    young database has no rows, keep that plan, and read the whole table for every turn. SQLite has no such words, and
+    no other way either.
+    """
+    own = [column.name for column in messages.c]
+    walk = sa.select(messages, sa.literal(1).label("step")).where(messages.c.id == sa.bindparam("head"))
+    branch = walk.cte("walk", recursive=True)
+    its_parent = messages.alias("before")
+    parent: sa.FromClause = its_parent
+    if by_key:
+        found = sa.select(its_parent).where(its_parent.c.id == branch.c.parent_id)
+        parent = found.limit(sa.literal_column("1", sa.Integer)).lateral("parent")
+    further = sa.select(*(parent.c[name] for name in own), branch.c.step + 1).select_from(branch)
+    further = further.join(parent, parent.c.id == branch.c.parent_id)
+    branch = branch.union_all(further.where(branch.c.step < sa.bindparam("longest", type_=sa.Integer)))
+    return sa.select(*(branch.c[name] for name in own)).order_by(branch.c.step.desc())
 
 
-_PATH = Prepared(_path())
+_PATH = Prepared({"postgresql": _path(by_key=True), "sqlite": _path(by_key=False)})
 _ANY = sa.select(conversations).where(conversations.c.id == sa.bindparam("conversation"))
 _OWN = _ANY.where(conversations.c.person_id == sa.bindparam("person"))
 _FIND = {  # whether only a person's own, whether locked until the transaction ends

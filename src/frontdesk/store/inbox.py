@@ -9,15 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from frontdesk.errors import Conflict, NotFound
-from frontdesk.events import Accepted, Inbound
+from frontdesk.events import Accepted, Inbound, ToolCalled
 from frontdesk.ports import Clock, Ids
 from frontdesk.store import words
 from frontdesk.store.conversations import Conversation, conversations, find, messages
 from frontdesk.store.database import Database, UtcDateTime, metadata
 from frontdesk.store.files import files
-from frontdesk.store.prepared import Change, Connection, Prepared, together
+from frontdesk.store.prepared import Change, Connection, Prepared, among, together
 from frontdesk.store.sealed import Sealed
-from frontdesk.store.turns import TICK, is_open, turns
+from frontdesk.store.turns import TICK, is_open, turn_events, turns
 
 inbox = sa.Table(
     "inbox",
@@ -73,8 +73,17 @@ _SET_ASIDE = Prepared(
     .values(state=sa.bindparam("ended"), finished_at=sa.bindparam("now"), lease_until=None)
     .returning(turns.c.message_id, turns.c.reply_id)
 )
+_UNANSWERED = Prepared(  # held, so that none of them calls a tool while it is looked at
+    sa.select(turns.c.id)
+    .where(turns.c.conversation_id == sa.bindparam("conversation"), is_open(turns.c.state))
+    .order_by(turns.c.id)
+    .with_for_update()
+)
+_SAID = Prepared(sa.select(turn_events.c.event).where(among(turn_events.c.turn_id, "those")))
 _FOLLOW = Prepared(
-    messages.update().where(messages.c.parent_id == sa.bindparam("reply")).values(parent_id=sa.bindparam("message"))
+    messages.update()
+    .where(messages.c.conversation_id == sa.bindparam("conversation"), messages.c.parent_id == sa.bindparam("reply"))
+    .values(parent_id=sa.bindparam("message"))
 )
 _DROP = Prepared(messages.delete().where(messages.c.id == sa.bindparam("reply")))
 _MESSAGE = Prepared(
@@ -122,7 +131,7 @@ class Inbox:
         # Turns are worked on in order of time, and the conversation is locked: time moves with every message in it.
         now = max(self._clock.now(), conversation.updated_at + TICK)
         head_id = conversation.head_id
-        if inbound.merge and conversation.held_by is None:
+        if inbound.merge and conversation.held_by is None and await _can_merge(connection, conversation.id):
             head_id = await set_aside(connection, conversation, "merged", now)
         turn_id, reply_id = self._ids.new("turn"), self._ids.new("msg")
         row = {"conversation_id": conversation.id, "person_id": inbound.person_id, "created_at": now}
@@ -223,11 +232,19 @@ async def set_aside(
     """
     head_id = conversation.head_id
     for row in await _SET_ASIDE(connection, {"conversation": conversation.id, "ended": state, "now": now}):
-        await _FOLLOW(connection, {"reply": row["reply_id"], "message": row["message_id"]})
+        moved = {"conversation": conversation.id, "reply": row["reply_id"], "message": row["message_id"]}
+        await _FOLLOW(connection, moved)
         await _DROP(connection, {"reply": row["reply_id"]})
         if head_id == row["reply_id"]:
             head_id = row["message_id"]
     return head_id
+
+
+async def _can_merge(connection: Connection, conversation_id: str) -> bool:
+    """Whether turns wait for an answer, and none has called a tool: what a tool has done, its own turn must tell."""
+    waiting = [row["id"] for row in await _UNANSWERED(connection, {"conversation": conversation_id})]
+    said = await _SAID(connection, {"those": waiting}) if waiting else []
+    return bool(waiting) and not any(isinstance(row["event"], ToolCalled) for row in said)
 
 
 async def _known(connection: Connection, inbound: Inbound) -> Accepted | None:

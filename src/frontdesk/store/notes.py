@@ -22,7 +22,7 @@ notes = sa.Table(
         "conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True
     ),
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("author_id", sa.Text, sa.ForeignKey("people.id", ondelete="SET NULL")),
+    sa.Column("author_id", sa.Text, sa.ForeignKey("people.id", ondelete="SET NULL"), index=True),
     sa.Column("text", SealedText, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )

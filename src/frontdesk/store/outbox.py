@@ -122,7 +122,8 @@ _BEHIND_ANOTHER = sa.exists().where(  # of its place, that has not ended yet
     sa.or_(_EARLIER.c.state == "waiting", _EARLIER.c.state == "sending"),
     sa.tuple_(_EARLIER.c.created_at, _EARLIER.c.id) < sa.tuple_(outbox.c.created_at, outbox.c.id),
 )
-_HELD = sa.exists().where(conversations.c.id == outbox.c.conversation_id, conversations.c.held_by.is_not(None))
+_HOLDER = sa.select(conversations.c.held_by).where(conversations.c.id == outbox.c.conversation_id).scalar_subquery()
+_HELD = _HOLDER.is_not(None)  # by its key: for an `EXISTS` PostgreSQL may gather all that are held
 _DUE = (
     sa.select(outbox.c.id)
     .where(outbox.c.state.in_(("waiting", "sending")), outbox.c.due_at <= _NOW, ~_BEHIND_ANOTHER)

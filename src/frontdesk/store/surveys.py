@@ -22,7 +22,7 @@ surveys = sa.Table(
         "conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True
     ),
     sa.Column("person_id", sa.Text, sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("asked_by", sa.Text, sa.ForeignKey("people.id", ondelete="SET NULL")),
+    sa.Column("asked_by", sa.Text, sa.ForeignKey("people.id", ondelete="SET NULL"), index=True),
     sa.Column("asked_at", UtcDateTime, nullable=False, index=True),
     sa.Column("score", sa.Integer),
     sa.Column("comment", SealedText),
