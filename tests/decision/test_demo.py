@@ -13,15 +13,17 @@ from frontdesk.decision.policies import first
 from frontdesk.decision.simulation.demo import PREFIX, Demo
 from frontdesk.decision.simulation.messages import simulated_options
 from frontdesk.decision.simulation.past import Unheard
+from frontdesk.delivery.local import CustomerLetters
 from frontdesk.engagement import Customer, Genes
 from frontdesk.store.customer_events import customer_events
 from frontdesk.store.customers import Customers
 from frontdesk.store.database import Database
 from frontdesk.store.decisions import decisions
-from frontdesk.store.outbox import outbox
+from frontdesk.store.outbox import Outbox, outbox
 from frontdesk.store.outcomes import outcomes
 from frontdesk.store.outreach import outreach
 from frontdesk.store.policies import Policies
+from frontdesk.store.stories import Stories
 from frontdesk.testing.clock import CountingIds, FakeClock
 
 pytestmark = pytest.mark.proves("engagement-8")
@@ -75,9 +77,24 @@ async def test_an_empty_desk_gets_a_past_in_which_people_were_written_to_and_ans
 
 async def test_nothing_of_the_past_leaves_the_desk_or_waits_for_it(desk: Desk) -> None:
     await desk.demo.fill(days=4)
-    assert not await desk.count(outbox)
+    assert not await desk.count(outbox, outbox.c.state != "sent")
+    assert not await Outbox(desk.database, desk.clock).due()
     assert not await desk.count(outreach, outreach.c.state.in_(["writing", "approval", "scheduled"]))
     assert not await desk.count(customer_events, ~customer_events.c.decided)
+
+
+async def test_the_letters_of_the_past_are_there_to_be_read(desk: Desk) -> None:
+    await desk.demo.fill(days=4)
+    letters, _ = await CustomerLetters(desk.database).page(limit=1000)
+    assert len(letters) == await desk.count(outreach, outreach.c.state == "released") > 0
+    for letter in letters:
+        assert letter.state == "sent"
+        assert letter.settled_at is not None
+        assert letter.settled_at < desk.clock.now()
+        assert letter.body
+    story = await Stories(desk.database).of(letters[0].decision_id)
+    assert story.delivery is not None
+    assert (story.delivery.id, story.delivery.state) == (letters[0].id, "sent")
 
 
 async def test_a_bad_strategy_serves_some_of_the_people_when_the_past_ends(desk: Desk) -> None:

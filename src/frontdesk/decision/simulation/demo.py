@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 import msgspec
 import numpy as np
 
+from frontdesk.decision.approvals import address_of
 from frontdesk.decision.arms import Arms
-from frontdesk.decision.content.templates import NothingKnown, facts_of, fill, template_of
+from frontdesk.decision.content.templates import Draft, NothingKnown, facts_of, fill, template_of
 from frontdesk.decision.engine import Engine
 from frontdesk.decision.feedback import Feedback
 from frontdesk.decision.intake import Intake, note
@@ -26,7 +27,7 @@ from frontdesk.decision.simulation.memory import begun
 from frontdesk.decision.simulation.past import PastClock, PastIds, Unheard
 from frontdesk.decision.simulation.runner import Learned
 from frontdesk.decision.simulation.world import World
-from frontdesk.engagement import NOTHING, Ask, Customer, CustomerEvent, Decision, Genes, Outcome, Policy
+from frontdesk.engagement import NOTHING, Ask, Customer, CustomerEvent, Decision, Envelope, Genes, Outcome, Policy
 from frontdesk.ports import Clock, Ids
 from frontdesk.store.customer_events import CustomerEvents
 from frontdesk.store.customers import Customers
@@ -36,7 +37,7 @@ from frontdesk.store.logged import DecisionLog
 from frontdesk.store.patterns import Patterns
 from frontdesk.store.policies import Policies
 from frontdesk.store.prepared import Connection
-from frontdesk.store.rehearsed import Sent, Wording, as_sent, sent_since
+from frontdesk.store.rehearsed import Sent, as_sent, sent_since
 
 PREFIX = "demo-"
 PEOPLE = 300
@@ -213,10 +214,10 @@ class _Past:
         decided = [each for each in answers if each.at <= now]  # a worker of today may have been quicker
         sending = [each for each in decided if each.state in ("act", "approval") and each.arm != NOTHING]
         known = {id_: await self._customers.get(id_) for id_ in dict.fromkeys(each.customer_id for each in sending)}
-        wordings = [self._worded(each, known[each.customer_id]) for each in sending]
+        letters = [self._written(each, known[each.customer_id]) for each in sending]
 
         async def work(connection: Connection) -> list[Sent]:
-            sent = await as_sent(connection, wordings, now)
+            sent = await as_sent(connection, self._ids, letters, now)
             await note(connection, [_reached(each) for each in sent], now)
             return sent
 
@@ -224,15 +225,23 @@ class _Past:
             hours = (outcome.at - self._world.start).total_seconds() / 3600
             heapq.heappush(self._coming, (hours, outcome.id, outcome))
 
-    def _worded(self, decision: Decision, customer: Customer) -> Wording:
+    def _written(self, decision: Decision, customer: Customer) -> Envelope:
         message = self._messages[decision.arm.partition("/")[0]]
         facts = facts_of(customer, signals(customer.profile, self._clock.moment, customer.time_zone), 5)
         template = template_of(message)
         try:
             draft = fill(template, facts)
         except NothingKnown:
-            return Wording(decision_id=decision.id, subject=template.subject, body=template.body)
-        return Wording(decision_id=decision.id, subject=draft.subject, body=draft.body)
+            draft = Draft(subject=template.subject, body=template.body)
+        assert decision.channel is not None, "what is sent goes by a channel"
+        return Envelope(
+            to=address_of(customer, decision.channel),
+            subject=draft.subject,
+            body=draft.body,
+            customer_id=customer.id,
+            decision_id=decision.id,
+            message=message.key,
+        )
 
     async def _plant(self) -> None:
         pointer = await self._policies.serving()
