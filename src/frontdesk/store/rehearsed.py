@@ -1,6 +1,6 @@
 """Messages of a rehearsal: those of a past that nobody lived, and those that people who do not exist may answer.
 
-A message of the past is written down as sent, with a letter that has arrived already: nothing of it leaves the desk now.
+A message of the past is written down as sent, with a letter that has arrived already: nothing of it leaves now.
 """
 
 from collections.abc import Sequence
