@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from frontdesk.conversation.converse import LOOK_ROUND, MOST_CLAIMS
 from frontdesk.conversation.feed import Feeds
 from frontdesk.events import Accepted, Inbound, PersonAnswers
-from frontdesk.messages import ModelDone, ModelEvent, ModelRequest, TextDelta
+from frontdesk.messages import ModelDone, ModelEvent, ModelRequest, TextDelta, ToolCallDelta, ToolSpec
 from frontdesk.outgoing import Reply, Rhythm
 from frontdesk.store.conversations import conversations
 from frontdesk.store.database import Database
@@ -21,6 +22,8 @@ from frontdesk.telemetry import metrics
 from frontdesk.testing.clock import CountingIds, FakeClock
 from frontdesk.work.bus import RedisBus, connect
 from tests.conversation.conftest import Desk, Script, make_desk
+
+BOOK = ToolSpec(name="example__book", description="Books a table", parameters=msgspec.Raw(b"{}"), server="example")
 
 
 @dataclass
@@ -209,6 +212,37 @@ async def test_a_new_message_while_typing_cancels_the_reply_and_the_next_one_ans
     assert await chat.bodies() == ["desk|You said The blue door and the red one."]
     assert await chat.desk.turns.state(first.turn_id) == "merged"
     assert cancelled._value.get() == before + 1  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_reply_for_which_a_tool_was_called_is_not_cancelled(chat: Chat) -> None:
+    """What a tool has done stays done: were its turn ended, nobody would know, and the next might do it again."""
+    chat.post.rhythm = Rhythm()
+    chat.desk.tools.offered = (BOOK,)
+    booked = asyncio.Event()
+
+    async def books(request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        if request.messages[-1].text == "Book a table":
+            yield ToolCallDelta(index=0, id="call-1", name=BOOK.name, arguments="{}")
+            yield ModelDone(reason="tool_calls", model="played")
+            return
+        if request.messages[-1].role == "tool":
+            booked.set()
+        yield TextDelta(text="Booked." if request.messages[-1].role == "tool" else "You are welcome.")
+        yield ModelDone(reason="stop", model="played")
+
+    chat.desk.models.script = books
+    first = await chat.accept("Book a table", "1")
+    running = asyncio.create_task(chat.desk.converse.run(first.turn_id))
+    await asyncio.wait_for(booked.wait(), 20)
+    second = await chat.accept("Thank you", "2")
+    async with asyncio.timeout(20):
+        while not (await asyncio.wait({running}, timeout=0.005))[0]:
+            chat.clock.advance(0.25)
+    await chat.run(second)
+    assert await chat.bodies() == ["desk|Booked.", "desk|You are welcome."]
+    assert len(chat.desk.tools.calls) == 1
+    path = await chat.desk.conversations.path(second.reply_id, 50)
+    assert [(message.role, len(message.tools)) for message in path][:2] == [("user", 0), ("assistant", 1)]
 
 
 async def test_what_has_been_answered_is_not_merged(chat: Chat) -> None:

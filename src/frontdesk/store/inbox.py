@@ -243,8 +243,10 @@ async def set_aside(
 async def _can_merge(connection: Connection, conversation_id: str) -> bool:
     """Whether turns wait for an answer, and none has called a tool: what a tool has done, its own turn must tell."""
     waiting = [row["id"] for row in await _UNANSWERED(connection, {"conversation": conversation_id})]
-    said = await _SAID(connection, {"those": waiting}) if waiting else []
-    return bool(waiting) and not any(isinstance(row["event"], ToolCalled) for row in said)
+    if not waiting:
+        return False
+    said = await _SAID(connection, {"those": waiting})
+    return not any(isinstance(row["event"], ToolCalled) for row in said)
 
 
 async def _known(connection: Connection, inbound: Inbound) -> Accepted | None:
