@@ -68,6 +68,28 @@ def test_what_befalls_the_champion_as_well_is_not_the_challengers_doing() -> Non
     assert verdict(Evidence(decided=400, failed=40), Evidence(decided=40, failed=4)).act == "wait"
 
 
+def test_strategies_that_drive_equally_many_away_are_told_apart_no_more_often_where_that_is_beyond_the_limit() -> None:
+    chance = np.random.default_rng(9)
+    alarms = 0
+    for _ in range(200):
+        base, other = np.cumsum(chance.binomial(10, 0.1, 150)), np.cumsum(chance.binomial(10, 0.1, 150))
+        looks = (
+            verdict(
+                Evidence(messaged=10 * (n + 1), unsubscribed=int(base[n])),
+                Evidence(messaged=10 * (n + 1), unsubscribed=int(other[n])),
+            )
+            for n in range(150)
+        )
+        alarms += any(look.act == "roll_back" for look in looks)
+    assert alarms <= 200 * 0.01
+
+
+def test_a_strategy_that_drives_more_away_than_one_beyond_the_limit_trips() -> None:
+    champion = Evidence(messaged=900, unsubscribed=70)
+    assert verdict(champion, Evidence(messaged=100, unsubscribed=8)).act == "wait"
+    assert verdict(champion, Evidence(messaged=100, unsubscribed=30)).rule == "unsubscribes"
+
+
 def test_equal_strategies_are_left_alone_over_their_whole_life() -> None:
     chance = np.random.default_rng(5)
     alarms = 0

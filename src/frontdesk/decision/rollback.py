@@ -6,6 +6,7 @@ fell by more than `max_performance_drop`, else as futile. One that is surely bet
 false, ever, with probability `alpha` at most.
 """
 
+import math
 from typing import Literal
 
 import msgspec
@@ -71,10 +72,14 @@ def _tripped(
         ("complaints", ours.complained, ours.messaged, base.complained, base.messaged, options.complaint_rate),
         ("latency", ours.slow, ours.decided, base.slow, base.decided, SLOW_SHARE),
     )
+    alpha = options.alpha * PART_OF_TRIP
     for rule, events, trials, others, of, limit in trips:
-        common = others / of if of else 0.0  # what befalls the champion as well is not the challenger's doing
-        bounds = {limit, max(limit, common)}
-        if all(surely_above(events, trials, bound, options.alpha * PART_OF_TRIP) for bound in bounds):
+        if not surely_above(events, trials, limit, alpha):
+            continue
+        # What befalls the champion as well is not the challenger's doing. Where that may be beyond the limit too, the
+        # challenger must have more of the events than its part of the trials, as the champion's rate is only estimated
+        alike = others + 2 * math.sqrt(others) > limit * of and others > 0
+        if not alike or surely_above(events, events + others, trials / (trials + of), alpha):
             return "roll_back", rule, f"{rule}: {events} of {trials}, where {limit:.1%} are allowed"
     return None
 
