@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from frontdesk.conversation import words
 from frontdesk.conversation.converse import LOOK_ROUND, MOST_CLAIMS
 from frontdesk.conversation.feed import Feeds
 from frontdesk.events import Accepted, Inbound, PersonAnswers
@@ -37,7 +38,7 @@ class Post:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     def letters(self, reply: Reply) -> tuple[str, ...]:
-        return tuple(f"{reply.author}|{part}" for part in reply.text.split("#"))
+        return tuple(f"{reply.author}|{part}" for part in reply.text.split("#") if part.strip())
 
     async def typing(self, place: str) -> None:
         self.typed.append((place, self.clock.monotonic()))
@@ -243,6 +244,13 @@ async def test_a_reply_for_which_a_tool_was_called_is_not_cancelled(chat: Chat) 
     assert len(chat.desk.tools.calls) == 1
     path = await chat.desk.conversations.path(second.reply_id, 50)
     assert [(message.role, len(message.tools)) for message in path][:2] == [("user", 0), ("assistant", 1)]
+
+
+@pytest.mark.parametrize("text", ["", "\n \n"])
+async def test_a_model_that_says_nothing_leaves_nobody_without_an_answer(chat: Chat, text: str) -> None:
+    chat.desk.models.script = says(text)
+    await chat.run(await chat.accept("Hello?", "1"))
+    assert await chat.bodies() == [f"notice|{words.NOTHING_SAID}"]
 
 
 async def test_what_has_been_answered_is_not_merged(chat: Chat) -> None:

@@ -209,6 +209,10 @@ class Conversation:
             asked_at=lease.created_at,
             apology=outcome.error is not None,
         )
+        bodies = outlet.letters(reply)
+        if not bodies and outcome.state == "complete":  # nobody is left in silence, whatever the model made of it
+            sorry = msgspec.structs.replace(reply, text=words.NOTHING_SAID, author="notice", apology=True)
+            bodies = outlet.letters(sorry)
         return [
             NewLetter(
                 key=f"reply:{lease.turn_id}:{number}",
@@ -219,7 +223,7 @@ class Conversation:
                 conversation_id=lease.conversation_id,
                 message_id=lease.reply_id,
             )
-            for number, body in enumerate(outlet.letters(reply) if text else ())
+            for number, body in enumerate(bodies)
         ]
 
     def _finished(
