@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from frontdesk.render import compose
+from frontdesk.render import compose, kubernetes
 from frontdesk.render.compose import naming
+from frontdesk.system.layout.quantities import amount_of_bytes
 from tests.render.blueprints import ALL, plan_of, write
 from tests.render.reading.hosts import read_scripts
 from tests.render.reading.images import read_safety
@@ -210,6 +211,24 @@ def test_a_pooler_stands_between_where_the_system_has_one() -> None:
     }
     assert core["pooler"]["networks"]["default"]["aliases"] == ["pgbouncer"]
     assert "default_pool_size = 100" in files["pooler/pgbouncer.ini"]
+
+
+@pytest.mark.parametrize(("blueprint", "environment"), ALL)
+def test_queries_in_parallel_have_the_same_room_as_in_a_cluster(blueprint: str, environment: str) -> None:
+    server = parsed(blueprint, environment)["compose.yaml"]["services"].get("postgres")
+    if server is None:
+        return
+    sets = [each for each in kubernetes.objects(plan_of(blueprint, environment)) if each["kind"] == "StatefulSet"]
+    volumes = [volume for each in sets for volume in _of(each, "spec", "template", "spec")["volumes"]]
+    (room,) = {each["emptyDir"]["sizeLimit"] for each in volumes if each["name"] == "shared-memory"}
+    assert amount_of_bytes(server["shm_size"].replace("m", "Mi")) == amount_of_bytes(room) >= 2**28
+    assert amount_of_bytes(room) < amount_of_bytes(server["deploy"]["resources"]["limits"]["memory"].upper() + "i")
+
+
+def _of(each: Any, *path: str) -> Any:
+    for step in path:
+        each = each[step]
+    return each
 
 
 def test_managed_stores_are_somebody_elses() -> None:

@@ -289,6 +289,17 @@ def test_all_backups_are_read_again_every_week(blueprint: str, environment: str)
     assert one | {"command": None} == other | {"command": None}
 
 
+def test_backups_lie_in_a_volume_as_large_as_is_said_or_else_as_the_largest_store() -> None:
+    said = plan_of("agents", "production").system.sections["backup"].model_dump(mode="json", by_alias=True)
+    plan = changed("agents", "production", {"backup": said | {"key": "", "storage": "500Gi"}})
+    for objects, size in ((tuple(kubernetes.objects(plan)), "500Gi"), (objects_of("agents", "production"), "50Gi")):
+        claims = {name_of(each): each["spec"] for each in of_kind(objects, "PersistentVolumeClaim")}
+        assert {name: each["resources"]["requests"]["storage"] for name, each in claims.items()} == {
+            "backup-pvc": size,
+            "backup-pvc-remote": size,
+        }
+
+
 @every
 def test_a_change_of_the_configuration_makes_new_pods(blueprint: str, environment: str) -> None:
     plan = plan_of(blueprint, environment)

@@ -30,6 +30,11 @@ def postgres_user(store: Postgres) -> tuple[int, int]:
     return (70, 70) if "alpine" in store.image else (999, 999)
 
 
+def shared_memory(store: Postgres) -> int:
+    """Bytes of /dev/shm: in it the processes of one query exchange rows, and each query that finds no room fails."""
+    return max(256 * MEGABYTE, store.resources.limits.memory // 4)
+
+
 def postgres_settings(store: Postgres) -> Mapping[str, Setting]:
     """The server's settings; what the system file says of one is stronger than what follows."""
     follows: dict[str, Setting] = {

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, SecretStr
 
+from frontdesk.system.layout.quantities import Bytes
 from frontdesk.system.options import SealingKey
 from frontdesk.system.section import Env, Section
 
@@ -81,6 +82,11 @@ class BackupOptions(Section):
     )
     keep_days: PositiveInt = Field(default=30, description="Days after which a backup goes, in both places.")
     keep: Keep | None = Field(default=None, description="Instead of `keep_days`: so many days, weeks and months.")
+    storage: Bytes = Field(
+        default=0,
+        description="In a cluster: how large a volume they lie in, like `500Gi`, for as many as are kept; 0: as large"
+        " as the largest store's.",
+    )
     verify: bool = Field(
         default=True, description="Read each backup to its last byte when it is written, in both places."
     )

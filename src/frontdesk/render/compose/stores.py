@@ -62,7 +62,7 @@ def _postgres(plan: Plan, key: str, store: Postgres) -> Part:
         "container_name": "${COMPOSE_PROJECT_NAME}_" + key,
         **_confined(store_commands.postgres_user(store)),
         "tmpfs": ["/tmp:mode=1777", "/var/run/postgresql:mode=1777"],  # noqa: S108 — of the container alone
-        "shm_size": "256m",
+        "shm_size": memory(store_commands.shared_memory(store)),
         "command": list(store_commands.postgres_command(store)),
         "environment": {
             "POSTGRES_DB": store.database,

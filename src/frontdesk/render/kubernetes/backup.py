@@ -85,10 +85,11 @@ def _claim(plan: Plan, claim: str) -> Object:
         plan, "v1", "PersistentVolumeClaim", claim, name(plan), annotations={"helm.sh/resource-policy": "keep"}
     )
     largest = max((store.storage.size for store in plan.stores.values()), default=LEAST)
+    size = _options(plan).storage or largest
     return found | {
         "spec": {
             "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": value(bytes_text(largest), "backup", "storage")}},
+            "resources": {"requests": {"storage": value(bytes_text(size), "backup", "storage")}},
         }
     }
 

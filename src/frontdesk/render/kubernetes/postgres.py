@@ -18,6 +18,7 @@ from frontdesk.render.store_commands import (
     postgres_command,
     postgres_question,
     postgres_user,
+    shared_memory,
 )
 from frontdesk.system.layout.plan import SECRETS, Plan
 from frontdesk.system.layout.services import Placement
@@ -115,7 +116,7 @@ def _set(plan: Plan, store: Postgres, name: str, *, replicas: int, copying: bool
             secrets.volume(plan, *wanted),
             scratch("run", 16 * MEGABYTE),
             scratch("tmp", 256 * MEGABYTE),
-            scratch("shared-memory", max(64 * MEGABYTE, store.resources.limits.memory // 4), in_memory=True),
+            scratch("shared-memory", shared_memory(store), in_memory=True),
         ],
         annotations=config_sum(_files(store)),
         placed=places(plan, name, store.host, store.placement),
