@@ -295,6 +295,14 @@ def test_what_only_the_most_replicas_exceed_is_a_warning(tmp_path: Path) -> None
     assert prove(planned(tmp_path, f"{text}\nhosts: {{node: {{most: 8}}}}"), names()) == ()
 
 
+def test_a_store_that_no_service_names_is_a_warning(tmp_path: Path) -> None:
+    (found,) = prove(planned(tmp_path, "stores: {cache: {keeps: cache, name: cache-service}}"), names())
+    assert (found.severity, found.path) == ("warning", "stores.cache")
+    assert "No service names `cache`" in found.problem.what
+    named = "stores: {cache: {keeps: cache, name: cache-service}}\nservices: {web: {calls: [cache]}}"
+    assert prove(planned(tmp_path, named), names()) == ()
+
+
 def test_rules_of_one_service_that_add_replicas_otherwise_are_one_way_to_kubernetes(tmp_path: Path) -> None:
     own = "{metric: queue_length, average: 9%s}"
     text = "services: {web: {scaling: {least: 1, most: 2, up: {replicas: 1}, own: [%s]}}}"

@@ -87,7 +87,10 @@ class StoresOptions(Section):
 
     postgres: Postgres | None = Field(default=None, description="The database.")
     redis: Redis | None = Field(default=None, description="Queues, limits, locks.")
-    cache: Redis | None = Field(default=None, description="A second one, for what may vanish.")
+    cache: Redis | None = Field(
+        default=None,
+        description="A second one, for what may vanish, of services of yours: the desk keeps nothing there.",
+    )
 
     def by_name(self) -> dict[str, Postgres | Redis]:
         """Those that are there, by the names that `needs` and `calls` of services know."""

@@ -1,4 +1,4 @@
-"""What stores must keep is kept, and what they may use at once fits their memory."""
+"""What stores must keep is kept, what they may use at once fits their memory, and somebody uses them."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,8 @@ _WORK_MEM = re.compile(r"([0-9]+)\s*(B|kB|MB|GB|TB)?")
 
 
 def stores(plan: Plan) -> Iterator[Found]:
-    """Queues are never evicted; sorting in every connection at once does not exceed the database's memory."""
+    """Queues are never evicted; sorting in every connection at once does not exceed the database's memory; a warning
+    for a store that stands there for nobody."""
     redis = plan.stores.get("redis")
     if isinstance(redis, Redis) and _evicts(redis):
         what = "Of `redis` what is least used may vanish, and queues, limits and locks lie there"
@@ -22,6 +23,14 @@ def stores(plan: Plan) -> Iterator[Found]:
     postgres = plan.stores.get("postgres")
     if isinstance(postgres, Postgres) and not postgres.managed:
         yield from _sorting(plan, postgres)
+    yield from _idle(plan)
+
+
+def _idle(plan: Plan) -> Iterator[Found]:
+    reached = {edge.target for edge in plan.edges}
+    for name in [each for each in plan.stores if each not in reached] if plan.services else ():
+        hint = f"Leave `stores.{name}` out, or name it under `needs` of the service that uses it."
+        yield warning(plan, f"stores.{name}", f"No service names `{name}`: it takes its room and holds nothing", hint)
 
 
 def _evicts(redis: Redis) -> bool:
