@@ -210,6 +210,24 @@ async def test_a_strategy_that_does_better_takes_over(trial: Trial) -> None:
     assert await trial.state() == "champion"
 
 
+async def test_a_better_strategy_takes_over_when_it_may_decide_about_everybody(trial: Trial) -> None:
+    """Before, whom the innovation level keeps from it would hear nothing at all."""
+    cautious = {"default": {}, "enterprise": {"innovation_level": 0.3}}
+    trial.options = EngagementOptions.model_validate(ENABLED.model_dump() | {"segments": cautious})
+    evidence = EvidenceRows(trial.database)
+    guard = Guard(evidence, trial.policies, trial.evolutions, lambda: trial.options, trial.audit, trial.clock)
+    await trial.begin("challenger_id")
+    await trial.brings("champion", 300, 60)
+    await trial.brings("challenger", 300, 150)
+    verdict = await guard.look()
+    assert verdict is not None
+    assert (verdict.act, verdict.words.partition("; ")[2]) == ("wait", "it takes over when it is 30 days old")
+    assert (await trial.pointer())["challenger_id"] == "new"
+    trial.clock.advance(31 * 86_400)
+    await guard.look()
+    assert (await trial.pointer())["champion_id"] == "new"
+
+
 async def test_other_moves_do_not_begin_a_trial_anew(trial: Trial) -> None:
     pointer = await trial.begin("challenger_id")
     await trial.brings("challenger", 5, 1)

@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
+from frontdesk.decision.choosing import YOUNG, is_young
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.rollback import Evidence, Verdict, judge
 from frontdesk.decision.sequential import Tally
@@ -109,7 +110,18 @@ class Guard:
         champion, challenger = (
             self._evidence_of(role, brought.get(role, Brought())) for role in ("champion", "challenger")
         )
-        return judge(champion, challenger, options.rollback, options.error_rate_threshold)
+        verdict = judge(champion, challenger, options.rollback, options.error_rate_threshold)
+        if verdict.act == "promote" and await self._would_fall_silent(str(pointer.challenger_id), options):
+            words = f"{verdict.words}; it takes over when it is {YOUNG.days} days old"
+            verdict = msgspec.structs.replace(verdict, act="wait", rule="", words=words)
+        return verdict
+
+    async def _would_fall_silent(self, policy_id: str, options: EngagementOptions) -> bool:
+        """Whether the policy, as champion, would have to do nothing about some people: it is young, and in some segment
+        the innovation level keeps such a strategy from them."""
+        if self._clock is None or all(segment.innovation_level >= 1 for segment in options.segments.values()):
+            return False
+        return is_young(await self._policies.get(policy_id), self._clock.now())
 
     async def take_back(self, *, to: str | None, reason: str, actor: str) -> Serving:
         """A person takes a strategy back: the challenger where there is one, else the champion, in whose place the one
