@@ -127,10 +127,8 @@ async def test_telegram_is_connected_by_a_code_and_disconnected_again(visit: Vis
     assert visit.desk.links == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1280])
-async def test_everybody_can_use_it(visit: Visit, width: int, scheme: str) -> None:
-    await visit.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+async def test_everybody_can_use_it(visit: Visit, width: int) -> None:
     await visit.page.set_viewport_size({"width": width, "height": 700})
     page = await joined(visit)
     await visit.desk.person_says(TALK, "assistant", "Hello, this is Grace.", "Grace")
