@@ -161,6 +161,15 @@ async def test_export_gives_people_their_data_and_forget_removes_it(bot: Bot) ->
     assert not any(b"plum" in content for content in files)
 
 
+async def test_an_export_that_may_have_arrived_is_not_sent_again_unasked(bot: Bot) -> None:
+    bot.telegram.fail(Fault(status=500, taken=True, method="sendDocument"))
+    bot.telegram.say(7, "/export")
+    assert (await bot.next(7, 0)).file_name == "my-data.json"
+    assert (await bot.next(7, 1)).text == words.EXPORT_UNCLEAR
+    await bot.idle()
+    assert len(bot.telegram.to(7)) == 2
+
+
 def store_files(bot: Bot) -> list[Path]:
     return [file for file in bot.served.desk.system.home.rglob("*") if file.is_file()]
 

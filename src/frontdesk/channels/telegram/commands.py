@@ -8,7 +8,7 @@ import msgspec
 
 from frontdesk.channels.telegram import words
 from frontdesk.channels.telegram.answers import Answer, notice
-from frontdesk.channels.telegram.client import File, TelegramClient
+from frontdesk.channels.telegram.client import File, TelegramClient, Unclear
 from frontdesk.channels.telegram.groups import Command
 from frontdesk.channels.telegram.methods import SentMessage
 from frontdesk.channels.telegram.updates import CHANNEL, Message
@@ -109,7 +109,10 @@ class Commands:
             return words.EXPORT_TOO_LARGE
         file = File(field="document", name="my-data.json", media_type="application/json", data=data)
         send = SendDocument(chat_id=message.chat.id, caption=words.EXPORTED)
-        await self._client.call("sendDocument", send, SentMessage, files=[file], seconds=EXPORT_SECONDS)
+        try:
+            await self._client.call("sendDocument", send, SentMessage, files=[file], seconds=EXPORT_SECONDS)
+        except Unclear:  # as with letters: what may have arrived is not sent again unasked
+            return words.EXPORT_UNCLEAR
         return ""
 
     async def _forget(self, command: Command, message: Message, person: PersonRow) -> str:

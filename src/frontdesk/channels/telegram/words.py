@@ -28,6 +28,7 @@ UNKNOWN_COMMAND = "I don't know this command. /help tells those that I know."
 ONLY_ALONE = "I do this in a chat with me alone, not in a group."
 
 EXPORTED = "This is everything that is kept about you."
+EXPORT_UNCLEAR = "I sent you everything that is kept about you, and don't know if it came. If not, send /export again."
 EXPORT_TOO_LARGE = "What is kept about you is too large for Telegram. Get it on your account page, or ask the team."
 FORGET_SURE = (
     "This erases everything that is kept about you: conversations, files, memories. There is no way back. Are you sure?"
