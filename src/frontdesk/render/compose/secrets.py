@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from frontdesk.render import backups, nginx, store_commands
+from frontdesk.render.compose import backups as compose_backups
 from frontdesk.render.compose import observing, stores
 from frontdesk.render.compose.naming import EDGE_UID, SECRETS_FOLDER
 from frontdesk.render.observability.parts import GRAFANA_PASSWORD
 from frontdesk.render.store_commands import POSTGRES_SECRET, REDIS_SECRET
-from frontdesk.system.layout.plan import Plan
+from frontdesk.system.layout.plan import USER, Plan
 
 
 def readers(plan: Plan) -> Mapping[str, tuple[str, ...]]:
@@ -33,6 +34,7 @@ def script(plan: Plan) -> str:
         *(f"given {name}" for name in given),
         *(f"needed {name}" for name in needed),
         *([_CERTIFICATE] if plan.environment != "development" and nginx.public_services(plan) else []),
+        *([_second_place(plan)] if plan.environment != "development" and backups.second_folder(plan) else []),
         'exit "$failed"',
     ]
     return "\n".join(lines) + "\n"
@@ -48,6 +50,16 @@ def _ours(plan: Plan, name: str) -> bool:
 def mounted(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
     """Each secret and the file that holds it."""
     return ((name, {"file": f"{SECRETS_FOLDER}/{name}"}) for name in names(plan))
+
+
+def _second_place(plan: Plan) -> str:
+    return f"""
+remote={compose_backups.source(plan)}
+if [ ! -d "$remote" ]; then
+  echo "$remote is missing, where backups go, too: make it on another disk, for uid {USER} to write in" >&2
+  failed=1
+fi
+"""
 
 
 _CERTIFICATE = f"""
