@@ -321,6 +321,10 @@ COUNTED: dict[tuple[str, str], Series] = {  # in each, a tenth is bad
         }.items()
         for kind, metric in (("availability", "http_requests_total"), ("errors", "requests_total"), ("latency", ""))
     },
+    ("agents", "memory-retrieval"): {
+        'frontdesk_memory_retrieval_seconds_bucket{le="0.1"}': "0+90x30",
+        "frontdesk_memory_retrieval_seconds_count": "0+100x30",
+    },
     ("agents", "conversation-success"): {
         'replies_total{outcome="sent"}': "0+90x30",
         'replies_total{outcome="failed"}': "0+10x30",

@@ -7,6 +7,7 @@ import numpy as np
 
 from frontdesk.ports import Embedder
 from frontdesk.store.memories import Memories, Memory
+from frontdesk.telemetry import metrics
 
 ASKED = re.compile(
     r"^\s*(?:please\s+|bitte\s+)?(?:remember|note|keep in mind|merk(?:e)? dir|recuerda)"
@@ -60,15 +61,16 @@ class PersonMemory:
 
     async def recall(self, person_id: str, question: str) -> list[Recalled]:
         """The facts that bear on the question, closest first."""
-        known = await self._memories.of(person_id)
-        if not known:
-            return []
-        if self._embedder is None:
-            found = [Recalled(text=memory.text, closeness=_shared(question, memory.text)) for memory in known]
+        with metrics.memory_retrieval.time():
+            known = await self._memories.of(person_id)
+            if not known:
+                return []
+            if self._embedder is None:
+                found = [Recalled(text=memory.text, closeness=_shared(question, memory.text)) for memory in known]
+            else:
+                asked = np.frombuffer(await self._embedder.embed_query(question), dtype="<f4")
+                found = [Recalled(text=memory.text, closeness=_closeness(asked, memory)) for memory in known]
             return sorted(found, key=lambda fact: -fact.closeness)[:MOST_RECALLED]
-        asked = np.frombuffer(await self._embedder.embed_query(question), dtype="<f4")
-        found = [Recalled(text=memory.text, closeness=_closeness(asked, memory)) for memory in known]
-        return sorted(found, key=lambda fact: -fact.closeness)[:MOST_RECALLED]
 
 
 def about_the_asker(question: str) -> bool:

@@ -74,6 +74,12 @@ model_first_token = Histogram(
 model_failures = Counter(
     "frontdesk_model_failures_total", "Failed model calls, by reason", ["model", "reason"], registry=registry
 )
+memory_retrieval = Histogram(
+    "frontdesk_memory_retrieval_seconds",
+    "Time to find, of what is remembered about a person, the facts that bear on a question",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+    registry=registry,
+)
 tool_servers_up = Gauge("frontdesk_tool_servers_up", "MCP servers that answer now", registry=registry)
 tool_calls = Counter(
     "frontdesk_tool_calls_total",
