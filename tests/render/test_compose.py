@@ -1,5 +1,6 @@
 """Compose files: the specification's schema and Compose itself read them, in every layering that is meant."""
 
+import re
 import stat
 import subprocess
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import yaml
 
 from frontdesk.render import compose, kubernetes
 from frontdesk.render.compose import naming
+from frontdesk.system.backup import BackupOptions
 from frontdesk.system.layout.quantities import amount_of_bytes
 from tests.render.blueprints import ALL, plan_of, write
 from tests.render.reading.hosts import read_scripts
@@ -44,7 +46,8 @@ def test_everything_that_is_mounted_or_built_from_is_rendered(blueprint: str, en
     files = compose.files(plan_of(blueprint, environment))
     for name, file in parsed(blueprint, environment).items():
         for service in file["services"].values():
-            for place in (each.partition(":")[0] for each in service.get("volumes", ()) if each.startswith("./")):
+            mounted = (each for each in service.get("volumes", ()) if isinstance(each, str))
+            for place in (each.partition(":")[0] for each in mounted if each.startswith("./")):
                 assert any(f"./{path}".startswith(place) for path in files), f"{name}: {place}"
             if "build" in service:
                 assert f"{service['build']['context'].removeprefix('./')}/{service['build']['dockerfile']}" in files
@@ -136,6 +139,24 @@ def test_names_are_the_blueprints(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("blueprint", "environment"), ALL)
+def test_no_two_containers_want_the_same_port_of_the_machine(blueprint: str, environment: str) -> None:
+    files = parsed(blueprint, environment)
+    said = [
+        (name, port)
+        for layer in ("compose.yaml", "compose.production.yaml", "compose.observability.yaml")
+        for name, service in files[layer]["services"].items()
+        if layer != "compose.production.yaml" or environment != "development"
+        for port in service.get("ports", ())
+    ]
+    taken: dict[int, str] = {}
+    for name, port in said:
+        outer = re.search(r":-(\d+)(?:-(\d+))?}", port)
+        assert outer, port
+        for number in range(int(outer[1]), int(outer[2] or outer[1]) + 1):
+            assert taken.setdefault(number, name) == name, (number, name)
+
+
 def test_a_second_instance_has_names_and_ports_of_its_own(tmp_path: Path) -> None:
     folder = write(compose.files(plan_of("assistant", "development")), tmp_path)
     second = {"PATH": "/usr/bin", "HOME": str(tmp_path), "ORCHESTRATOR_PORT": "8100", "COMPOSE_PROJECT_NAME": "second"}
@@ -166,6 +187,30 @@ def test_a_server_keeps_backups_apart_and_sealed() -> None:
     assert engine["secrets"] == ["BACKUP_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
     assert set(overlay["secrets"]) == set(engine["secrets"])
     assert "volumes" not in overlay["services"]["postgres"]
+
+
+def test_a_second_place_for_backups_is_a_folder_of_the_machine_that_must_be_there(tmp_path: Path) -> None:
+    plan = plan_of("agents", "production")
+    remote = plan.system.section(BackupOptions).remote
+    services = parsed("agents", "production")["compose.production.yaml"]["services"]
+    makers = [running.name for running in plan.services if running.service.role in ("all", "web", "worker")]
+    for name in makers:
+        assert services[name]["volumes"][1:] == [
+            {
+                "type": "bind",
+                "source": f"${{BACKUP_REMOTE_FOLDER:-{remote}}}",
+                "target": remote,  # where the container, whose files cannot be written, is told to put them
+                "bind": {"create_host_path": False},
+            }
+        ]
+    folder = write(compose.files(plan), tmp_path)
+    assert read_scripts(folder / "secrets.sh") == []
+    given = {"PATH": "/usr/bin:/bin", "BACKUP_REMOTE_FOLDER": str(tmp_path / "disk")}
+    refused = subprocess.run(["sh", "secrets.sh"], cwd=folder, capture_output=True, text=True, env=given)
+    assert refused.returncode == 1
+    assert f"{tmp_path}/disk is missing, where backups go, too" in refused.stderr
+    (tmp_path / "disk").mkdir()
+    assert subprocess.run(["sh", "secrets.sh"], cwd=folder, capture_output=True, env=given).returncode == 0
 
 
 def test_a_server_publishes_nothing_but_its_edge() -> None:

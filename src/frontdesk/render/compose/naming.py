@@ -48,13 +48,13 @@ def profiles(plan: Plan, running: Running) -> list[str]:
     return machine(plan, running.service.host) if running.service.built else [PLANNED]
 
 
-def published(plan: Plan, key: str, port: int, hosts: Iterable[str], replicas: int = 1) -> str:
+def published(plan: Plan, key: str, port: int, hosts: Iterable[str], replicas: int = 1, outer: int = 0) -> str:
     """A port of this machine's loopback, or one for each replica; a variable moves it, for a second instance beside the
-    first."""
+    first. `outer` is the port there if it is another one than within."""
     host = bare_host(plan, hosts)
-    first = port + (host[1].port_offset if host else 0)
-    outer = str(first) if replicas < 2 else f"{first}-{first + replicas - 1}"
-    return f"127.0.0.1:${{{key.upper()}_PORT:-{outer}}}:{port}"
+    first = (outer or port) + (host[1].port_offset if host else 0)
+    said = str(first) if replicas < 2 else f"{first}-{first + replicas - 1}"
+    return f"127.0.0.1:${{{key.upper()}_PORT:-{said}}}:{port}"
 
 
 def bounds(plan: Plan, resources: Resources) -> Part:

@@ -125,9 +125,23 @@ def _reached(plan: Plan, key: str, store: Postgres | Redis) -> Part:
     names = dict.fromkeys(name for name in (store.name, *store.names) if name != key)
     found: Part = {"networks": {"default": {"aliases": list(names)} if names else {}}}
     if plan.environment == "development":  # for the tools of whoever works on it
-        found["ports"] = [published(plan, key, store.port, store.host)]
+        found["ports"] = [published(plan, key, store.port, store.host, outer=_outer_port(plan, key))]
     chosen = machine(plan, store.host)
     return found | ({"profiles": chosen} if chosen else {})
+
+
+def _outer_port(plan: Plan, key: str) -> int:
+    """Its own port, or the next one that is free where an earlier store has that: within, each has its own address."""
+    taken = {running.service.port for running in plan.services}
+    port = 0
+    for name in own(plan):
+        port = own(plan)[name].port
+        while port in taken:
+            port += 1
+        taken.add(port)
+        if name == key:
+            break
+    return port
 
 
 def _literal(script: str) -> str:
