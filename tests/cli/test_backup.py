@@ -109,9 +109,13 @@ def test_what_all_of_them_were_found_to_be_is_recorded_for_the_alert_where_it_is
     (home / "backups" / made / "keys.sealed").write_bytes(whole)
     assert frontdesk("backup", "verify", "--all", "--record").code == 0
     assert acts()[2:] == [("", 200)]
-    shutil.rmtree(home / "backups" / made)
-    assert frontdesk("backup", "verify", "--all", "--record").code == 1
-    assert len(acts()) == 3  # nothing was read
+    assert "The newest is" in frontdesk("doctor").out
+    shutil.rmtree(home / "backups")
+    lost = frontdesk("backup", "verify", "--all", "--record")
+    assert (lost.code, f"gone        {made}" in lost.out) == (1, True)
+    assert acts()[3:] == [(made, 500)]
+    diagnosed = frontdesk("doctor")
+    assert (diagnosed.code, f"{made} was made, and is not there any more" in diagnosed.out) == (1, True)
     (home / "desk.db").unlink()
     lost = frontdesk("backup", "verify", "--all", "--record")
     assert (lost.code, (home / "desk.db").exists()) == (1, False)

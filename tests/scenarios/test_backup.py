@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -257,6 +258,37 @@ async def test_a_byte_that_is_flipped_in_a_backup_raises_the_alarm_within_a_week
         clock.advance(7 * DAY)
         assert await acts("backup.verify", 3) == [200, 500, 200]
         assert await alarm() == "frontdesk_backup_damaged 0.0"
+
+
+@pytest.mark.proves("promise-19")
+async def test_a_folder_of_backups_that_vanishes_raises_the_alarm_at_the_next_night(tmp_path: Path) -> None:
+    clock, disk, more = FakeClock(), tmp_path / "disk", tmp_path / "more"
+    settings = {"backup.folder": str(disk), "backup.remote": str(more)}
+    async with served_desk(tmp_path / "home", settings=settings, clock=clock) as served:
+        audit = served.desk.store.audit
+
+        async def night(seconds: float) -> tuple[str, list[tuple[str, int]]]:
+            """The backup that is made so many seconds later, and the looks at those before it."""
+            before = len(await audit.page(act="backup.create"))
+            clock.advance(seconds)
+
+            async def another() -> bool:
+                clock.advance(1)
+                return len(await audit.page(act="backup.create")) > before
+
+            await until(another)
+            looks = [(act.subject, act.outcome) for act in await audit.page(act="backup.verify")]
+            return (await audit.page(act="backup.create"))[0].subject, looks
+
+        first, _ = await night(14 * 3600)
+        second, looks = await night(DAY)
+        assert (looks, first != second) == ([], True)
+        shutil.rmtree(more)
+        third, looks = await night(DAY)
+        assert looks == [(second, 500)]
+        assert [each.name for each in more.iterdir()] == [third]
+        owner = await served.client(Role.OWNER)
+        assert "frontdesk_backup_damaged 1.0" in (await owner.get("/metrics")).text
 
 
 @pytest.mark.proves("engagement-17")

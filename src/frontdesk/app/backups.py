@@ -1,6 +1,8 @@
 """The backups of a desk: what it is made of, where they lie, what seals them, and when it makes one by itself."""
 
 import asyncio
+import hashlib
+import platform
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -28,7 +30,7 @@ from frontdesk.operate.backup.retention import outdated
 from frontdesk.operate.backup.shelves import Folder, Shelf, whole
 from frontdesk.operate.errors import BackupDamaged, BackupTooNew
 from frontdesk.ports import Clock, Job
-from frontdesk.store.audit import Act
+from frontdesk.store.audit import Act, Audit
 from frontdesk.store.keyring import KEY_BYTES, key_id, key_of
 from frontdesk.system.backup import BackupOptions
 from frontdesk.system.system import System
@@ -68,6 +70,11 @@ class Backups:
             remote=remote,
         )
 
+    @property
+    def shelves(self) -> tuple[Shelf, ...]:
+        """Here, and the second place if there is one."""
+        return tuple(filter(None, (self.here, self.remote)))
+
     async def make(self, clock: Clock, watch: Watch = unwatched) -> Manifest:
         """A backup here and in the second place; then the outdated ones go. Raises `BackupFailed` and its kin."""
         began, options = clock.now(), self.options
@@ -95,7 +102,7 @@ class Backups:
         ones stay, for a person, and so do those of other desks.
         """
         gone: list[tuple[str, str]] = []
-        for shelf in filter(None, (self.here, self.remote)):
+        for shelf in self.shelves:
             for name in await self._outdated(shelf, now, whole):
                 if really:
                     await asyncio.to_thread(shelf.remove, name)
@@ -106,7 +113,7 @@ class Backups:
         """Read every backup of this desk here, and the newest one in the second place, to the last byte: the names of
         those that are not whole, and why. Raises `BackupFailed` where a place does not answer."""
         found: list[tuple[str, FrontdeskError]] = []
-        for shelf in filter(None, (self.here, self.remote)):
+        for shelf in self.shelves:
             present = await asyncio.to_thread(listed, shelf)
             mine = [name for name, made in present.items() if made is None or made.key == key_id(self.key).decode()]
             for name in mine if shelf is self.here else newest(present, self.key):
@@ -194,14 +201,18 @@ def keys_of(system: System, secret: bytes) -> Keys:
 async def open_backups(
     system: System, secret: bytes, chores: Chores, store: Store, clock: Clock, stack: AsyncExitStack
 ) -> None:
-    """Have the desk make a backup every day where the system file says so, read them again every week, and show how old
-    the newest one is."""
+    """Have the desk make a backup every day where the system file says so, look before it whether the last one is still
+    there, read all again every week, and show how old the newest one is."""
     options = system.section(BackupOptions)
 
     async def back_up(_: Job) -> None:
         if not options.by_itself:  # the rhythm of a former system file is still there
             return
         backups = await asyncio.to_thread(Backups.of, system, secret)
+        if lost := await gone(backups.shelves, store.audit):
+            await recorded(lost, store)
+            for name in lost:
+                log.error("backup_gone", place=name)
         made = await noted(backups, store, clock)
         log.info("backup", place=made.name, bytes=made.bytes)
 
@@ -225,17 +236,18 @@ async def noted(backups: Backups, store: Store, clock: Clock, watch: Watch = unw
         metrics.backup_failures.inc()
         await store.audit.append(Act(act=ACT, credential="desk", subject=error.code, outcome=FAILED))
         raise
-    await store.audit.append(Act(act=ACT, credential="desk", subject=made.name, outcome=DONE))
+    places = ",".join(map(_place_of, backups.shelves))
+    await store.audit.append(Act(act=ACT, credential="desk", subject=made.name, outcome=DONE, origin=places))
     metrics.backup_last_success.set(clock.now().timestamp())
     metrics.backup_size.set(made.bytes)
     return made
 
 
 async def looked_again(backups: Backups, store: Store) -> list[str]:
-    """Read backups again, and write into the audit log how that went: the names of those that are damaged."""
-    damaged = [name for name, _ in await backups.damaged()]
+    """Read backups again, and write into the audit log how that went: the names of those that are damaged, or gone."""
+    lost = await gone(backups.shelves, store.audit)
+    damaged = list(dict.fromkeys([*(name for name, _ in await backups.damaged()), *lost]))
     await recorded(damaged, store)
-    metrics.backup_damaged.set(len(damaged) > 0)
     return damaged
 
 
@@ -246,6 +258,27 @@ async def recorded(damaged: Sequence[str], store: Store) -> None:
         await store.audit.append(Act(act=VERIFIED, credential="desk", subject=name, outcome=FAILED))
     if not damaged:
         await store.audit.append(Act(act=VERIFIED, credential="desk", outcome=DONE))
+    metrics.backup_damaged.set(len(damaged) > 0)
+
+
+async def gone(shelves: Sequence[Shelf], audit: Audit) -> list[str]:
+    """The name of the newest backup, where one of the places in which it was put has it no more: nobody takes that one
+    away. A place that does not answer, or that is not what it was (another folder, another machine), tells nothing.
+    """
+    made, restored = await audit.newest(ACT, DONE), await audit.newest(RESTORED, DONE)
+    if made is None or (restored is not None and restored.seq > made.seq and restored.subject != made.subject):
+        return []  # what came back knows only of backups from before the one that it came back from
+    for shelf in shelves:
+        with suppress(FrontdeskError):
+            if _place_of(shelf) in made.origin.split(",") and made.subject not in await asyncio.to_thread(shelf.names):
+                return [made.subject]
+    return []
+
+
+def _place_of(shelf: Shelf) -> str:
+    """A place in the audit log: equal for equal places. The same folder of two machines is two."""
+    where = f"{platform.node()}:{shelf.where}" if isinstance(shelf, Folder) else shelf.where
+    return hashlib.sha256(where.encode()).hexdigest()[:16]
 
 
 async def _show(system: System, store: Store) -> None:

@@ -1,14 +1,19 @@
-"""The doctor's checks of the rooms: models, embeddings, MCP servers."""
+"""The doctor's checks of the rooms: models, embeddings, MCP servers, backups."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from frontdesk import registry
-from frontdesk.errors import MissingExtra
+from frontdesk.app.backups import ACT, DONE, FAILED, VERIFIED, gone, shelves_of
+from frontdesk.clock import SystemClock
+from frontdesk.errors import MissingExtra, StoreUnavailable
 from frontdesk.knowledge.embedding import NONE, open_embedder
 from frontdesk.knowledge.options import KnowledgeOptions
 from frontdesk.models.options import ModelsOptions
-from frontdesk.operate.doctor import Check, Finding, reachable
+from frontdesk.operate.doctor import PATIENCE, Check, Finding, reachable
+from frontdesk.store.audit import Audit
+from frontdesk.store.database import Database
 from frontdesk.system.system import System
 from frontdesk.tools.options import ToolsOptions
 
@@ -54,4 +59,34 @@ async def tools(system: System) -> AsyncIterator[Finding]:
         yield finding
 
 
-CHECKS: tuple[Check, ...] = (models, embeddings, tools)
+async def backups(system: System) -> AsyncIterator[Finding]:
+    """Whether the newest backup is still there, and what the last look at all of them found, by the audit log."""
+    url = system.database_url
+    if url.startswith("sqlite") and not await asyncio.to_thread(Path(url.removeprefix("sqlite:///")).exists):
+        return
+    try:
+        database = await Database.open(url, pool_size=1, max_overflow=0, lock_wait=PATIENCE - 1)
+    except StoreUnavailable:  # which is told already
+        return
+    try:
+        audit = Audit(database, SystemClock(), b"")
+        made, whole = await audit.newest(ACT, DONE), await audit.newest(VERIFIED, DONE)
+        bad = await audit.newest(VERIFIED, FAILED)
+        lost = await gone([shelf for shelf in shelves_of(system) if shelf is not None], audit)
+    finally:
+        await database.close()
+    remedy = "Find out who took it, then: frontdesk backup create"
+    for name in lost:
+        yield Finding(
+            check="backups", result="fail", cause=f"{name} was made, and is not there any more", remedy=remedy
+        )
+    if bad is not None and (whole is None or whole.seq < bad.seq) and bad.subject not in lost:
+        cause = f"{bad.subject} was damaged or gone at the last look, {bad.at:%Y-%m-%d %H:%M} UTC"
+        remedy = "frontdesk backup verify --all --record"
+        yield Finding(check="backups", result="fail", cause=cause, remedy=remedy)
+    elif not lost:
+        cause = f"The newest is {made.subject}" if made else "None was made yet: frontdesk backup create"
+        yield Finding(check="backups", result="ok", cause=cause)
+
+
+CHECKS: tuple[Check, ...] = (models, embeddings, tools, backups)

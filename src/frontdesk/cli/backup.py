@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -93,14 +93,15 @@ def verify(place: Place, names: tuple[str, ...], every: bool, record: bool, as_j
     """Read backups to their last byte in both places: digests, seals, rows. Ends with 1 when one is damaged.
 
     With --all, one that is sealed with a former key is named and counts as unread; one of another desk does not count.
-    With --record the desk shows it as `frontdesk_backup_damaged`, as it does after its own look every week.
+    With --record the desk shows it as `frontdesk_backup_damaged`, as it does after its own look every week; and the
+    newest one, if it is not there any more, counts as damaged.
     """
     if record and not every:
         raise click.UsageError("`--record` is about all backups: say `--all` too.")
     if not record:
         return _verify(place.load(), names, every=every, as_json=as_json)[0]
     with _with_its_database(place) as system:
-        code, results = _verify(system, names, every=True, as_json=as_json)
+        code, results = _verify(system, names, every=True, as_json=as_json, lost=_gone(system))
         _record(system, results)
     return code
 
@@ -108,8 +109,23 @@ def verify(place: Place, names: tuple[str, ...], every: bool, record: bool, as_j
 Found = list[dict[str, object]]
 
 
-def _verify(system: "System", names: tuple[str, ...], *, every: bool, as_json: bool) -> tuple[int, Found]:
-    """The exit code, and how each backup was found."""
+def _gone(system: "System") -> list[str]:
+    """By the desk's audit log."""
+    from frontdesk.app.backups import gone, shelves_of
+
+    found: list[str] = []
+
+    async def look(desk: Local) -> None:
+        found.extend(await gone(tuple(filter(None, shelves_of(system))), desk.store.audit))
+
+    asyncio.run(open_local(system, look))
+    return found
+
+
+def _verify(
+    system: "System", names: tuple[str, ...], *, every: bool, as_json: bool, lost: Sequence[str] = ()
+) -> tuple[int, Found]:
+    """The exit code, and how each backup was found; those that are `lost` are known from elsewhere."""
     from frontdesk.app.backups import key_to_open, listed, newest, shelves_of
     from frontdesk.errors import NotFound
 
@@ -124,6 +140,10 @@ def _verify(system: "System", names: tuple[str, ...], *, every: bool, as_json: b
                 results.append(_verified(shelf, name, key, system, every=every, stranger=stranger, quiet=as_json))
     if missing := [name for name in names if all(result["name"] != name for result in results)]:
         raise NotFound("There is no such backup", where=", ".join(missing), hint="frontdesk backup list")
+    for name in lost:
+        results.append({"name": name, "place": "", "state": "gone", "problem": None})
+        if not as_json:
+            click.echo(f"{click.style('gone      ', fg='red')}  {name}  was made, and is not there any more")
     states = {str(result["state"]) for result in results}
     ok = "ok" in states and states <= {"ok", "other desk"}
     if as_json:
@@ -141,7 +161,7 @@ def _record(system: "System", results: Found) -> None:
     """As the desk writes down its own look; nothing where nothing of this desk could be read."""
     from frontdesk.app.backups import recorded
 
-    damaged = list(dict.fromkeys(str(each["name"]) for each in results if each["state"] == "damaged"))
+    damaged = list(dict.fromkeys(str(each["name"]) for each in results if each["state"] in ("damaged", "gone")))
     if damaged or any(each["state"] == "ok" for each in results):
 
         async def write(desk: Local) -> None:

@@ -360,7 +360,7 @@ def backups(sight: Sight) -> Verdict:
         return failed("No second place: set BACKUP_REMOTE")
     if sight.desk is not None:
         if sight.desk.figures.most("frontdesk_backup_damaged"):
-            return failed("A backup is damaged: frontdesk backup verify --all")
+            return failed("A backup is damaged or gone: frontdesk doctor")
         last = sight.desk.figures.most("frontdesk_backup_last_success_timestamp_seconds") or 0.0
         if sight.now - last > LATEST_BACKUP:
             return failed(
