@@ -13,7 +13,7 @@ SENTENCE = "The desk opens at nine in the morning. "
 
 
 def without_blanks(text: str) -> str:
-    return re.sub(r"\s", "", text)
+    return re.sub(r"[\s\u200d]", "", text)  # a joiner with nothing to join shows nothing either
 
 
 @pytest.mark.proves("conversation-7")
@@ -32,6 +32,12 @@ def test_a_short_text_is_one_message_as_it_is() -> None:
 
 def test_nothing_is_no_message() -> None:
     assert split(plain(" \n ")) == []
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\u2800\u3164", "\u00ad\ufeff"])
+def test_what_nobody_can_see_is_no_message(text: str) -> None:
+    assert split(plain(text)) == []
+    assert [part.text.strip(text) for part in split(plain(f"a{500 * text}b"), 100)] == ["a", "b"]
 
 
 def test_it_is_parted_between_paragraphs_rather_than_within_them() -> None:

@@ -22,6 +22,8 @@ _ENDS = (  # where a part may end, the best first
     re.compile(r"\s"),
 )
 _PARAGRAPH = _ENDS[0]
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Zs")  # categories of signs that leave the paper white
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and a pattern that do so too
 _JOINED = "\u200d\ufe0e\ufe0f"  # signs that belong to the one before them: joiner, variation selectors
 
 
@@ -36,7 +38,9 @@ def split(whole: Formatted, longest: int = LONGEST) -> list[Formatted]:
     start = len(rest) - len(rest.lstrip("\n"))
     while start < len(rest):
         end = _end(rest, start, longest, whole.spans)
-        parts.append(_part(whole, start, end))
+        part = _part(whole, start, end)
+        if _shows(part.text):  # Telegram refuses a message in which there is nothing to see
+            parts.append(part)
         start = _next(rest, end, whole.spans)
     return parts
 
@@ -58,6 +62,10 @@ def entities(part: Formatted) -> tuple[Entity, ...]:
         )
         for start, end, style in part.spans[:MOST_ENTITIES]
     )
+
+
+def _shows(text: str) -> bool:
+    return any(sign not in _BLANK and unicodedata.category(sign) not in _UNSEEN for sign in text)
 
 
 def _end(text: str, start: int, longest: int, spans: tuple[Span, ...]) -> int:
