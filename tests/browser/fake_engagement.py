@@ -28,7 +28,11 @@ def decision(number: int, **more: Any) -> dict[str, Any]:
         "confidence": 0.91,
         "risk": 0.004,
         "propensity": 0.7,
-        "reasons": ["`tip/email/now` does better than nothing with a confidence of 0.91.", "For it: what e-mail does."],
+        "reasons": [
+            "`tip/email/now` does better than nothing with a confidence of 0.91.",
+            "For it: what e-mail does.",
+            "The segment's limit of messages in 7 days is reached.",
+        ],
         "masks": [{"rule": "cap", "words": "The segment's limit of messages in 7 days is reached.", "arms": 3}],
         "contributions": [
             {"feature": "bias × email", "against_runner_up": 0.02, "against_nothing": 0.11},

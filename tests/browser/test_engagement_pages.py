@@ -26,7 +26,7 @@ async def test_decisions_are_listed_filtered_and_explained(visit: Visit) -> None
     for words in (
         "For it: what e-mail does.",
         "Against doing nothing −0.040",
-        "The segment's limit of messages in 7 days is reached.",
+        "Some choices were ruled out: The segment's limit of messages in 7 days is reached.",
         "A number that the knowledge does not hold.",
         "Ada approved",
         "email: sent",
@@ -34,6 +34,7 @@ async def test_decisions_are_listed_filtered_and_explained(visit: Visit) -> None
         "frontdesk decisions replay dec_1",
     ):
         await expect(page.get_by_text(words).first).to_be_visible()
+    await expect(page.locator(".reasons code")).to_have_text("tip/email/now")
     await page.get_by_role("tab", name="Table").click()
     await expect(page.get_by_role("region", name="What spoke for it")).to_contain_text("+0.110")
     assert visit.complaints == []

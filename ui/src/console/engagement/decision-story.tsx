@@ -37,7 +37,9 @@ export function DecisionStory({ id }: { id: string }) {
           <Part title={text.why}>
             <ul className="plain reasons">
               {decision.reasons.map((reason) => (
-                <li key={reason}>{reason}</li>
+                <li key={reason}>
+                  <Reason words={reason} isRule={decision.masks.some((mask) => mask.words === reason)} />
+                </li>
               ))}
             </ul>
             {decision.human && <p className="warn">{text.human}</p>}
@@ -68,6 +70,13 @@ export function DecisionStory({ id }: { id: string }) {
     </Screen>
   );
 }
+
+/** A reason in words, names in it as code. What a rule took away is no reason for the choice, and says so. */
+const Reason = ({ words: said, isRule }: { words: string; isRule: boolean }) => (
+  <>
+    {(isRule ? text.ruledOut(said) : said).split("`").map((part, place) => (place % 2 ? <code key={place}>{part}</code> : part))}
+  </>
+);
 
 function Contributions({ decision }: { decision: Decision }) {
   const most = Math.max(...decision.contributions.flatMap((one) => [Math.abs(one.against_nothing), Math.abs(one.against_runner_up)]), 1e-9);

@@ -89,6 +89,7 @@ export const words = {
     chances: "What it could have chosen",
     chancesNote: "The chance with which each was drawn.",
     chance: "Chance",
+    ruledOut: (rule: string) => `Some choices were ruled out: ${rule}`,
     masks: "Rules that took something away",
     rule: "Rule",
     arms: "Choices",
