@@ -29,6 +29,19 @@ OUTSIDE = """
   .map(each => each.outerHTML.slice(0, 80))
 """
 
+BROKEN_WORDS = """
+() => [...document.querySelectorAll(".table-frame :is(th, td):not([data-long])")].flatMap(cell => {
+  const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), broken = [], range = document.createRange();
+  for (let text = texts.nextNode(); text; text = texts.nextNode())
+    for (const word of text.data.matchAll(/[\\p{L}\\p{N}]+/gu)) {
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      if (range.getClientRects().length > 1) broken.push(word[0]);
+    }
+  return broken;
+})
+"""
+
 
 async def settled(page: Page) -> None:
     """Wait until the page shows what it has asked for. The network is never idle where a page listens for news."""
@@ -85,6 +98,15 @@ async def test_axe_finds_nothing_on_the_console(visit: Visit) -> None:
         await settled(page)
         assert (name, await violations(page)) == (name, [])
     assert visit.complaints == []
+
+
+@pytest.mark.parametrize("screen", ["people", "keys", "audit", "work", "customers", "decisions", "policies"])
+async def test_tables_break_between_words_on_a_phone(visit: Visit, screen: str) -> None:
+    await visit.page.set_viewport_size({"width": 320, "height": 640})
+    page = await visit.open(f"/console/{screen}")
+    await settled(page)
+    await page.locator("tbody tr").first.wait_for()
+    assert await page.evaluate(BROKEN_WORDS) == []
 
 
 @pytest.mark.parametrize("width", [320, 640])
