@@ -180,6 +180,7 @@ async def test_a_customer_is_described_seen_and_erased(http: httpx2.AsyncClient)
         ({"addresses": {"pigeon": "roof"}}, "unprocessable", "body.addresses.pigeon.[key]"),
         ({"addresses": {"email": "a@b\nBcc: c@d"}}, "unprocessable", "body.addresses.email"),
         ({"profile": {}}, "unprocessable", "body.profile"),
+        ({"traits": {"plan": {"name": "team"}}}, "unprocessable", "body.traits.plan"),
     ],
 )
 async def test_a_bad_customer_is_refused_in_words(

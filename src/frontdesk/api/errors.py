@@ -5,6 +5,7 @@ foreseen is logged and answered with its request id and nothing else.
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
@@ -143,10 +144,13 @@ async def _designed(request: Request, error: Exception) -> Response:
     return answer(error, request.scope)
 
 
+_OF_A_CHOICE = re.compile(r"\w[\[(]|^[A-Z]\w*Body$")  # how pydantic calls one of several forms that a value may have
+
+
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = cast("dict[str, Any]", error.errors()[0])  # pydantic's own description of one mistake
-    place = [str(part) for part in cast("Sequence[str | int]", first["loc"])]
+    place = [str(part) for part in cast("Sequence[str | int]", first["loc"]) if not _OF_A_CHOICE.search(str(part))]
     if first["type"] == "json_invalid":
         return answer(BadRequest("The body is not valid JSON", where="body"), request.scope)
     return answer(Unprocessable(_printable(first["msg"]), where=_printable(".".join(place))), request.scope)
