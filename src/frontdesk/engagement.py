@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import msgspec
 
 NOTHING = "nothing"  # the key of the arm that is always there
+MOST_VALUE = 1e12  # of an outcome, in the owner's money: sums of many must stay numbers
 
 Channel = Literal["email", "sms", "push", "in_app", "telegram", "webhook"]
 Slot = Literal["now", "morning", "midday", "evening"]  # when a message leaves: 09, 12, 17 o'clock where the customer is

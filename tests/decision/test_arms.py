@@ -1,9 +1,11 @@
 """What the desk can do about a customer."""
 
+import math
+
 import numpy as np
 import pytest
 
-from frontdesk.decision.arms import ARM_NUMBERS, STEP, Arms
+from frontdesk.decision.arms import ARM_NUMBERS, LIMIT, STEP, Arms, quantised
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.engagement import NOTHING, Genes
 from frontdesk.errors import UnknownArm
@@ -52,6 +54,12 @@ def test_a_strategy_sets_what_an_arm_costs_and_the_system_file_the_least_harm() 
 def test_the_numbers_of_arms_lie_on_the_grid() -> None:
     numbers = Arms.of(OPTIONS, Genes()).numbers
     assert not np.any(np.mod(numbers, STEP))
+
+
+@pytest.mark.parametrize("value", [8.1, 1e300, 1.7e308, -1.7e308])
+def test_a_number_beyond_the_grid_is_its_end(value: float) -> None:
+    assert quantised(value) == math.copysign(LIMIT, value)
+    assert quantised(0.3) == 19 * STEP
 
 
 def test_an_unknown_arm_is_told_with_a_code() -> None:

@@ -131,6 +131,8 @@ async def test_moments_and_values_that_cannot_be_are_refused(desk: Desk, feedbac
         (Outcome(id="o", decision_id="d1", kind="open", at=clock.now() + timedelta(hours=1)), FutureEvent),
         (Outcome(id="o", decision_id="d1", kind="open", at=clock.now() - timedelta(hours=1)), Unprocessable),
         (Outcome(id="o", decision_id="d1", kind="conversion", at=clock.now(), value=float("nan")), Unprocessable),
+        (Outcome(id="o", decision_id="d1", kind="conversion", at=clock.now(), value=1.7e308), Unprocessable),
+        (Outcome(id="o", decision_id="d1", kind="conversion", at=clock.now(), value=-1e13), Unprocessable),
     ):
         with pytest.raises(error):
             await feedback.accept([bad])

@@ -71,7 +71,7 @@ def customers(database: Database, clock: FakeClock) -> Customers:
 
 
 def event(
-    name: str, customer_id: str = "ann", kind: str = "visit", ago: float = 0.0, **properties: str
+    name: str, customer_id: str = "ann", kind: str = "visit", ago: float = 0.0, **properties: str | float
 ) -> CustomerEvent:
     at = NOW - timedelta(hours=ago)
     return CustomerEvent(id=name, customer_id=customer_id, type=kind, at=at, properties={**properties})
@@ -148,11 +148,12 @@ async def test_of_a_batch_each_event_has_its_own_end(intake: Intake, bells: Bell
         event("soon", ago=-4.9 / 60),
         event("future", ago=-6 / 60),
         event("huge", text="x" * MOST_BYTES),
+        event("dear", "cleo", amount=1.7e308),
         event("taken"),
         event("good"),
     ]
     assert states(await intake.accept(batch)) == [
-        *("accepted", "accepted", "event_in_the_future", "too_large", "conflict", "known")
+        *("accepted", "accepted", "event_in_the_future", "too_large", "unprocessable", "conflict", "known")
     ]
     assert sorted(bells.rung) == [("event", "good"), ("event", "soon")]
 

@@ -109,7 +109,7 @@ def _numbers(known: Mapping[str, float]) -> tuple[float, ...]:
 
 def quantised(value: float) -> float:
     """The value on the grid of `STEP`, within `LIMIT`."""
-    return max(-LIMIT, min(LIMIT, round(value / STEP) * STEP))
+    return round(max(-LIMIT, min(LIMIT, value)) / STEP) * STEP
 
 
 def _mark(key: str) -> float:

@@ -7,7 +7,6 @@ complains is written to by that channel no more, from the same transaction on.
 
 from collections.abc import Sequence
 from datetime import timedelta
-from math import isfinite
 from typing import Literal
 
 import msgspec
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 
 from frontdesk.decision.intake import note
 from frontdesk.decision.rewards import HARM
-from frontdesk.engagement import Channel, CustomerEvent, Outcome, OutcomeKind
+from frontdesk.engagement import MOST_VALUE, Channel, CustomerEvent, Outcome, OutcomeKind
 from frontdesk.errors import FutureEvent, UnknownDecision, Unprocessable
 from frontdesk.ports import Clock
 from frontdesk.store.customers import locked, withdraw_consent
@@ -144,8 +143,8 @@ class Feedback:
             raise FutureEvent("The outcome says that it happened later than now", where="at")
         if outcome.at < known["at"] - EARLY:
             raise Unprocessable("The outcome says that it happened before its decision", where="at")
-        if not isfinite(outcome.value):
-            raise Unprocessable("The outcome's value is no number", where="value")
+        if not abs(outcome.value) <= MOST_VALUE:  # what is no number is not less, either
+            raise Unprocessable(f"The outcome's value is not between ±{MOST_VALUE:.0e}", where="value")
         await locked(connection, [known["customer_id"]])  # before the decision, as everybody does
         decision = await _LOCKED.one(connection, {"which": outcome.decision_id})
         if decision is None:

@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from frontdesk.decision.options import EngagementOptions
 from frontdesk.decision.profiles import MESSAGE, OUTCOME_TYPES, fold
-from frontdesk.engagement import Customer, CustomerEvent, Outcome, OutcomeKind, Profile
-from frontdesk.errors import Conflict, FrontdeskError, FutureEvent, TooLarge, UnknownCustomer
+from frontdesk.engagement import MOST_VALUE, Customer, CustomerEvent, Outcome, OutcomeKind, Profile
+from frontdesk.errors import Conflict, FrontdeskError, FutureEvent, TooLarge, UnknownCustomer, Unprocessable
 from frontdesk.ports import Clock, Dispatcher
 from frontdesk.store import customer_events
 from frontdesk.store.customer_events import NewEvent
@@ -23,6 +23,7 @@ from frontdesk.store.prepared import Connection
 AHEAD = timedelta(minutes=5)  # by which a sender's clock may be before ours
 FRESH = timedelta(hours=24)  # an older event tells of the customer, and comes too late to answer
 MOST_BYTES = 16 * 1024  # of an event's properties, as JSON
+WORTH = ("value", "amount")  # properties that say how much something was worth
 CONVERSIONS = frozenset({"conversion", "purchase"})  # which are attributed, where they name no decision
 NO_QUESTION = OUTCOME_TYPES | {MESSAGE}  # what came of the desk's own messages asks for no other one
 
@@ -197,6 +198,10 @@ def _problem(event: CustomerEvent, now: datetime) -> FrontdeskError | None:
     if event.at > now + AHEAD:
         ahead = round((event.at - now).total_seconds())
         return FutureEvent(f"The event says that it happened {ahead} seconds from now", where=event.id)
+    for name in WORTH:
+        worth = event.properties.get(name)
+        if isinstance(worth, int | float) and not abs(worth) <= MOST_VALUE:
+            return Unprocessable(f"The event's `{name}` is not between ±{MOST_VALUE:.0e}", where=event.id)
     size = len(msgspec.json.encode(event.properties))
     if size > MOST_BYTES:
         hint = "Send what decisions need; keep documents elsewhere and send their address."
