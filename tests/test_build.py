@@ -21,6 +21,7 @@ def test_the_wheel_and_the_sdist_hold_the_pages(tmp_path: Path) -> None:
         packed = sdist.getnames()
     assert any(name.startswith("frontdesk/pages/") and name.endswith(".html") for name in names)
     assert any(name.startswith("frontdesk/store/migrations/versions/") for name in names)
-    assert "frontdesk/docs/index.md" in names
+    for page in ("index.md", "targets/compose.md"):
+        assert f"frontdesk/docs/{page}" in names
     assert any("/src/frontdesk/pages/" in name and name.endswith(".html") for name in packed)
     assert not any("node_modules" in name for name in packed)
