@@ -49,6 +49,7 @@ class Host:
             write({name: f'#!/bin/sh\necho "{name} $*" >>"$CALLS"\n{does}\n'}, self.programs)
             (self.programs / name).chmod(0o755)
         self._calls = folder / "calls"
+        self.said = ""  # for people, when a script ran last
 
     def run(self, script: str) -> list[str]:
         """What systemd was told meanwhile."""
@@ -62,6 +63,7 @@ class Host:
             check=False,
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
+        self.said = ran.stderr
         return [call.removeprefix("systemctl ") for call in self._calls.read_text().splitlines() if "systemctl" in call]
 
 
@@ -92,6 +94,21 @@ def test_secrets_of_several_hosts_are_asked_for_and_not_made(tmp_path: Path) -> 
     host = Host(tmp_path, "agents", "production", "pc2")
     with pytest.raises(AssertionError, match="put the same POSTGRES_PASSWORD"):
         host.run("install.sh")
+
+
+def test_a_second_place_for_backups_that_is_missing_is_named_and_made_by_nobody(tmp_path: Path) -> None:
+    host = Host(tmp_path, "agents", "production", "pc2")
+    script = host.files / "install.sh"
+    script.write_text(script.read_text().replace("/mnt/backups", f"{tmp_path}/disk"))
+    binding = plan_of("agents", "production").secrets
+    names = [*binding, "BACKUP_KEY", "REDIS_PASSWORD", "POSTGRES_PASSWORD"]
+    write(dict.fromkeys(names, "secret"), host.root / "etc/ai-system/secrets")
+    assert "start ai-system.target" in host.run("install.sh")
+    assert f"{tmp_path}/disk/ai-system is missing, where backups go, too" in host.said
+    assert not (tmp_path / "disk").exists()
+    (tmp_path / "disk/ai-system").mkdir(parents=True)
+    host.run("install.sh")
+    assert "is missing" not in host.said
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def install(plan: Plan, machine: Machine, units: Iterable[str], *, pooler: Itera
         *(_shared(machine, name) for name in ours),
         *(f"given {name}" for name in given),
         *(f"needed {name}" for name in needed),
+        *(_second_place(plan, second) for second in [backups.second_folder(plan)] if second and backups.KEY in secrets),
         _END.format(plan=plan.name, stores="sh ./stores.sh\n" if stores else ""),
     ]
     return "\n".join(lines)
@@ -47,6 +48,14 @@ def install(plan: Plan, machine: Machine, units: Iterable[str], *, pooler: Itera
 def _is_ours(plan: Plan, name: str) -> bool:
     binding = plan.secrets.get(name)
     return binding is not None and binding.env.ours
+
+
+def _second_place(plan: Plan, second: str) -> str:
+    """It is another disk's or machine's, so it is not made here. Units may write to it if it was there before them."""
+    return (
+        f'[ -d "{second}" ] || echo "{second} is missing, where backups go, too: mount it, for {USER} to write in, '
+        f'and then: systemctl restart {plan.name}.target" >&2'
+    )
 
 
 def _shared(machine: Machine, name: str) -> str:
