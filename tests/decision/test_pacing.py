@@ -7,11 +7,13 @@ import pytest
 
 from frontdesk.decision.objectives import objective_of
 from frontdesk.decision.pacing import Pacing, pace_of, plan_of
+from frontdesk.decision.policies import share_of
+from frontdesk.decision.together import policy_of
 from frontdesk.engagement import STAGES, Genes, Plan, Signals
 from frontdesk.store.customers import Customers
 from frontdesk.store.database import Database
 from frontdesk.testing.clock import FakeClock
-from tests.decision.deciding import START, customer
+from tests.decision.deciding import START, customer, options, policy, served
 
 GENES = Genes()
 CALM = Signals(
@@ -45,9 +47,20 @@ def test_who_is_tired_is_left_alone_for_longer_at_once_whatever_the_plan_says() 
 async def test_at_night_everybody_gets_a_plan(database: Database, clock: FakeClock) -> None:
     customers = Customers(database, clock)
     await customers.put_many([customer(f"cus_{number}") for number in range(12)])
-    assert await Pacing(customers, clock).run(GENES) == 12
+    assert await Pacing(customers, clock).run(lambda _: GENES) == 12
     plans = [each.plan for each in await customers.page()]
     assert {plan and (plan.tier, plan.made_at) for plan in plans} == {("low", clock.now())}
+
+
+async def test_whom_a_challenger_decides_about_has_its_pace(database: Database, clock: FakeClock) -> None:
+    customers = Customers(database, clock)
+    await customers.put_many([customer(f"cus_{number}") for number in range(30)])
+    rarer = policy("pol_2", genes=msgspec.structs.replace(GENES, weekly_low=0))
+    now = served(policy(genes=GENES), challenger=rarer, share=0.5)
+    await Pacing(customers, clock).run(lambda each: policy_of(now, options(), each, clock.now()).genes)
+    weekly = {each.id: each.plan and each.plan.weekly for each in await customers.page()}
+    assert weekly == {name: 0 if share_of(name, "pol_2") < 0.5 else 1 for name in weekly}
+    assert set(weekly.values()) == {0, 1}
 
 
 def test_the_objective_is_the_events_or_else_the_stages() -> None:

@@ -3,11 +3,12 @@
 The fast policy chooses message, channel and time of day within the plan. Plans only ever tighten the rules.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from frontdesk.decision.masks import Pace
 from frontdesk.decision.profiles import signals
-from frontdesk.engagement import Genes, Plan, Signals
+from frontdesk.engagement import Customer, Genes, Plan, Signals
 from frontdesk.ports import Clock
 from frontdesk.store.customers import Customers
 
@@ -42,11 +43,13 @@ class Pacing:
         self._customers = customers
         self._clock = clock
 
-    async def run(self, genes: Genes) -> int:
+    async def run(self, genes_of: Callable[[Customer], Genes]) -> int:
         """Make everybody's plan anew under the strategy that serves them: how many were made. May be cut off."""
         now, made, after = self._clock.now(), 0, None
         while batch := await self._customers.page(after=after, limit=BATCH):
-            plans = {each.id: plan_of(signals(each.profile, now, each.time_zone), genes, now) for each in batch}
+            plans = {
+                each.id: plan_of(signals(each.profile, now, each.time_zone), genes_of(each), now) for each in batch
+            }
             await self._customers.set_plans(plans)
             made, after = made + len(batch), batch[-1].id
         return made

@@ -125,7 +125,7 @@ class Together:
     def _choose(self, cases: Sequence[Case], failed: list[Case]) -> list[Decision | FrontdeskError]:
         """By the policy that each customer falls to; by the champion where the challenger fails."""
         options, served, now = self._options, self._served, self._now
-        challenged = [case for case in cases if self._is_challenged(case.customer)]
+        challenged = [case for case in cases if policy_of(served, options, case.customer, now) is served.challenger]
         made: dict[str, Decision | FrontdeskError] = {}
         if served.challenger is not None and challenged:
             try:
@@ -140,16 +140,6 @@ class Together:
             chosen = self._choosers.of(options, served.champion).choose(rest, now)
             made |= zip((case.id for case in rest), chosen, strict=True)
         return [made[case.id] for case in cases]
-
-    def _is_challenged(self, customer: Customer) -> bool:
-        """Whether the challenger decides about this customer. In no segment it has more than the innovation level."""
-        challenger, share = self._served.challenger, self._served.share
-        if challenger is None:
-            return False
-        segment = self._options.segments.get(customer.segment)
-        if segment is not None and is_young(challenger, self._now):
-            share = min(share, segment.innovation_level)
-        return share_of(customer.id, challenger.strategy) < share
 
     def _is_all_new(self) -> bool:
         """Whether the champion is young too: then all who are decided about count towards the innovation level, and
@@ -217,6 +207,18 @@ def message_of(
         send_at=send_at,
         needs=needed(decision.state, decision.risk, options),
     )
+
+
+def policy_of(served: Served, options: EngagementOptions, customer: Customer, now: datetime) -> Policy:
+    """The policy that decides about this customer: the challenger about its share of the people, and while it is young
+    in no segment about more than the innovation level."""
+    challenger, share = served.challenger, served.share
+    if challenger is None:
+        return served.champion
+    segment = options.segments.get(customer.segment)
+    if segment is not None and is_young(challenger, now):
+        share = min(share, segment.innovation_level)
+    return challenger if share_of(customer.id, challenger.strategy) < share else served.champion
 
 
 def another_customers(event_id: str | None) -> Conflict:

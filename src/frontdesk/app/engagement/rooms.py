@@ -31,6 +31,7 @@ from frontdesk.decision.policies import PolicySource
 from frontdesk.decision.release import Release
 from frontdesk.decision.settings import Effective, Settings
 from frontdesk.decision.simulation.demo import Demo
+from frontdesk.decision.together import policy_of
 from frontdesk.delivery.options import DeliveryOptions
 from frontdesk.engagement import Exits
 from frontdesk.ports import Clock, Dispatcher, Ids, Job, Models, Outlet, Search
@@ -135,7 +136,8 @@ class Engagement:
         """What it does by itself."""
 
         async def pace(_: Job) -> None:
-            await self._pacing.run((await self.source.serving()).champion.genes)
+            served, options, now = await self.source.serving(), self.settings(), self._clock.now()
+            await self._pacing.run(lambda customer: policy_of(served, options, customer, now).genes)
 
         async def learn(_: Job) -> None:
             await self.learner.round()
