@@ -36,11 +36,12 @@ export function DecisionStory({ id }: { id: string }) {
         <div className="story">
           <Part title={text.why}>
             <ul className="plain reasons">
-              {decision.reasons.map((reason) => (
-                <li key={reason}>
-                  <Reason words={reason} isRule={decision.masks.some((mask) => mask.words === reason)} />
-                </li>
-              ))}
+              {decision.reasons
+                .filter((reason) => !decision.masks.some((mask) => mask.words === reason))
+                .map((reason) => (
+                  <li key={reason}>{withCode(reason)}</li>
+                ))}
+              {decision.masks.length > 0 && <li>{text.ruledOut}</li>}
             </ul>
             {decision.human && <p className="warn">{text.human}</p>}
           </Part>
@@ -71,12 +72,9 @@ export function DecisionStory({ id }: { id: string }) {
   );
 }
 
-/** A reason in words, names in it as code. What a rule took away is no reason for the choice, and says so. */
-const Reason = ({ words: said, isRule }: { words: string; isRule: boolean }) => (
-  <>
-    {(isRule ? text.ruledOut(said) : said).split("`").map((part, place) => (place % 2 ? <code key={place}>{part}</code> : part))}
-  </>
-);
+/** A sentence in which names stand between backticks. */
+const withCode = (said: string): ReactNode[] =>
+  said.split("`").map((part, place) => (place % 2 ? <code key={place}>{part}</code> : part));
 
 function Contributions({ decision }: { decision: Decision }) {
   const most = Math.max(...decision.contributions.flatMap((one) => [Math.abs(one.against_nothing), Math.abs(one.against_runner_up)]), 1e-9);

@@ -78,7 +78,8 @@ export const words = {
     } as Record<string, string>,
     challenger: "challenger",
     back: "All decisions",
-    story: (state: string, arm: string, customer: string) => `${state}: ${arm} for ${customer}.`,
+    story: (state: string, arm: string, customer: string) =>
+      arm === "nothing" ? `${state} for ${customer}.` : `${state}: ${arm} for ${customer}.`,
     why: "Why",
     contributions: "What spoke for it",
     contributionsNote: "In units of one conversion, against the runner-up and against doing nothing.",
@@ -89,7 +90,7 @@ export const words = {
     chances: "What it could have chosen",
     chancesNote: "The chance with which each was drawn.",
     chance: "Chance",
-    ruledOut: (rule: string) => `Some choices were ruled out: ${rule}`,
+    ruledOut: "Rules took other choices away. They are listed below.",
     masks: "Rules that took something away",
     rule: "Rule",
     arms: "Choices",
