@@ -17,13 +17,16 @@ from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
+import sqlalchemy as sa
 
 import frontdesk
 from frontdesk import registry
+from frontdesk.clock import SystemClock
 from frontdesk.errors import FrontdeskError, StoreUnavailable
 from frontdesk.operate.ports import address_at, holder_of
 from frontdesk.operate.probe.run import probe
 from frontdesk.operate.probe.target import target
+from frontdesk.ports import Clock
 from frontdesk.store.database import Database
 from frontdesk.store.migrations import revision
 from frontdesk.system.options import HttpOptions, RedisOptions
@@ -32,6 +35,7 @@ from frontdesk.system.system import System
 PATIENCE = 5.0  # seconds for each check
 LITTLE_SPACE = 1_000_000_000  # bytes
 NO_SPACE = 100_000_000
+APART = 5.0  # seconds between two clocks; the shortest leases last 15 and are renewed each 5
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,9 +150,28 @@ async def database(system: System) -> AsyncIterator[Finding]:
         return
     try:
         tables = await revision(opened)
+        yield Finding(check="database", result="ok", cause=f"{kind} answers, tables at revision {tables}")
+        if not opened.is_sqlite:
+            yield await clocks(opened, SystemClock())
     finally:
         await opened.close()
-    yield Finding(check="database", result="ok", cause=f"{kind} answers, tables at revision {tables}")
+
+
+async def clocks(opened: Database, clock: Clock) -> Finding:
+    """Whether this machine's time is PostgreSQL's.
+
+    Processes tell leases and what is due by their own clocks: one that is ahead takes work away from those that are at
+    it, and takes letters on their way for lost.
+    """
+    asked = clock.now()
+    async with opened.read() as connection:
+        told = (await connection.execute(sa.select(sa.func.clock_timestamp()))).scalar_one()
+    apart = max(0.0, (asked - told).total_seconds(), (told - clock.now()).total_seconds())
+    if apart < APART:
+        return Finding(check="clock", result="ok", cause="This machine's clock is the database's")
+    cause = f"This machine's clock is {apart:.0f} s {'ahead of' if asked > told else 'behind'} the database's"
+    remedy = "Let all machines of the desk keep time by NTP (chrony, systemd-timesyncd)."
+    return Finding(check="clock", result="fail", cause=cause, remedy=remedy)
 
 
 async def redis(system: System) -> AsyncIterator[Finding]:
