@@ -1,10 +1,13 @@
 """init, check, config, doctor, people, keys: on a real home with a real database."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from frontdesk.operate.ports import free_port
 from frontdesk.system.home import blueprint_file
 from tests.cli.conftest import Command
 
@@ -39,6 +42,13 @@ def test_check_tells_every_mistake_for_people_and_programs(frontdesk: Command, h
 
 
 @pytest.mark.proves("assistant-19")
+def test_a_file_that_cannot_be_read_is_not_said_to_be_empty(frontdesk: Command, home: Path) -> None:
+    (home / "system.yaml").write_text("a: [\n")
+    told = frontdesk("check")
+    assert (told.code, "This is not YAML" in told.out + told.err) == (1, True)
+    assert "says nothing" not in told.out + told.err
+
+
 def test_check_tells_what_production_would_refuse(frontdesk: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("DEBUG", "1")
@@ -158,6 +168,33 @@ def test_somebody_is_invited_by_a_link_and_listed(frontdesk: Command) -> None:
     again = frontdesk("people", "invite", "ADA@example.com")
     assert again.code == 1
     assert "[conflict]" in again.err
+
+
+def test_what_is_no_address_is_not_invited(frontdesk: Command) -> None:
+    told = frontdesk("people", "invite", "ada")
+    assert (told.code, "frontdesk people invite ada@example.com" in told.err) == (2, True)
+    assert frontdesk("people", "list", "--json").out.strip() == "[]"
+
+
+@pytest.mark.parametrize("words", [[], ["backup"]])
+def test_a_group_alone_shows_what_it_can_do_as_no_mistake(words: list[str], frontdesk: Command) -> None:
+    told = frontdesk(*words)
+    assert (told.code, told.out) == (2, "")
+    assert told.err == frontdesk(*words, "--help").out
+    assert not any(line.endswith("...") for line in told.err.splitlines() if "[ARGS]" not in line)  # nothing is cut
+
+
+def test_a_reader_who_has_had_enough_is_no_failure(home: Path) -> None:
+    words = f"{sys.executable} -m frontdesk.cli config show | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("setting")
+
+
+def test_status_of_a_desk_that_does_not_run_says_how_to_start_it(frontdesk: Command, home: Path) -> None:
+    (home / "system.yaml").write_text(f"http: {{port: {free_port()}}}\n")
+    told = frontdesk("status")
+    assert (told.code, "Next: frontdesk up" in told.err) == (1, True)
 
 
 def test_the_owner_gets_a_new_link_at_any_time(frontdesk: Command) -> None:

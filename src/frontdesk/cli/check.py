@@ -84,7 +84,7 @@ def _examined(place: Place) -> Report:
     system, problems = place.examine()
     if system:
         problems += tuple(missing_secrets(system))
-    warnings = [*(system.warnings if system else ()), *_silence(place, system)]
+    warnings = [*(system.warnings if system else ()), *(() if problems else _silence(place, system))]
     unset = sorted({binding.env.name for binding in unset_secrets(system)}) if system else []
     plans = dict(_plans(place))
     wrong, doubtful = _proved(plans, system)

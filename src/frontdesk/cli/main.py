@@ -91,9 +91,6 @@ def run(words: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo(err=True)
         return 130
-    except BrokenPipeError:  # whoever read along has had enough
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 — so that the flush at exit has somewhere to go
-        return 0
     except Exception as error:
         from frontdesk.cli.trouble import tell
 

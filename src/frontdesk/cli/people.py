@@ -57,6 +57,10 @@ def list_people(place: Place, as_json: bool) -> None:
 @json_option
 def invite(place: Place, email: str, name: str | None, role: str, as_json: bool) -> None:
     """Add somebody with the address EMAIL and print a link that signs them in, once."""
+    from frontdesk.errors import Usage
+
+    if not all(email.partition("@")):
+        raise Usage("This is no e-mail address", where=email, hint="frontdesk people invite ada@example.com")
     system = place.load()
 
     async def work(desk: Local) -> None:

@@ -373,7 +373,8 @@ def _former(releases: "Releases", where: 'Literal["here", "kubernetes"]', enviro
 
     current = releases.current(where, environment)
     if current is None or current.former is None:
-        raise NotFound("There is no release before the present one", where=str(releases.folder), hint="")
+        hint = "frontdesk release list"
+        raise NotFound("There is no release before the present one", where=str(releases.folder), hint=hint)
     return releases.get(current.former)
 
 

@@ -1,12 +1,16 @@
 """How the command line is shaped: verbs that are imported late, help that leads with examples."""
 
 import importlib
+import os
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 import click
 
 Verbs = Mapping[str, Mapping[str, str]]  # heading → verb → its line in the help
+
+LONGEST = 300  # characters of a command's line in its group's help; it wraps
 
 
 class _Late(MutableMapping[str, click.Command]):
@@ -66,6 +70,12 @@ class Group(_WithExamples, click.Group):
 
     command_class = Verb
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each with its whole first sentence."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(LONGEST)) for name, command in commands if command])
+
 
 class LazyGroup(Group):
     """The root: its verbs are imported late, and listed under headings without being imported."""
@@ -75,6 +85,14 @@ class LazyGroup(Group):
         self._verbs = verbs
         names = [name for listed in verbs.values() for name in listed]
         self.commands: MutableMapping[str, click.Command] = _Late(names)  # click looks up, and offers near names, here
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. A reader who has had enough, as `head` does, is no failure; click would end with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 — so that the flush at exit has somewhere to go
+            return 0
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verbs under their headings."""

@@ -45,7 +45,11 @@ def status(place: Place, as_json: bool) -> int:
     if not found:
         for each in asked["desk"]:
             _print_alone(each)
-    if not well:
+    if not found and not any(each.alive for each in asked["desk"]):
+        note("Nothing runs here. Next: frontdesk up")
+    elif not well and not found:
+        note("What keeps it from working: frontdesk doctor")
+    elif not well:
         note("What keeps it from working: frontdesk doctor; what its processes say: frontdesk logs")
     return 0 if well else 1
 

@@ -28,6 +28,9 @@ def tell(error: Exception) -> int:
                 problem.hint,
             )
         return error.exit_code
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # a group alone: what it can do, and no mistake to tell
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     if isinstance(error, click.UsageError):
         usage = error.ctx.get_usage() if error.ctx else ""
         hint = f"{error.ctx.command_path} --help" if error.ctx else "frontdesk --help"
