@@ -1,6 +1,8 @@
 """The desk as an MCP server, met by the official client through the real gate."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -10,7 +12,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
-from frontdesk.channels.mcp import PATH, DeskServer
+from frontdesk.app.programs import PATH, Programs
 from frontdesk.clock import RandomIds
 from frontdesk.errors import NotFound
 from frontdesk.events import Accepted, ApprovalAsked, Cited, Failed, Finished, Inbound, Numbered, TextAdded, TurnEvent
@@ -92,7 +94,7 @@ def connect(gate: GateDesk, echo: Echo) -> Connect:
 
     @asynccontextmanager
     async def connected(*, key: str | None = None, mode: str = "auto") -> AsyncGenerator[Client]:
-        server = DeskServer(echo, echo, RandomIds())
+        server = Programs(echo, echo, RandomIds())
         key = key or await gate.key(await gate.person())
         async with server.run(), serve(gate.gate(server)) as address:
             headers = {"Authorization": f"Bearer {key}"}
@@ -102,6 +104,13 @@ def connect(gate: GateDesk, echo: Echo) -> Connect:
                     yield client
 
     return connected
+
+
+def test_a_desk_that_no_program_has_called_knows_nothing_of_the_protocol() -> None:
+    program = "import sys, frontdesk.app.rooms, frontdesk.app.http; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "fastapi" in done.stdout.split()
+    assert not {"mcp", "mcp_types"} & set(done.stdout.split())
 
 
 @pytest.mark.parametrize(("mode", "protocol"), [("auto", LATEST_MODERN_VERSION), ("legacy", LATEST_HANDSHAKE_VERSION)])
@@ -165,7 +174,7 @@ async def test_a_turn_without_an_answer_says_why(ending: TurnEvent, told: str, e
 
 
 async def test_the_gate_stands_before_it(gate: GateDesk, echo: Echo) -> None:
-    server = DeskServer(echo, echo, RandomIds())
+    server = Programs(echo, echo, RandomIds())
     person = await gate.person()
     narrow, fit = await gate.key(person, "knowledge"), await gate.key(person, "chat")
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
@@ -199,7 +208,7 @@ async def test_answers_do_not_cross_in_two_times_a_thousand_calls(mode: str, gat
 
 
 async def _crossed(gate: GateDesk, echo: Echo, mode: str, *, each: int) -> int:
-    server = DeskServer(echo, echo, RandomIds())
+    server = Programs(echo, echo, RandomIds())
     people = [await gate.person(name=name) for name in ("Ann", "Ben")]
     async with server.run(), serve(gate.gate(server)) as address:
 

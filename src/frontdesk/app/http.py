@@ -15,12 +15,12 @@ from frontdesk.api import errors
 from frontdesk.app.exports import exports
 from frontdesk.app.inbox import shelf_of, team_routers
 from frontdesk.app.mail import stop_links
+from frontdesk.app.programs import PATH as MCP
+from frontdesk.app.programs import Programs
 from frontdesk.app.readiness import checks_of
 from frontdesk.app.rooms import Desk
 from frontdesk.app.widget import widget_router, widget_routes
 from frontdesk.channels import health, sign_in
-from frontdesk.channels.mcp import PATH as MCP
-from frontdesk.channels.mcp import DeskServer
 from frontdesk.channels.openai_api.routes import routes as openai_routes
 from frontdesk.channels.pages import Pages
 from frontdesk.channels.telegram import webhook
@@ -95,7 +95,7 @@ class Direct:
 def routed(desk: Desk, policy: Policy) -> FastAPI:
     """Every route of the desk, with nobody at the door yet."""
 
-    programs = DeskServer(desk.knowledge, desk.converse, desk.ids)
+    programs = Programs(desk.knowledge, desk.converse, desk.ids)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:

@@ -23,7 +23,6 @@ from frontdesk.gate.caller import caller_of
 from frontdesk.messages import Found
 from frontdesk.ports import Converse, Ids, Search
 
-PATH = "/mcp"
 LONGEST_QUESTION = 8_000  # characters
 ASK_SECONDS = 120.0  # the turn goes on after that; only this caller stops waiting
 
