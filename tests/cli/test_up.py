@@ -89,6 +89,15 @@ def test_a_port_in_use_is_told_with_its_holder_and_exit_code_4(frontdesk: Comman
     assert "--port" in ended.err
 
 
+def test_a_port_for_metrics_in_use_is_told_with_its_own_option(frontdesk: Command) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ended = frontdesk("up", "--port", "0", "--metrics-port", str(taken.getsockname()[1]))
+    assert ended.code == 4
+    assert "`--metrics-port`" in ended.err
+
+
 @pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
 def test_status_asks_the_desk_where_it_listens(host: str, home: Path, frontdesk: Command) -> None:
     try:
@@ -100,6 +109,7 @@ def test_status_asks_the_desk_where_it_listens(host: str, home: Path, frontdesk:
         url = panel(process)["Open"]
         told = frontdesk("status", "--json")
         assert (told.code, json.loads(told.out)["processes"]["desk"][0]["address"]) == (0, url)
+        assert "A desk in one process runs here" in frontdesk("ps").err
         assert frontdesk("people", "link", "owner").out.startswith(f"{url}/sign-in#token=")
         assert json.loads(frontdesk("probe", "--json").out)["probes"][0]["state"] == "healthy"
         process.send_signal(signal.SIGTERM)

@@ -24,6 +24,7 @@ frontdesk ps --json"""
 @json_option
 def ps(place: Place, as_json: bool) -> int:
     """List the processes that `frontdesk up` keeps running for this home. Ends with 1 when there are none."""
+    from frontdesk.operate.running.single import singles
     from frontdesk.operate.running.state import instances
 
     found = list(instances(place.folder))
@@ -32,6 +33,8 @@ def ps(place: Place, as_json: bool) -> int:
     elif found:
         for instance in found:
             _print(instance)
+    elif singles(place.folder):
+        note("A desk in one process runs here, and nothing beside it. How it is: frontdesk status")
     else:
         note("Nothing runs as processes of its own here. Next: frontdesk up --processes")
     return 0 if found else 1
