@@ -271,10 +271,10 @@ def _listeners(system: "System", role: Role, stack: ExitStack) -> "Listeners":
 
     http, telemetry = system.section(HttpOptions), system.section(TelemetryOptions)
 
-    def taken(*ports: int | None) -> tuple[socket.socket, ...]:
-        return tuple(stack.enter_context(listen(http.host, port)) for port in ports if port is not None)
+    def taken(*ports: int | None, option: str = "--port") -> tuple[socket.socket, ...]:
+        return tuple(stack.enter_context(listen(http.host, port, option=option)) for port in ports if port is not None)
 
-    metrics = taken(telemetry.metrics_port if telemetry.metrics else None)
+    metrics = taken(telemetry.metrics_port if telemetry.metrics else None, option="--metrics-port")
     if role == "worker":
         return Listeners(metrics=metrics)
     return Listeners(desk=taken(http.port, http.frontend_port), metrics=metrics, example=taken(http.example_tools_port))

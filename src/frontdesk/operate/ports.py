@@ -25,8 +25,11 @@ def is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to `host:port` (0: a free one). Raises `PortInUse`, or `BadSetting` where we may not."""
+def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
+    """A socket bound to `host:port` (0: a free one). Raises `PortInUse`, or `BadSetting` where we may not.
+
+    `option` of the command line is what another port is chosen by.
+    """
     where = f"{host}:{port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -42,7 +45,9 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             holder = holder_of(port)
-            raise PortInUse(f"Port {port} is taken{f' by {holder}' if holder else ''}", where=where) from error
+            hint = f"Choose another one with `{option}`, or stop the other program."
+            what = f"Port {port} is taken{f' by {holder}' if holder else ''}"
+            raise PortInUse(what, where=where, hint=hint) from error
         if error.errno == errno.EACCES:
             hint = "Choose a port from 1024 on, and put a proxy in front of it."
             raise BadSetting(f"This user may not listen on port {port}", where=where, hint=hint) from error
