@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import httpx2
@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from frontdesk.delivery.delivery import WEBHOOK, Delivery, Webhook
 from frontdesk.delivery.options import DeliveryOptions
-from frontdesk.errors import NotFound
+from frontdesk.errors import NotFound, StoreUnavailable
 from frontdesk.events import Inbound
 from frontdesk.messages import Person, Role
 from frontdesk.store.database import Database
@@ -150,6 +150,35 @@ async def test_a_letter_whose_sender_is_gone_is_looked_at_again_when_its_lease_i
     assert await post.outbox.due() == []
     clock.advance(1)
     assert await post.outbox.due() == [letter_id]
+
+
+@pytest.mark.parametrize("answer", [204, 503])
+async def test_how_a_letter_fared_is_written_when_the_database_is_back(
+    post: Post, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, answer: int
+) -> None:
+    """Else a letter that arrived would be shown as unknown, and those behind it would wait for its lease."""
+    post.receiver.answers = [answer]
+    await post.handoffs.leave(post.ada.id, post.conversation_id, "Hello", "")
+    (letter_id,) = await post.outbox.due()
+    away = iter(range(3))
+
+    def now_and_then(write: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+        async def written(*arguments: object, **more: object) -> object:
+            if next(away, None) is not None:
+                raise StoreUnavailable("The database is away")
+            return await write(*arguments, **more)
+
+        return written
+
+    for name in ("settle", "again"):
+        monkeypatch.setattr(post.outbox, name, now_and_then(getattr(post.outbox, name)))
+    delivering = asyncio.create_task(post.delivery.deliver(letter_id))
+    async with asyncio.timeout(20):
+        while not (await asyncio.wait({delivering}, timeout=0.005))[0]:
+            clock.advance(0.25)
+    await delivering
+    assert await post.outbox.count("sent" if answer == 204 else "waiting") == 1
+    assert len(post.receiver.got) == 1
 
 
 def test_a_lease_that_ends_before_a_try_does_is_refused() -> None:

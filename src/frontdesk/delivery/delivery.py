@@ -2,19 +2,23 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
-from typing import Literal, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, Protocol, TypeVar
 
 import httpx2
 import structlog
 
 from frontdesk.delivery.options import DeliveryOptions
+from frontdesk.errors import StoreUnavailable
 from frontdesk.ports import Clock
 from frontdesk.store.outbox import Letter, LostLetter, Outbox
 
 log = structlog.get_logger("frontdesk.delivery")
 
+T = TypeVar("T")
+
 WEBHOOK = "webhook"
+WRITE_AGAIN = 0.5  # seconds between two tries to write how a letter fared while the database is away
 PATIENCE = 1.5  # seconds; a letter that is put off for no longer is waited for here, and others are left to the sweeps
 
 
@@ -73,7 +77,7 @@ class Delivery:
 
     async def _not_sent(self, letter: Letter, error: NotSent) -> str | None:
         if error.retry_after is not None:
-            await self._outbox.again(letter, error.retry_after, counted=False, problem=error.reason)
+            await self._put_off(letter, error.retry_after, counted=False, problem=error.reason)
             if not _soon(error):
                 return None
             await self._clock.sleep(error.retry_after)  # it waits as all can see: whoever dies now was not sending it
@@ -82,8 +86,12 @@ class Delivery:
             return await self._settle(letter, "unknown", problem=error.reason)
         if error.final or letter.attempts >= self._options.tries:
             return await self._settle(letter, "failed", problem=error.reason)
-        await self._outbox.again(letter, self._options.first_wait * 2 ** (letter.attempts - 1), problem=error.reason)
+        wait = self._options.first_wait * 2 ** (letter.attempts - 1)
+        await self._put_off(letter, wait, counted=True, problem=error.reason)
         return None
+
+    async def _put_off(self, letter: Letter, seconds: float, *, counted: bool, problem: str) -> None:
+        await self._written(lambda: self._outbox.again(letter, seconds, counted=counted, problem=problem))
 
     async def _settle(
         self,
@@ -95,9 +103,23 @@ class Delivery:
     ) -> str | None:
         """The letter that waits behind this one, if any; None too when another process has taken this one over."""
         try:
-            return await self._outbox.settle(letter, state, external_id=external_id or None, problem=problem)
+            return await self._written(
+                lambda: self._outbox.settle(letter, state, external_id=external_id or None, problem=problem)
+            )
         except LostLetter:
             return None
+
+    async def _written(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write how the letter fared, again and again while the database is away and the lease lasts: what is not
+        written is shown as unknown, and those behind it wait until then."""
+        until = self._clock.monotonic() + self._options.lease_seconds
+        while True:
+            try:
+                return await write()
+            except StoreUnavailable:
+                if self._clock.monotonic() >= until:
+                    raise
+                await self._clock.sleep(WRITE_AGAIN)
 
 
 def _soon(error: NotSent) -> bool:
