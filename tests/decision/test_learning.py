@@ -19,6 +19,7 @@ from frontdesk.store.database import Database
 from frontdesk.store.decisions import mark_human
 from frontdesk.store.learners import Learners
 from frontdesk.store.logged import DecisionLog
+from frontdesk.store.outcomes import put
 from frontdesk.store.patterns import Patterns
 from frontdesk.store.policies import Policies
 from frontdesk.telemetry import metrics
@@ -96,6 +97,14 @@ async def test_a_settled_decision_bears_its_reward_and_teaches_once(room: Room) 
     assert (await room.champion()).id == learned.id, "nothing new, so no new snapshot"
 
 
+async def test_where_more_is_open_than_can_be_read_that_is_learned_from_of_which_most_has_come(room: Room) -> None:
+    await room.decide("click")
+    room.clock.advance(EARLY)
+    for _ in range(3):
+        await room.decide()
+    assert [row.id for row in await room.decisions.open(room.clock.now(), limit=2)] == ["d1", "d2"]
+
+
 async def test_nothing_goes_unlearned_where_the_clock_is_put_back(room: Room) -> None:
     too_far = 10 * 86_400
     await room.decide("click")
@@ -121,9 +130,10 @@ async def test_what_drives_people_away_is_learned_as_harm(room: Room) -> None:
 
 async def test_values_that_cannot_be_summed_up_spoil_nothing_that_is_believed(room: Room) -> None:
     await room.desk.decide("d1")
+    now = room.clock.now()
     for name in ("a", "b"):
-        outcome = Outcome(id=name, decision_id="d1", kind="conversion", at=room.clock.now(), value=1.5e308)
-        await room.feedback.accept([outcome])
+        outcome = Outcome(id=name, decision_id="d1", kind="conversion", at=now, value=1.5e308)
+        await room.database.act(lambda connection, one=outcome: put(connection, one, "ann", now, counted=True))
     room.clock.advance(SECONDS)
     await room.learner.round()
     [row] = await room.decisions.settled(room.clock.now() - WINDOW)

@@ -106,7 +106,7 @@ _NEWEST = Prepared(
 )
 _OPEN = Prepared(
     _ROWS.where(decisions.c.settled_at.is_(None), decisions.c.outcome_due_at > _NOW)
-    .order_by(decisions.c.outcome_due_at.desc(), decisions.c.id)
+    .order_by(decisions.c.outcome_due_at, decisions.c.id)
     .limit(_MOST)
 )
 _LATEST = Prepared(
@@ -159,7 +159,7 @@ class DecisionLog:
         return await self._read(_NEWEST, found)
 
     async def open(self, now: datetime, *, limit: int = 5000) -> list[Logged]:
-        """Decisions whose window has not ended, the latest first."""
+        """Decisions whose window has not ended, those first that are nearest to it: of them most has come that will."""
         return await self._read(_OPEN, {"now": now, "most": limit})
 
     async def waits(self, *, limit: int = 2000) -> list[tuple[OutcomeKind, timedelta]]:
