@@ -73,6 +73,15 @@ def test_a_decision_comes_out_the_same_again(frontdesk: Command, home: Path, mad
     assert frontdesk("decisions", "replay").code == 2
 
 
+def test_a_decision_of_another_system_file_is_not_scored_again_and_the_way_to_name_that_is_told(
+    frontdesk: Command, home: Path, made: list[Decision]
+) -> None:
+    for words in ((made[1].id,), ("--newest", "10")):
+        again = frontdesk("decisions", "replay", *words, "--blueprint", "engagement")
+        assert "have changed since" in again.err
+        assert "--system FILE, or --blueprint NAME" in again.err
+
+
 def test_a_decision_that_was_forged_is_noticed(frontdesk: Command, home: Path, made: list[Decision]) -> None:
     other = next(arm for arm in made[0].eligible if arm != made[0].arm)
 

@@ -13,7 +13,10 @@ from frontdesk.cli.shape import Group
 from frontdesk.engagement import Decision, DecisionState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from frontdesk.decision.options import EngagementOptions
+    from frontdesk.decision.replay import Replay
     from frontdesk.store.stories import Story
 
 EXAMPLES = """\
@@ -139,18 +142,26 @@ def replay(place: Place, decision_id: str | None, newest: int | None, as_json: b
         replays = [made_again(each, known[each.policy_id], options) for each in chosen]
         if as_json:
             print_json([msgspec.structs.asdict(each) | {"same": each.same} for each in replays])
-        elif decision_id is not None:
-            note(f"{replays[0].arm}, as before." if replays[0].same else f"It comes out as {replays[0].arm} now.")
-            if replays[0].not_scored:
-                note(f"Only the draw was made again. {replays[0].not_scored}")
         else:
-            same = sum(each.same for each in replays)
-            scored = sum(not each.not_scored for each in replays)
-            note(f"{same} of {len(replays)} decisions come out the same, {scored} of them scored again bit for bit.")
+            _tell(replays)
         if not all(each.same for each in replays):
             raise click.exceptions.Exit(1)
 
     asyncio.run(open_local(system, work))
+
+
+def _tell(replays: "Sequence[Replay]") -> None:
+    """What came out again, and why some could not be scored."""
+    if len(replays) == 1:
+        note(f"{replays[0].arm}, as before." if replays[0].same else f"It comes out as {replays[0].arm} now.")
+    else:
+        same = sum(each.same for each in replays)
+        scored = sum(not each.not_scored for each in replays)
+        note(f"{same} of {len(replays)} decisions come out the same, {scored} of them scored again bit for bit.")
+    reasons = sorted({each.not_scored for each in replays} - {""})
+    if reasons:
+        note(f"Without scores only the draw is made again. {' '.join(reasons)}")
+        note("If the desk runs another system file than this command, name it: --system FILE, or --blueprint NAME.")
 
 
 @decisions.command(examples="frontdesk decisions overrule dec_0193…")
