@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from frontdesk.errors import Conflict, NotFound, NotHolder
-from frontdesk.events import Inbound
-from frontdesk.messages import Person, Role
+from frontdesk.events import Inbound, Numbered, ToolCalled
+from frontdesk.messages import Person, Role, ToolCall
 from frontdesk.outgoing import Reply, Rhythm
 from frontdesk.store.audit import Audit
 from frontdesk.store.conversations import Conversations, Message
@@ -334,6 +334,18 @@ async def test_nobody_speaks_where_no_word_would_arrive(
         await floor.takeover.take(conversation, floor.olga)
     assert (await floor.conversations.get(conversation, None)).held_by is None
     assert "Into the void" not in "".join(await floor.told(conversation))
+
+
+async def test_what_a_tool_has_done_is_told_although_the_chat_begins_anew(
+    floor: Floor, database: Database, clock: FakeClock, ids: CountingIds
+) -> None:
+    await floor.says("Book a table")
+    lease = await floor.turns.claim("worker", LEASE)
+    assert lease is not None
+    called = ToolCalled(call=ToolCall(id="call-1", name="example__book", arguments="{}"), server="example")
+    await floor.turns.append(lease, [Numbered(seq=1, event=called, at=clock.now())])
+    await Places(database, clock, ids).begin_anew("chat", "12", floor.ada.id, "Ada")
+    assert await floor.turns.state(lease.turn_id) == "running"
 
 
 async def test_who_parts_with_a_channel_is_not_spoken_to_there_any_more(

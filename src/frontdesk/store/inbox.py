@@ -131,7 +131,7 @@ class Inbox:
         # Turns are worked on in order of time, and the conversation is locked: time moves with every message in it.
         now = max(self._clock.now(), conversation.updated_at + TICK)
         head_id = conversation.head_id
-        if inbound.merge and conversation.held_by is None and await _can_merge(connection, conversation.id):
+        if inbound.merge and conversation.held_by is None and await may_set_aside(connection, conversation.id):
             head_id = await set_aside(connection, conversation, "merged", now)
         turn_id, reply_id = self._ids.new("turn"), self._ids.new("msg")
         row = {"conversation_id": conversation.id, "person_id": inbound.person_id, "created_at": now}
@@ -223,6 +223,15 @@ class Inbox:
         return await find(connection, str(begun["id"]), inbound.person_id)
 
 
+async def may_set_aside(connection: Connection, conversation_id: str) -> bool:
+    """Whether turns wait for an answer, and none has called a tool: what a tool has done, its own turn must tell."""
+    waiting = [row["id"] for row in await _UNANSWERED(connection, {"conversation": conversation_id})]
+    if not waiting:
+        return False
+    said = await _SAID(connection, {"those": waiting})
+    return not any(isinstance(row["event"], ToolCalled) for row in said)
+
+
 async def set_aside(
     connection: Connection, conversation: Conversation, state: Literal["merged", "held"], now: datetime
 ) -> str | None:
@@ -238,15 +247,6 @@ async def set_aside(
         if head_id == row["reply_id"]:
             head_id = row["message_id"]
     return head_id
-
-
-async def _can_merge(connection: Connection, conversation_id: str) -> bool:
-    """Whether turns wait for an answer, and none has called a tool: what a tool has done, its own turn must tell."""
-    waiting = [row["id"] for row in await _UNANSWERED(connection, {"conversation": conversation_id})]
-    if not waiting:
-        return False
-    said = await _SAID(connection, {"those": waiting})
-    return not any(isinstance(row["event"], ToolCalled) for row in said)
 
 
 async def _known(connection: Connection, inbound: Inbound) -> Accepted | None:

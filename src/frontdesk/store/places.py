@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from frontdesk.errors import Conflict
 from frontdesk.ports import Clock, Ids
 from frontdesk.store import words
-from frontdesk.store.conversations import conversations
+from frontdesk.store.conversations import conversations, find
 from frontdesk.store.database import Database, UtcDateTime, metadata
+from frontdesk.store.inbox import may_set_aside, set_aside
 from frontdesk.store.outbox import outbox
 from frontdesk.store.people import identities
 
@@ -35,6 +36,8 @@ class Places:
     async def begin_anew(self, channel: str, place: str, person_id: str, title: str) -> None:
         """Let the place lead to a new conversation; how its replies are typed stays. What was said before stays too.
 
+        A reply that is still being made for the old one ends unsaid, unless a tool was called for it.
+
         Raises `Conflict` while somebody of the team has the conversation.
         """
 
@@ -43,8 +46,7 @@ class Places:
             if row is not None and row.held_by is not None:
                 raise Conflict("Somebody of the team is talking here just now", where="conversation")
             if row is not None:
-                left = conversations.update().where(conversations.c.id == row.id)
-                await connection.execute(left.values(place=None, status="closed", closed_at=self._clock.now()))
+                await self._leave(connection, row.id)
             await self._begin(connection, channel, place, person_id, title, quick=row is not None and row.quick)
 
         await self._database.commit(work)
@@ -100,6 +102,14 @@ class Places:
             )
 
         await self._database.commit(work)
+
+    async def _leave(self, connection: AsyncConnection, conversation_id: str) -> None:
+        now, old = self._clock.now(), await find(connection, conversation_id, None)
+        head_id = old.head_id
+        if await may_set_aside(connection, old.id):
+            head_id = await set_aside(connection, old, "merged", now)
+        left = conversations.update().where(conversations.c.id == old.id)
+        await connection.execute(left.values(head_id=head_id, place=None, status="closed", closed_at=now))
 
     async def _begin(
         self, connection: AsyncConnection, channel: str, place: str, person_id: str, title: str, *, quick: bool

@@ -21,7 +21,7 @@ from frontdesk.store.updates import updates
 from frontdesk.testing.desk import FROM_A_PAGE, Replies, ServedDesk, served_desk
 from frontdesk.testing.serve import serve
 from frontdesk.testing.telegram import PNG, FakeTelegram, Fault, Sent, running_telegram
-from frontdesk.testing.upstream import Reply
+from frontdesk.testing.upstream import Received, Reply
 
 QUICK = {
     "telegram.typing.simulated": False,
@@ -133,6 +133,31 @@ async def test_reset_begins_a_new_conversation(bot: Bot) -> None:
     assert person is not None
     found, _ = await bot.served.desk.store.conversations.page(person.id)
     assert [(each.place, each.status) for each in found] == [("7", "open"), (None, "closed")]
+
+
+async def test_a_reset_ends_the_reply_that_is_being_made(tmp_path: Path) -> None:
+    asked, thinking = asyncio.Event(), asyncio.Event()
+
+    def reply(received: Received) -> Reply:
+        if "pears" in received.body.decode():
+            return Reply(text="None that I know of.")
+        asked.set()
+        return Reply(pieces=("Twelve", " plums."), hold=thinking)
+
+    async with bot_desk(tmp_path, model=reply) as bot:
+        bot.telegram.say(7, "How many plums?")
+        await asked.wait()
+        assert (await bot.ask(7, "/reset")).text == words.NEW_CONVERSATION
+        thinking.set()
+        assert "None" in (await bot.ask(7, "And pears?")).text
+        await bot.idle()
+        assert len(bot.telegram.to(7)) == 2
+        store = bot.served.desk.store
+        assert await store.turns.count("merged") == 1
+        person = await store.people.by_identity("telegram", "7")
+        assert person is not None
+        [_, left], _ = await store.conversations.page(person.id)
+        assert [each.text for each in await store.conversations.messages(left.id)] == ["How many plums?"]
 
 
 @pytest.mark.proves("conversation-13")
