@@ -66,3 +66,21 @@ async def test_another_process_hears_what_happened_within_a_moment_in_one_messag
             await here.tell(changed(conversation))
         heard = [await first, await anext(signals)]
     assert (wire.messages, heard) == (1, [changed("conv_1"), changed("conv_2")])
+
+
+async def test_what_happens_while_news_is_on_its_way_follows_it() -> None:
+    first, second, let_go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    class Slow(Wire):
+        async def publish(self, topic: str, message: bytes) -> None:
+            await super().publish(topic, message)
+            (second if first.is_set() else first).set()
+            await let_go.wait()
+
+    live = LiveNews(Slow())
+    async with asyncio.timeout(30):
+        await live.tell(changed("conv_1"))
+        await first.wait()
+        await live.tell(changed("conv_2"))
+        let_go.set()
+        await second.wait()

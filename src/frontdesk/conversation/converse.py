@@ -122,16 +122,14 @@ class Conversation:
             log.error("turn_given_up", turn=turn_log.lease.turn_id)
             await self._fail(turn, turn_log, "given_up", words.GIVEN_UP, words.ASK_AGAIN, dead=True)
             return
-        async with await self._typing(turn_log) as typing:
+        async with self._typing(turn_log) as typing:
             await self._answer(turn, turn_log, typing)
 
-    async def _typing(self, turn_log: TurnLog) -> Typing | Silent:
+    def _typing(self, turn_log: TurnLog) -> Typing | Silent:
         """What is seen of the making of this reply before it is sent."""
         lease = turn_log.lease
         outlet = self._outlets.get(lease.inbound.channel)
-        if outlet is None or outlet.rhythm is None or lease.inbound.place is None:
-            return Silent()
-        if lease.quick:
+        if lease.quick or outlet is None or outlet.rhythm is None or lease.inbound.place is None:
             return Silent()
         return Typing(outlet, outlet.rhythm, lease.inbound.place, lease.turn_id, lambda: turn_log.text, self._clock)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from frontdesk.messages import Citation, Found, Passage
 
-Way = Literal["write", "quote", "recall", "converse", "unknown"]
+Way = Literal["quote", "recall", "converse", "unknown"]
 
 SMALL_TALK = re.compile(
     r"^\W*(?:(?:hi|hello|hey|hallo|hola|bonjour|good (?:morning|afternoon|evening|night)|guten (?:tag|morgen|abend)|"
@@ -42,19 +42,22 @@ QUOTE_LENGTH = 400
 
 
 class Grounds(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to answer, and the passages to answer from (in the order of their numbers, from 1)."""
+    """The way to answer without a strong model, and the passages to quote (in the order of their numbers, from 1)."""
 
     way: Way
     passages: tuple[Passage, ...] = ()
 
 
-def choose(text: str, found: Found, *, strong: bool, quote_from: float, remembers: bool) -> Grounds:
-    """How to answer `text`.
+def to_write_from(found: Found) -> tuple[Passage, ...]:
+    """The passages that a strong model is given: none where what was found is not near the question."""
+    return found.passages if found.confidence >= TOUCHES else ()
+
+
+def choose(text: str, found: Found, *, quote_from: float, remembers: bool) -> Grounds:
+    """How to answer `text` without a strong model.
 
     `quote_from` is the confidence from which on passages are quoted; `remembers`: a fact about the asker answers.
     """
-    if strong:
-        return Grounds(way="write", passages=found.passages if found.confidence >= TOUCHES else ())
     if SMALL_TALK.match(text):
         return Grounds(way="converse")
     if remembers:

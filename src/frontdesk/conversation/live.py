@@ -53,9 +53,10 @@ class LiveNews:
 
     async def _send(self, bus: Bus) -> None:
         try:
-            await asyncio.sleep(GATHERING)
-            batch, self._outgoing = self._outgoing, {}
-            await bus.publish(TOPIC, msgspec.msgpack.encode(list(batch)))
+            while self._outgoing:
+                await asyncio.sleep(GATHERING)
+                batch, self._outgoing = self._outgoing, {}
+                await bus.publish(TOPIC, msgspec.msgpack.encode(list(batch)))
         finally:
             self._sending = None
 

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from frontdesk.conversation import words
-from frontdesk.conversation.grounding import ABOUT_THE_DESK, ASKS, TOUCHES, Grounds, choose, cited
+from frontdesk.conversation.grounding import ABOUT_THE_DESK, ASKS, TOUCHES, Grounds, choose, cited, to_write_from
 from frontdesk.conversation.guardrails import Guards, OutgoingText, Refusal
 from frontdesk.conversation.log import Log
 from frontdesk.conversation.memory import CLOSE, PersonMemory, Recalled, about_the_asker
@@ -122,7 +122,7 @@ class Turn:
         strong = self._writer().facts.strength == "strong"
         if strong:
             try:
-                return await self._write(history, choose_strong(found), recalled)
+                return await self._write(history, to_write_from(found), recalled)
             except (ModelUnavailable, BudgetSpent) as error:
                 if self._log.text or self._tools:
                     raise
@@ -136,7 +136,6 @@ class Turn:
         grounds = choose(
             self._text,
             found,
-            strong=False,
             quote_from=self._parts.options.quote_confidence,
             remembers=bool(near),
         )
@@ -149,7 +148,7 @@ class Turn:
             case "unknown":
                 self._say(f"{words.UNKNOWN} {words.UNKNOWN_OFFER}")
                 return Grounding.UNKNOWN
-            case _:
+            case "converse":
                 return await self._converse(history)
 
     # --- ways to answer -----------------------------------------------------
@@ -392,11 +391,6 @@ class Turn:
 
     def _asks_us(self) -> bool:
         return bool(ASKS.search(self._text) and ABOUT_THE_DESK.search(self._text))
-
-
-def choose_strong(found: Found) -> tuple[Passage, ...]:
-    """The passages that a strong model is given."""
-    return choose("", found, strong=True, quote_from=1, remembers=False).passages
 
 
 def _use(call: ToolCall, server: str) -> ToolUse:
