@@ -186,15 +186,6 @@ async def test_export_gives_people_their_data_and_forget_removes_it(bot: Bot) ->
     assert not any(b"plum" in content for content in files)
 
 
-async def test_an_export_that_may_have_arrived_is_not_sent_again_unasked(bot: Bot) -> None:
-    bot.telegram.fail(Fault(status=500, taken=True, method="sendDocument"))
-    bot.telegram.say(7, "/export")
-    assert (await bot.next(7, 0)).file_name == "my-data.json"
-    assert (await bot.next(7, 1)).text == words.EXPORT_UNCLEAR
-    await bot.idle()
-    assert len(bot.telegram.to(7)) == 2
-
-
 def store_files(bot: Bot) -> list[Path]:
     return [file for file in bot.served.desk.system.home.rglob("*") if file.is_file()]
 
@@ -256,16 +247,6 @@ async def test_in_a_group_the_bot_answers_when_it_is_meant(bot: Bot) -> None:
     person = await bot.served.desk.store.people.by_identity("telegram", "-5")
     assert person is not None
     assert person.name == "Group 5"
-
-
-async def test_a_bot_that_answers_always_leaves_other_bots_their_commands(tmp_path: Path) -> None:
-    async with bot_desk(tmp_path, model=[Reply(text="Hi.")], settings={"telegram.groups": "always"}) as bot:
-        for text in ("/help@other_bot", "/ban"):
-            bot.telegram.say(-5, text, sender=8)
-        assert "Hi." in (await bot.ask(-5, "Hello", sender=8)).text
-        assert (await bot.ask(-5, "/help", sender=8)).text == words.HELP_IN_GROUP
-        await bot.idle()
-        assert len(bot.telegram.to(-5)) == 2
 
 
 @pytest.mark.proves("abuse-10")
