@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from frontdesk.cli.chat import Answer
+from frontdesk.events import Finished
+from frontdesk.messages import Citation, Grounding, Usage
 from tests.cli.conftest import Command, desk, panel
 
 MENU = "# Opening hours\n\nThe library opens at nine in the morning and closes at six in the evening on weekdays.\n"
@@ -39,6 +42,17 @@ def test_the_answer_and_its_sources_go_to_stdout_alone(knowing: Command) -> None
     assert "nine in the morning" in ended.out
     assert ended.out.splitlines()[-1].startswith("[1] Opening hours")
     assert ended.err == ""
+
+
+def test_a_source_that_is_cited_twice_is_listed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def cited(number: int) -> Citation:
+        title = f"Document {number}"
+        return Citation(number=number, passage_id="p", document_id="d", title=title, source="", heading="", quote="")
+
+    answer = Answer(shown=True, citations=[cited(3), cited(1), cited(3)])
+    usage = Usage(prompt_tokens=1, completion_tokens=1)
+    answer.finish(Finished(reply_id="m", grounding=Grounding.QUOTED, model="quote", usage=usage, reason="stop"))
+    assert capsys.readouterr().out.split() == ["[1]", "Document", "1", "—", "[3]", "Document", "3", "—"]
 
 
 def test_a_question_may_come_through_a_pipe(knowing: Command, monkeypatch: pytest.MonkeyPatch) -> None:

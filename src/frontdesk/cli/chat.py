@@ -181,7 +181,8 @@ class Answer:
         if not self.shown:
             return
         click.echo()
-        for citation in self.citations:
+        sources = {citation.number: citation for citation in self.citations}  # one may be cited several times
+        for _, citation in sorted(sources.items()):
             heading = f", {citation.heading}" if citation.heading else ""
             click.echo(f"[{citation.number}] {citation.title}{heading} — {citation.source}")
         if sys.stderr.isatty():
