@@ -98,6 +98,7 @@ export function SignIn() {
               <button className="button main" type="submit" disabled={isEntering}>
                 {words.enter}
               </button>
+              <p className="small muted">{words.withoutPassword}</p>
             </form>
           )}
           {!facts.local_sign_in && facts.providers.length === 0 && <p>{words.none}</p>}

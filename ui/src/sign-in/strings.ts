@@ -14,6 +14,7 @@ export const words = {
   linkHint: "Sign in below, or ask an owner of the desk for a new link.",
   failed: "The sign-in did not succeed",
   failedHint: "Try again, or choose another way in.",
+  withoutPassword: "No password? Ask an owner of this desk for a sign-in link.",
   none: "Ask an owner of this desk for a sign-in link.",
   openDesk: "Go on without signing in",
   trouble: { code: "Code", again: "Try again", request: "Request" },
