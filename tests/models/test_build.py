@@ -69,12 +69,14 @@ async def test_a_listed_model_has_its_own_address_and_key() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(BadSetting, match="'nope'"):
         built(order=["nope"])
-    with pytest.raises(BadSetting, match="'x'"):
+    with pytest.raises(BadSetting, match="'x'") as twice:
         built(list=(ModelOptions(name="x", wire="scripted"), ModelOptions(name="x", wire="scripted")))
     with pytest.raises(BadSetting, match="carrier-pigeon"):
         built(list=(ModelOptions(name="x", wire="carrier-pigeon"),))
-    with pytest.raises(BadSetting, match="no key"):
+    with pytest.raises(BadSetting, match="no key") as keyless:
         built(list=(ModelOptions(name="x", wire="openai", key_variable="ABSENT"),))
+    assert twice.value.hint == "Give each model in `models.list` a `name` of its own."
+    assert keyless.value.hint == "Set ABSENT, or ABSENT_FILE to the file that holds it."
     with pytest.raises(ValidationError):
         ModelOptions(name="x", wire="openai", modle="y")
 

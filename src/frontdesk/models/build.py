@@ -33,7 +33,8 @@ def build(
         if model.key_variable is not None:
             key = keys.get(model.key_variable) or (secret(model.key_variable) if secret else None) or ""
             if not key and model.key_variable not in keys:
-                raise BadSetting(f"The model {model.name!r} has no key", where=model.key_variable)
+                hint = f"Set {model.key_variable}, or {model.key_variable}_FILE to the file that holds it."
+                raise BadSetting(f"The model {model.name!r} has no key", where=model.key_variable, hint=hint)
         parts = Parts(
             clock=clock,
             ids=ids,
@@ -73,6 +74,7 @@ def build(
 
 def _check(order: list[str], names: list[str]) -> None:
     if twice := {name for name in names if names.count(name) > 1}:
-        raise BadSetting(f"Two models are called {twice.pop()!r}", where="models.list")
+        hint = "Give each model in `models.list` a `name` of its own."
+        raise BadSetting(f"Two models are called {twice.pop()!r}", where="models.list", hint=hint)
     if unknown := [name for name in order if name not in names]:
         raise BadSetting(f"There is no model {unknown[0]!r}", where="models.order", hint=f"Models: {', '.join(names)}.")
