@@ -35,7 +35,6 @@ from frontdesk.messages import (
     Usage,
 )
 from frontdesk.store.database import Database
-from frontdesk.telemetry import metrics
 from frontdesk.testing.clock import CountingIds, FakeClock
 from tests.conversation.conftest import Desk, Script, make_desk
 
@@ -441,18 +440,6 @@ async def test_a_fact_told_once_is_recalled_in_a_later_conversation_and_never_fo
     desk.models.strength = "small"
     events = await desk.ask("What is my dog called?", "4")
     assert text(events) == words.TOLD_ME.format(fact="my dog is called Rex")
-
-
-@pytest.mark.proves("agents-10")
-async def test_how_long_it_takes_to_recall_what_is_known_of_somebody_is_measured(desk: Desk) -> None:
-    def measured() -> float | None:
-        return metrics.registry.get_sample_value("frontdesk_memory_retrieval_seconds_count")
-
-    desk.models.script = says("Noted.")
-    before = measured()
-    assert before is not None
-    await desk.ask("What is my dog called?")
-    assert measured() == before + 1
 
 
 async def test_old_messages_are_summed_up_and_the_newest_are_kept(desk: Desk) -> None:
