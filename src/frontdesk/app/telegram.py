@@ -200,6 +200,7 @@ class _Rooms:
             store.people,
             self.door.limiter("telegram.person", [Window(options.messages_per_minute, 60)]),
             self.door.limiter("telegram.notice", [Window(1, 60)]),
+            self.clock,
         )
         greeting = self.system.section(DeskOptions).greeting
         commands = Commands(store.places, store.links, self._export, client, self.clock, greeting)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ class Desk:
         places = Places(self.database, self.clock, self.ids)
         people = People(self.database, self.clock, self.ids)
         limits = [LocalLimiter([Window(many, 60)], self.clock) for many in (self.per_minute, 1)]
-        visitors = Visitors(people, limits[0], limits[1])
+        visitors = Visitors(people, limits[0], limits[1], self.clock)
         audit = Audit(self.database, self.clock, b"key")
         links = Links(self.database, self.clock, self.ids, audit)
         commands = Commands(places, links, _export, self.client, self.clock, "Hello!")
@@ -243,6 +244,18 @@ async def test_a_message_counts_once_in_its_writers_limit_however_often_the_desk
     await work.run("update", "telegram:7")
     assert len(desk.room.heard) == 3
     assert await desk.updates.count("refused") == 1
+
+
+async def test_nobody_wrote_too_fast_because_the_desk_was_away(desk: Desk) -> None:
+    desk.per_minute = 2
+    now = int(desk.clock.now().timestamp())
+    slow = [said(number, "slow", chat=7, date=now - 60 * number) for number in range(2, 30)]
+    fast = [said(number, "fast", chat=8, date=now - 600) for number in range(30, 60)]
+    await desk.add(*slow, *fast)
+    work = desk.process()
+    for lane in ("telegram:7", "telegram:8") * 2:
+        await work.run("update", lane)
+    assert Counter(inbound.text for inbound in desk.room.heard) == {"slow": 28, "fast": 2}
 
 
 async def test_an_update_that_ends_its_processes_is_laid_with_the_dead(desk: Desk) -> None:

@@ -63,7 +63,7 @@ class Talk:
         person = await self._visitors.person(writer.subject, writer.title)
         if person.state != "active":
             return Answer(state="refused", problem="blocked")
-        if not again and not await self._visitors.may_write(writer.number):
+        if not again and not await self._visitors.may_write(writer.number, first.edit_date if edited else first.date):
             return await self._too_fast(first, writer, person)
         order = command(first, me.username)
         if order is not None:

@@ -5,8 +5,10 @@ import msgspec
 from frontdesk.channels.telegram.updates import CHANNEL, Message, User
 from frontdesk.errors import Conflict, RateLimited
 from frontdesk.messages import Role
-from frontdesk.ports import Limiter
+from frontdesk.ports import Clock, Limiter
 from frontdesk.store.people import People, PersonRow
+
+LATE = 60  # seconds after which a message was kept for the desk while it was away
 
 
 class Writer(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,10 +26,11 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
 class Visitors:
     """People of Telegram. Numbers are theirs for ever; usernames change hands, so nobody is known by one."""
 
-    def __init__(self, people: People, messages: Limiter, notices: Limiter) -> None:
+    def __init__(self, people: People, messages: Limiter, notices: Limiter, clock: Clock) -> None:
         self._people = people
         self._messages = messages
         self._notices = notices
+        self._clock = clock
 
     async def person(self, subject: int, name: str) -> PersonRow:
         """The person of this number; the first time they become a visitor of the desk."""
@@ -46,13 +49,18 @@ class Visitors:
         """The person of this number, if they have ever written."""
         return await self._people.by_identity(CHANNEL, str(subject))
 
-    async def may_write(self, number: int) -> bool:
-        """Count a message of theirs; False when it is one too many."""
-        return await _has_room(self._messages, number)
+    async def may_write(self, number: int, written: int) -> bool:
+        """Count a message of theirs, written at `written` (Unix seconds); False when it is one too many.
+
+        What comes late, all at once, is counted by the minute in which it was written: nobody wrote too fast because
+        the desk was away.
+        """
+        is_late = self._clock.now().timestamp() - written > LATE
+        return await _has_room(self._messages, f"{number}@{written // LATE}" if is_late else str(number))
 
     async def may_be_told(self, number: int) -> bool:
         """Whether they are to be told that they write too fast: once in a while, not each time."""
-        return await _has_room(self._notices, number)
+        return await _has_room(self._notices, str(number))
 
 
 def writer_of(message: Message) -> Writer | None:
@@ -68,9 +76,9 @@ def writer_of(message: Message) -> Writer | None:
     return Writer(number=who.id, name=who.name, subject=who.id, title=who.name)
 
 
-async def _has_room(limiter: Limiter, number: int) -> bool:
+async def _has_room(limiter: Limiter, key: str) -> bool:
     try:
-        await limiter.hit(str(number))
+        await limiter.hit(key)
     except RateLimited:
         return False
     return True
