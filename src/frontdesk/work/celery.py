@@ -108,9 +108,14 @@ class CeleryBell:
         await asyncio.to_thread(self._thread.join, CONNECT_SECONDS + ANSWER_SECONDS)
 
     async def ready(self, kind: str, row_id: str) -> None:
-        """Tell a worker, soon and perhaps. Never waits and never fails."""
+        """Tell a worker, soon and perhaps. Never waits and never fails.
+
+        A kind that this version does not know is another version's, whose sweeps find its rows: were it told of again,
+        two versions could hand a bell round without end.
+        """
         self._since += kind == "turn"
-        self._put((kind, row_id))
+        if kind in self._queues:
+            self._put((kind, row_id))
 
     @property
     def backlog(self) -> int:
@@ -148,7 +153,7 @@ class CeleryBell:
         with self._app.connection_for_write() as connection, self._app.amqp.Producer(connection) as producer:
             while bell != _END:
                 kind, _ = bell
-                send(self._app, producer, self._queues.get(kind, QUEUES[0]), bell)
+                send(self._app, producer, self._queues[kind], bell)
                 bell = self._bells.get()
 
     def _forget_waiting(self) -> None:
