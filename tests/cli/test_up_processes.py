@@ -118,13 +118,23 @@ def test_who_follows_the_logs_hears_a_service_that_begins_later(home: Path) -> N
     (folder / "web.log").write_text("early\n")
     words = [sys.executable, "-m", "frontdesk.cli", "logs", "--follow"]
     variables = {**os.environ, "FRONTDESK_HOME": str(home)}
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=variables) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, env=variables, preexec_fn=_at_a_terminal
+    ) as process:
         assert process.stdout is not None
+        watch = threading.Timer(PATIENCE, process.kill)
+        watch.start()
         assert process.stdout.readline() == "web  early\n"
         (folder / "worker.log").write_text("late\n")
         assert process.stdout.readline() == "worker  late\n"
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 130
+        assert process.wait() == 130
+        watch.cancel()
+
+
+def _at_a_terminal() -> None:
+    """Let Ctrl+C count, also where the tests run in the background: a shell has it ignored there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_a_killed_process_comes_back_by_itself(pages: int, home: Path, frontdesk: Command) -> None:
