@@ -78,5 +78,5 @@ async def test_a_list_shows_the_newest_first_and_what_is_wanted(database: Databa
 
 async def test_what_a_person_changed_is_marked(database: Database, decisions: Decisions) -> None:
     await keep(database, like(1), like(2))
-    await database.act(lambda connection: mark_human(connection, ["dec_2"]))
+    await database.act(lambda connection: mark_human(connection, "dec_2"))
     assert [each.human for each in await decisions.page(Wanted())] == [True, False]
