@@ -98,7 +98,23 @@ ANSWERS: dict[str, Any] = {
                 "protocol": "2026-07-28",
                 "problem": "",
                 "tools": [TOOL | {"state": "changed"}, TOOL | {"name": "calendar__list", "state": "approved"}],
-            }
+            },
+            {
+                "url": "http://127.0.0.1:8003/mcp",
+                "name": "other",
+                "state": "down",
+                "protocol": "",
+                "problem": "the desk has closed the connection",
+                "tools": [],
+            },
+            {
+                "url": "http://localhost:8002",
+                "name": "",
+                "state": "down",
+                "protocol": "",
+                "problem": "nobody answers there",
+                "tools": [],
+            },
         ]
     },
     "/api/v1/console/models": page([model | {"p50_ms": 312.4, "last_error": None} for model in MODELS]),

@@ -38,8 +38,8 @@ export function ToolsScreen(_: { route: Route }) {
         <section key={server.url} className="server">
           <h2>{server.name || server.url}</h2>
           {server.name && <p className="small muted">{server.url}</p>}
-          <p className={server.state === "up" ? "small ok" : "small bad"}>
-            {text.servers[server.state]}
+          <p className={server.state === "up" ? "small ok" : isUnseen(server) ? "small muted" : "small bad"}>
+            {isUnseen(server) ? text.unseen : text.servers[server.state]}
             {server.problem && `: ${server.problem}`}
           </p>
           <ul className="plain lines">
@@ -52,6 +52,9 @@ export function ToolsScreen(_: { route: Route }) {
     </Screen>
   );
 }
+
+/** Whether nothing has ever answered at this address: that is no trouble, it is where a server would be found. */
+const isUnseen = (server: Server): boolean => server.state === "down" && !server.name;
 
 function ToolItem({ tool, onRule }: { tool: Tool; onRule: (body: object) => void }) {
   const isWaiting = tool.state === "new" || tool.state === "changed";
