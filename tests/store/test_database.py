@@ -142,7 +142,8 @@ async def test_the_loser_of_a_deadlock_runs_again(notebook: Database) -> None:
         notebook.commit(lambda connection: touch(1, 2, connection)),
         notebook.commit(lambda connection: touch(2, 1, connection)),
     )
-    assert sorted(runs) in ([1, 1, 2], [1, 2, 2])
+    assert len(runs) > 2  # a quick loser may take its first row again before the other wakes up: then one more loses
+    assert sorted(await numbers(notebook)) == [1, 2]
 
 
 # --- reading ----------------------------------------------------------------
