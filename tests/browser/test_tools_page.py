@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 async def test_an_address_where_nothing_has_ever_answered_is_no_trouble(visit: Visit) -> None:
     page = await visit.open("/console/tools")
     unseen = page.locator("section.server", has_text="localhost:8002")
-    await expect(unseen).to_contain_text("A server that starts here is found")
+    await expect(unseen).to_contain_text("Nothing has answered here yet")
     await expect(unseen.locator(".bad")).to_have_count(0)
     away = page.locator("section.server", has_text="127.0.0.1:8003")
     await expect(away.locator(".bad")).to_contain_text("Cannot be used: the desk has closed the connection")

@@ -372,7 +372,7 @@ export const words = {
           : `${tools === 1 ? "One tool" : `${tools} tools`}, all looked at.`,
     none: "Tools of MCP servers stand here. Name the servers in MCP_DISCOVERY_URLS or in the system file.",
     servers: { up: "Answers", down: "Cannot be used", refused: "Refuses" },
-    unseen: "A server that starts here is found",
+    unseen: "Nothing has answered here yet",
     states: { approved: "Approved", changed: "Changed since it was approved", disabled: "Disabled", new: "New" },
     approve: "Approve",
     disable: "Disable",
